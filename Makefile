@@ -1,0 +1,37 @@
+# make book    the executed course as HTML: prints the path of its first page
+# make test    unit tests, every notebook, the built pages, style
+# make lab     JupyterLab in book/
+# make serve   the built pages on http://127.0.0.1:8000
+# make clean   removes what these made here (the photos in your cache folder stay)
+
+PYTHON ?= python3
+PORT ?= 8000
+BIN := .venv/bin
+
+.PHONY: book test lab serve clean
+
+book: .venv/ready
+	$(BIN)/python book/build.py
+
+test: .venv/ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/python book/build.py
+	$(BIN)/python -m pytest
+
+lab: .venv/ready
+	$(BIN)/jupyter lab book
+
+serve: book
+	@echo "The book is on http://127.0.0.1:$(PORT) - stop it with Ctrl-C."
+	$(BIN)/python -m http.server $(PORT) --bind 127.0.0.1 --directory build/html
+
+# The stamp comes last: an installation that was interrupted is done again.
+.venv/ready: pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit("The course needs Python 3.10 or newer; name one: make PYTHON=python3.12 …" if sys.version_info < (3, 10) else 0)'
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --editable '.[book,test]'
+	touch $@
+
+clean:
+	rm -rf build .venv

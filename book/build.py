@@ -1,0 +1,155 @@
+"""Execute every chapter once, as a test, and build the book from those very outputs.
+
+    python book/build.py            what `make book` runs
+    python book/build.py --fresh    execute everything anew
+
+Work happens in ``build/``: ``build/book`` is a copy of ``book/`` whose notebooks are executed by nbmake, ``build/html``
+the pages. A chapter is executed again when its own text, the package, the photos or the scale changed, and not
+otherwise; ``build/executed.json`` remembers from what each was made and how many seconds it took. The notebooks in
+``book/`` themselves are never written to.
+"""
+
+import argparse
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+SOURCE, BUILD = ROOT / "book", ROOT / "build"
+COPY, HTML, RECORD = BUILD / "book", BUILD / "html", BUILD / "executed.json"
+SECONDS_A_CHAPTER = 1200  # a hung cell is an error, a slow machine is not
+
+
+def main() -> int:
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments.add_argument("--fresh", action="store_true", help="execute every chapter anew")
+    if arguments.parse_args().fresh:
+        shutil.rmtree(BUILD, ignore_errors=True)
+    from carvana_lessons import course  # here, so that --help needs no torch
+    from carvana_lessons.data import CarFolder
+    from carvana_lessons.errors import CarvanaError
+
+    try:
+        folder = course.data_folder()  # makes the studio's photos when they are missing
+        cars = CarFolder(folder)
+    except CarvanaError as error:
+        print(f"book: {error}", file=sys.stderr)
+        return 1
+    print(f"Photos: {course.describe(cars)}.")
+    setting = digest_of_text(cars.fingerprint, os.environ.get("CARVANA_SCALE", ""), package_digest())
+    record = load_record()
+    stale = copy_sources(record, setting)
+    # An absolute path: a kernel starts in the notebook's folder, not where the command was typed.
+    environment = os.environ | ({"CARVANA_DATA": str(folder)} if "CARVANA_DATA" in os.environ else {})
+    if stale and (code := execute(stale, record, setting, environment)):
+        return code
+    return build_pages()
+
+
+def notebooks(folder: Path) -> list[Path]:
+    return sorted(p for p in folder.rglob("*.ipynb") if ".ipynb_checkpoints" not in p.parts)
+
+
+def digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def digest_of_text(*texts: str) -> str:
+    return hashlib.sha256("\n".join(texts).encode()).hexdigest()
+
+
+def digest_of_tree(*folders: Path) -> str:
+    """Over the names and contents of all files, caches left out."""
+    files = sorted(
+        p
+        for folder in folders
+        for p in folder.rglob("*")
+        if p.is_file() and not {"__pycache__", ".ipynb_checkpoints"} & set(p.parts)
+    )
+    return digest_of_text(*(f"{p.relative_to(ROOT)} {digest(p)}" for p in files))
+
+
+def package_digest() -> str:
+    """The package and the versions it runs with: what a page's numbers depend on besides the chapter itself."""
+    return digest_of_text(digest_of_tree(ROOT / "carvana_lessons"), digest(ROOT / "pyproject.toml"))
+
+
+def load_record() -> dict[str, dict]:
+    try:
+        return json.loads(RECORD.read_text())
+    except (FileNotFoundError, json.JSONDecodeError):
+        return {}
+
+
+def copy_sources(record: dict[str, dict], setting: str) -> list[Path]:
+    """Bring ``build/book`` in line with ``book``; return the copies that must be executed."""
+    sources = [p for p in SOURCE.rglob("*") if p.is_file() and not {"__pycache__", ".ipynb_checkpoints"} & set(p.parts)]
+    wanted = {p.relative_to(SOURCE) for p in sources}
+    for old in [p for p in COPY.rglob("*") if p.is_file()] if COPY.exists() else []:
+        if old.relative_to(COPY) not in wanted:
+            old.unlink()
+    stale = []
+    for source in sources:
+        name = source.relative_to(SOURCE)
+        copy = COPY / name
+        if source.suffix == ".ipynb":
+            if copy.exists() and record.get(str(name), {}).get("key") == digest_of_text(digest(source), setting):
+                continue
+            stale.append(copy)
+        elif copy.exists() and digest(copy) == digest(source):
+            continue
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, copy)
+    return sorted(stale)
+
+
+def execute(stale: list[Path], record: dict[str, dict], setting: str, environment: dict[str, str]) -> int:
+    """Run nbmake over the copies, one after the other, each with all cores; remember those that passed."""
+    print(f"Executing {len(stale)} of {len(notebooks(COPY))} chapters.")
+    report = BUILD / "nbmake.xml"
+    command = [sys.executable, "-m", "pytest", "--nbmake", "--overwrite", f"--nbmake-timeout={SECONDS_A_CHAPTER}"]
+    command += ["-p", "no:cacheprovider", "--durations=0", "--durations-min=0.1", f"--junitxml={report}"]
+    code = subprocess.run([*command, *map(str, stale)], cwd=ROOT, env=environment, check=False).returncode
+    if not report.exists():
+        return code or 1
+    for case in ET.parse(report).iter("testcase"):
+        copy = next((p for p in stale if p.name == case.get("name") or p.stem == Path(case.get("name", "")).stem), None)
+        if copy is not None and case.find("failure") is None and case.find("error") is None:
+            name = copy.relative_to(COPY)
+            key = digest_of_text(digest(SOURCE / name), setting)
+            record[str(name)] = {"key": key, "seconds": round(float(case.get("time", 0)), 1)}
+    RECORD.write_text(json.dumps(record, indent=1))
+    report.unlink()
+    return code
+
+
+def build_pages() -> int:
+    """HTML from the executed copy, with every warning an error; skipped when it would change nothing."""
+    stamp = HTML / ".made-from"
+    inputs = digest_of_text(digest_of_tree(COPY), digest(ROOT / "_config.yml"), package_digest())
+    if not stamp.exists() or stamp.read_text() != inputs:
+        # Anew each time: Sphinx forgets the warnings of pages it does not read again.
+        output = BUILD / "pages"
+        shutil.rmtree(output, ignore_errors=True)
+        shutil.copyfile(ROOT / "_config.yml", COPY / "_config.yml")
+        command = [sys.executable, "-m", "jupyter_book", "build", str(COPY), "-W", "-n", "--keep-going"]
+        command += ["--path-output", str(output), "--quiet"]
+        made = subprocess.run(command, cwd=BUILD, check=False)
+        if made.returncode:
+            return made.returncode
+        shutil.rmtree(HTML, ignore_errors=True)
+        (output / "_build" / "html").rename(HTML)
+        shutil.rmtree(output)
+        (COPY / "_config.yml").unlink()
+        stamp.write_text(inputs)
+    print(f"The book: {(HTML / 'index.html').as_uri()}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

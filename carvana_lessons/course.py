@@ -1,0 +1,143 @@
+"""What every chapter begins with: device, scale, data, seed — and one line that says so."""
+
+import os
+import random
+from dataclasses import dataclass
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+import torch
+
+from carvana_lessons import studio
+from carvana_lessons.data import CarFolder
+from carvana_lessons.errors import CarvanaError
+from carvana_lessons.figures import STYLE
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How large a chapter works.
+
+    Attributes:
+        size: side of the square that photos are shrunk to, in pixels.
+        width: channels of a network's first stage where the chapter may choose.
+        batch_size: photos a step.
+        images: training photos a training sees in all; the number of epochs follows from it, so that a larger
+            folder does not take longer.  epochs: that number where it is fixed instead.
+        lr: Adam's highest learning rate.
+    """
+
+    size: int
+    width: int
+    batch_size: int
+    lr: float
+    images: int = 0
+    epochs: int = 0
+
+
+SCALES = {
+    "quick": Scale(size=128, width=8, batch_size=16, lr=3e-3, images=4_600),
+    "colab": Scale(size=512, width=32, batch_size=8, lr=1e-3, images=30_000),
+    "paper": Scale(size=512, width=64, batch_size=4, lr=1e-3, epochs=250),
+}
+TRAIN_SHARE = 0.6  # of the cars, in the split of most chapters
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """The setting of one chapter, as `start` found it.
+
+    Attributes:
+        name: the chapter's file name.  device: "cpu", "cuda" or "mps".  scale: "quick", "colab" or "paper".
+        data: a folder in Kaggle's layout.  source: what its photos are, in words.  seed: of every random choice.
+        size, width, batch_size, lr, epochs: see `Scale`.
+    """
+
+    name: str
+    device: str
+    scale: str
+    data: Path
+    source: str
+    seed: int
+    size: int
+    width: int
+    batch_size: int
+    lr: float
+    epochs: int
+
+    def __str__(self) -> str:
+        return (
+            f"{self.name} · device {self.device} · scale {self.scale} ({self.size}×{self.size} px, "
+            f"{self.epochs} epochs) · data: {self.source} · seed {self.seed}"
+        )
+
+
+def start(name: str, seed: int = 0) -> Lesson:
+    """Begin a chapter: find the device, choose the scale, find or make the photos, seed everything, say so.
+
+    ``CARVANA_SCALE`` is "quick", "colab" or "paper"; unset, "colab" with a GPU and "quick" without.
+    ``CARVANA_DATA`` is a folder in Kaggle's layout; unset, the synthetic studio, made once into the user's cache.
+
+    Args:
+        name: the chapter's file name without ending, for the line that is printed.  seed: any integer ≥ 0.
+    Returns: the `Lesson`.
+    Raises: CarvanaError for an unknown scale; DataError for a folder that is not in order.
+    Lesson: 01.
+    """
+    device = _device()
+    scale = scale_name(device)
+    folder = data_folder()
+    cars = CarFolder(folder)
+    chosen = SCALES[scale]
+    epochs = chosen.epochs or max(1, round(chosen.images / (TRAIN_SHARE * len(cars))))
+    random.seed(seed)
+    np.random.seed(seed)  # noqa: NPY002  libraries that still use the global generator
+    torch.manual_seed(seed)
+    mpl.rcParams.update(STYLE)
+    lesson = Lesson(
+        name=name,
+        device=device,
+        scale=scale,
+        data=folder,
+        source=describe(cars),
+        seed=seed,
+        size=chosen.size,
+        width=chosen.width,
+        batch_size=chosen.batch_size,
+        lr=chosen.lr,
+        epochs=epochs,
+    )
+    print(lesson)
+    return lesson
+
+
+def scale_name(device: str) -> str:
+    """``CARVANA_SCALE``, or what suits the device.
+
+    Raises: CarvanaError if the variable names no scale.
+    """
+    scale = os.environ.get("CARVANA_SCALE") or ("colab" if device == "cuda" else "quick")
+    if scale not in SCALES:
+        raise CarvanaError(f"CARVANA_SCALE is {scale!r}; set it to {', '.join(SCALES)}, or unset it.")
+    return scale
+
+
+def data_folder() -> Path:
+    """``CARVANA_DATA``, or the synthetic studio's folder, which is made when it is missing."""
+    chosen = os.environ.get("CARVANA_DATA")
+    return Path(chosen).expanduser().resolve() if chosen else studio.ensure()
+
+
+def describe(cars: CarFolder) -> str:
+    """What the photos are, in words that never pass the studio's off as real."""
+    count = len(cars.ids)
+    if cars.source == "synthetic studio":
+        return f"synthetic studio, {count} cars, {len(cars):,} drawn photos"
+    return f"real photos, {count} cars, {len(cars):,} photos"
+
+
+def _device() -> str:
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() else "cpu"

@@ -1,0 +1,25 @@
+"""Photos on disk become tensors: index and check, split, decode and cache, run-length code, download."""
+
+from carvana_lessons.data.cache import cache
+from carvana_lessons.data.dataset import CarDataset, loader
+from carvana_lessons.data.folder import CarFolder, Photo
+from carvana_lessons.data.reading import read_mask, read_pair, read_photo
+from carvana_lessons.data.rle import rle_decode, rle_encode, submission_line
+from carvana_lessons.data.split import k_folds_by_car, split_by_car, split_by_image
+
+__all__ = [
+    "CarDataset",
+    "CarFolder",
+    "Photo",
+    "cache",
+    "k_folds_by_car",
+    "loader",
+    "read_mask",
+    "read_pair",
+    "read_photo",
+    "rle_decode",
+    "rle_encode",
+    "split_by_car",
+    "split_by_image",
+    "submission_line",
+]

@@ -1,0 +1,115 @@
+"""Photos as tensors: decoded on the fly or read from the decoded copy, one by one or in batches."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from carvana_lessons.data.cache import as_size, cache, open_cache
+from carvana_lessons.data.folder import CarFolder
+from carvana_lessons.data.reading import read_pair
+from carvana_lessons.errors import DataError
+
+Transform = Callable[[torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tensor]]
+
+
+class CarDataset(Dataset):
+    """Item ``i`` is photo ``i`` of a CarFolder and its mask, at one size.
+
+    ``x`` is (3, h, w) float32, RGB in [0, 1]; ``y`` is (1, h, w) float32 in {0, 1}. Of a folder without masks item
+    ``i`` is ``x`` alone. It may be handed to any number of worker processes: each maps the decoded copy for itself.
+
+    Args:
+        cars: the photos.  size: (height, width), or one number for both.
+        transform: takes (x, y), returns (x, y): augmentation, the same for both.
+        cached: True: build the decoded copy of the whole folder now if it is missing, then read from it.
+            False: decode at every access.
+    Raises: as ``cache``; DataError for a transform on photos without masks.
+    Lesson: 03.
+    """
+
+    def __init__(
+        self,
+        cars: CarFolder,
+        size: int | tuple[int, int] = 128,
+        transform: Transform | None = None,
+        cached: bool = True,
+    ) -> None:
+        if transform is not None and not cars.has_masks:
+            raise DataError(f"{cars.root} was opened without masks: a joint transform of photo and mask needs both.")
+        self.photos = cars
+        self.size = as_size(size)
+        self.transform = transform
+        self.folder = cache(cars, self.size) if cached and len(cars) else None
+        self._maps: tuple[np.ndarray, np.ndarray | None] | None = None
+
+    def __len__(self) -> int:
+        return len(self.photos)
+
+    def __getitem__(self, i: int) -> tuple[torch.Tensor, torch.Tensor] | torch.Tensor:
+        image, mask = self._pixels(i)
+        x = torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1))).float().div_(255)
+        if mask is None:
+            return x
+        y = torch.from_numpy(mask[None]).float()
+        return (x, y) if self.transform is None else self.transform(x, y)
+
+    def _pixels(self, i: int) -> tuple[np.ndarray, np.ndarray | None]:
+        if self.folder is None:
+            return read_pair(self.photos[i], self.size)
+        if self._maps is None:  # on first access, so that every worker opens its own
+            self._maps = open_cache(self.folder, self.photos.has_masks)
+        images, masks = self._maps
+        row = self.photos[i].index
+        return images[row], None if masks is None else np.array(masks[row])
+
+    def __getstate__(self) -> dict:
+        return self.__dict__ | {"_maps": None}  # pickled, a memory map would become all its bytes
+
+
+def loader(
+    cars: CarFolder,
+    size: int | tuple[int, int] = 128,
+    batch_size: int = 16,
+    shuffle: bool = False,
+    workers: int = 0,
+    cached: bool = True,
+    transform: Transform | None = None,
+    seed: int = 0,
+    drop_last: bool = False,
+) -> DataLoader:
+    """Batches of a CarFolder: x (B, 3, h, w) float32 in [0, 1], y (B, 1, h, w) float32 in {0, 1}.
+
+    The order under ``shuffle`` and what workers draw follow from ``seed`` and the number of the epoch alone. Batches
+    lie in pinned memory where there is a CUDA device to copy them to. ``loader(...).dataset.photos`` is the CarFolder,
+    to name the file behind an item.
+
+    Args:
+        cars, size, cached, transform: as ``CarDataset`` takes them.
+        batch_size, shuffle, drop_last: as torch's ``DataLoader`` takes them.
+        workers: processes that prepare batches, kept from epoch to epoch; 0: the loop's own process does.
+        seed: of the order, and of torch, numpy and ``random`` in the workers.
+    Lesson: 03.
+    """
+    return DataLoader(
+        CarDataset(cars, size, transform, cached),
+        batch_size=batch_size,
+        shuffle=shuffle,
+        num_workers=workers,
+        pin_memory=torch.cuda.is_available(),
+        drop_last=drop_last,
+        worker_init_fn=seed_worker,
+        persistent_workers=workers > 0,
+        generator=torch.Generator().manual_seed(seed),
+    )
+
+
+def seed_worker(worker: int) -> None:
+    """Seed numpy and ``random`` in a worker from the seed that torch gave it; without it all workers draw alike."""
+    seed = torch.initial_seed() % 2**32
+    np.random.seed(seed)  # noqa: NPY002 - transforms of other hands use the global generator
+    random.seed(seed)

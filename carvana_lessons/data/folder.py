@@ -1,0 +1,206 @@
+"""A folder of car photos in Kaggle's layout, checked once, up front."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import overload
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+from tqdm.auto import tqdm
+
+from carvana_lessons.data.layout import Index, inspect, naming
+from carvana_lessons.data.reading import read_mask, read_photo
+from carvana_lessons.errors import DataError
+
+COLUMNS = ["year", "make", "model", "trim1", "trim2"]
+
+
+@dataclass(frozen=True)
+class Photo:
+    """One photo of a car: where it lies, not its pixels.
+
+    Attributes:
+        name: ``0ab1…_05``, the file without its ending.  car: ``0ab1…``, 12 hex digits.  view: 1 to 16.
+        image: path of the JPEG.  mask: path of the GIF or PNG, None for a photo without one.
+        size: **(width, height)**, as Pillow says it; arrays are (height, width).
+        index: the photo's row in the *whole* folder, the same in every part of it.
+    """
+
+    name: str
+    car: str
+    view: int
+    image: Path
+    mask: Path | None
+    size: tuple[int, int]
+    index: int
+
+    def read(self) -> np.ndarray:
+        """The photo's pixels: (H, W, 3) uint8, RGB, at full size."""
+        return read_photo(self.image)
+
+
+class CarFolder:
+    """An index of a folder in Kaggle's layout; iterating gives ``Photo`` after ``Photo``, in the order of the names.
+
+    Opening it checks names, pairs, headers and file endings (not the pixels: ``check`` does). A slice, a selection or
+    a part of a split is again a CarFolder, a view on the same index that is not checked again. Nothing is ever
+    written into the folder.
+
+    Args:
+        root: holds ``train/`` (``<car>_<view>.jpg``), ``train_masks/`` (``<car>_<view>_mask.gif`` or ``.png``) and,
+            if there is one, ``metadata.csv``. Where ``train/`` is missing ``train_images/`` is taken.
+        images: name of the folder of photos.  masks: name of the folder of masks, None for photos without masks.
+    Raises: DataError, naming file and cure, if a photo lacks its mask, sizes differ, a file is cut off, …
+    Warns: UserWarning of stray files, and of masks without a photo.
+    Lesson: 01.
+    """
+
+    def __init__(self, root: str | Path, images: str = "train", masks: str | None = "train_masks") -> None:
+        self.root = Path(root).expanduser().absolute()
+        self._index: Index = inspect(self.root, images, masks)
+        self._table = _read_metadata(self.root / "metadata.csv")
+        self._rows = np.arange(len(self._index.names))
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    @overload
+    def __getitem__(self, key: int) -> Photo: ...
+    @overload
+    def __getitem__(self, key: slice) -> CarFolder: ...
+    def __getitem__(self, key: int | slice) -> Photo | CarFolder:
+        if isinstance(key, slice):
+            return self._view(self._rows[key])
+        row = int(self._rows[key])
+        index = self._index
+        name = index.names[row]
+        return Photo(
+            name=name,
+            car=name[:12],
+            view=int(name[13:]),
+            image=index.images / index.image_files[row],
+            mask=index.masks / index.mask_files[row] if index.masks and index.mask_files else None,
+            size=(int(index.sizes[row, 0]), int(index.sizes[row, 1])),
+            index=row,
+        )
+
+    def __iter__(self) -> Iterator[Photo]:
+        return (self[i] for i in range(len(self)))
+
+    def __repr__(self) -> str:
+        return f"CarFolder({self.root.name}: {len(self):,} photos of {len(self.ids):,} cars, {self.source})"
+
+    def subset(self, indices: Iterable[int]) -> CarFolder:
+        """The photos at these positions (or where a boolean list of the same length is True), in that order."""
+        return self._view(self._rows[np.asarray(list(indices), dtype=None if len(self) else int)])
+
+    def select(self, cars: Iterable[str] | str | None = None, views: Iterable[int] | int | None = None) -> CarFolder:
+        """The photos of these cars, from these views (1 to 16); None means all.
+
+        Raises: DataError for a car that is not here, or a view that does not exist.
+        """
+        keep = np.ones(len(self), dtype=bool)
+        names = [self._index.names[row] for row in self._rows]
+        if cars is not None:
+            wanted = {cars} if isinstance(cars, str) else set(cars)
+            if unknown := sorted(wanted - set(self.ids)):
+                raise DataError(f"No photos here of the cars {naming(unknown)}; `cars.ids` lists those there are.")
+            keep &= [name[:12] in wanted for name in names]
+        if views is not None:
+            angles = {int(v) for v in ([views] if isinstance(views, int | np.integer) else views)}
+            if wrong := sorted(angles - set(range(1, 17))):
+                raise DataError(f"A car has the views 1 to 16, not {', '.join(map(str, wrong))}.")
+            keep &= [int(name[13:]) in angles for name in names]
+        return self._view(self._rows[keep])
+
+    @property
+    def whole(self) -> CarFolder:
+        """The complete folder that this is a part of."""
+        return self._view(np.arange(len(self._index.names)))
+
+    @property
+    def fingerprint(self) -> str:
+        """Hex digits over the names, sizes and times of all files of the *whole* folder; every part shares them."""
+        return self._index.fingerprint
+
+    @property
+    def has_masks(self) -> bool:
+        """False for a folder opened with ``masks=None``."""
+        return self._index.masks is not None
+
+    @cached_property
+    def ids(self) -> list[str]:
+        """The cars' ids, sorted."""
+        return sorted({self._index.names[row][:12] for row in self._rows})
+
+    @cached_property
+    def metadata(self) -> pd.DataFrame:
+        """The rows of ``metadata.csv`` about the cars here: indexed by car id, in its order; year, make, model, trim1,
+        trim2 and whatever else the file has. Empty where there is no such file."""
+        return self._table.loc[self._table.index.isin(self.ids)].sort_index()
+
+    @cached_property
+    def source(self) -> str:
+        """``"synthetic studio"`` where metadata.csv says so of the cars here, else ``"photos"``."""
+        if "source" not in self.metadata:
+            return "photos"
+        return " and ".join(sorted(set(self.metadata["source"].fillna("photos")))) or "photos"
+
+    def frame(self) -> pd.DataFrame:
+        """One row a photo: name, car, view, width, height."""
+        names = [self._index.names[row] for row in self._rows]
+        sizes = self._index.sizes[self._rows]
+        views = [int(name[13:]) for name in names]
+        table = {"name": names, "car": [name[:12] for name in names], "view": views}
+        return pd.DataFrame(table | {"width": sizes[:, 0], "height": sizes[:, 1]})
+
+    def check(self, progress: bool = True) -> None:
+        """Decode every file here; some 30 ms a pair at 1918×1280.
+
+        Raises: DataError listing what does not decode and masks with more than two values.
+        Warns: UserWarning of photos that are not RGB, or that EXIF wants turned: both are used as they are stored.
+        """
+        faults, odd = [], []
+        for photo in tqdm(self, desc="decoding", unit="photo", disable=not progress, leave=False):
+            try:
+                photo.read()
+                with Image.open(photo.image) as image:
+                    if image.mode != "RGB" or image.getexif().get(0x0112, 1) != 1:
+                        odd.append(f"{photo.image.name} ({image.mode})")
+                if photo.mask is not None:
+                    read_mask(photo.mask)
+            except DataError as error:
+                faults.append(str(error))
+        if odd:
+            import warnings
+
+            text = f"Not plain upright RGB, read as RGB and not turned: {naming(odd, len(self))}."
+            warnings.warn(text, UserWarning, stacklevel=2)
+        if faults:
+            raise DataError("\n".join(faults[:3]) + (f"\nand {len(faults) - 3:,} more." if len(faults) > 3 else ""))
+
+    def _view(self, rows: np.ndarray) -> CarFolder:
+        view = copy.copy(self)
+        for name in ("ids", "metadata", "source"):
+            view.__dict__.pop(name, None)  # what was computed for other rows
+        view._rows = rows
+        return view
+
+
+def _read_metadata(path: Path) -> pd.DataFrame:
+    """metadata.csv by car id; an empty table with its columns where there is none."""
+    if not path.is_file():
+        return pd.DataFrame(columns=COLUMNS, index=pd.Index([], name="id", dtype=object))
+    try:
+        table = pd.read_csv(path, dtype={"id": str})  # 12 hex digits may look like a number: 1234e5678901
+        return table.drop_duplicates("id").set_index("id")
+    except (ValueError, KeyError, OSError) as error:
+        raise DataError(
+            f"{path} is not the table of cars (id, {', '.join(COLUMNS)}): {error}. Copy it again."
+        ) from error

@@ -1,0 +1,197 @@
+"""What a folder in Kaggle's layout must look like, and the sentence for each way in which it does not.
+
+``inspect`` reads names and headers only, no pixels: some 5,000 pairs take a few seconds.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from tqdm.auto import tqdm
+
+from carvana_lessons.data.reading import UNREADABLE
+from carvana_lessons.errors import DataError
+
+NAME = re.compile(r"[0-9a-f]{12}_(?:0[1-9]|1[0-6])")
+PHOTO = re.compile(rf"(?P<name>{NAME.pattern})\.jpe?g")
+MASK = re.compile(rf"(?P<name>{NAME.pattern})(?:_mask)?\.(?:gif|png)")  # a widely used copy has PNG masks
+LITTER = {".ds_store", "thumbs.db", "desktop.ini", ".ipynb_checkpoints", "__macosx"}  # what systems leave behind
+ENDINGS = {"JPEG": b"\xff\xd9", "GIF": b";", "PNG": b"IEND\xaeB`\x82"}
+
+
+@dataclass(frozen=True)
+class Index:
+    """What ``inspect`` found: one entry a photo, in the order of the names."""
+
+    images: Path
+    masks: Path | None
+    names: list[str]
+    image_files: list[str]
+    mask_files: list[str] | None
+    sizes: np.ndarray  # (N, 2) int32: width, height
+    fingerprint: str
+
+
+def inspect(root: Path, images: str, masks: str | None) -> Index:
+    """Find the pairs of a folder and check all that can be checked without decoding a pixel.
+
+    Raises: DataError, with a line for every kind of fault, that names the files and the cure.
+    Warns: of stray files and of masks without a photo, which do no harm.
+    """
+    image_folder, mask_folder = _find(root, images, masks)
+    faults: list[str] = []
+    photos = _scan(image_folder, PHOTO, faults)
+    if not photos and not faults:
+        raise _no_photos(image_folder)
+    pairs = None
+    if mask_folder is not None:
+        pairs = _scan(mask_folder, MASK, faults)
+        if missing := sorted(set(photos) - set(pairs)):
+            faults.append(
+                f"No mask in {mask_folder} for {naming(missing, len(photos))}: copy the masks again, remove these "
+                "photos, or open photos without masks with masks=None."
+            )
+        if orphans := sorted(set(pairs) - set(photos)):
+            _warn(
+                f"No photo in {image_folder} for the masks of {naming(orphans, len(pairs))}: they are left out; copy "
+                "the photos again if they should be there."
+            )
+    names = sorted(photos)
+    sizes = np.zeros((len(names), 2), dtype=np.int32)
+    broken, unequal = [], []
+    for i, name in enumerate(tqdm(names, desc="checking photos", unit="photo", delay=3, leave=False)):
+        files = [image_folder / photos[name].name]
+        if pairs is not None and name in pairs:
+            files.append(mask_folder / pairs[name].name)
+        found = [header(file) for file in files]
+        broken += [str(file) for file, size in zip(files, found, strict=True) if size is None]
+        if found[0] is not None:
+            sizes[i] = found[0]
+        if len(set(found)) > 1 and None not in found:
+            (w, h), (mw, mh) = found
+            unequal.append(f"{files[1].name} ({mw}×{mh}, its photo {w}×{h})")
+    if broken:
+        faults.append(f"Cut off or not an image: {naming(broken)}. Copy or download again.")
+    if unequal:
+        faults.append(f"The mask has another size than its photo: {naming(unequal)}. Put the original mask back.")
+    if faults:
+        raise DataError("\n".join(faults))
+    return Index(
+        images=image_folder,
+        masks=mask_folder,
+        names=names,
+        image_files=[photos[name].name for name in names],
+        mask_files=None if pairs is None else [pairs[name].name for name in names],
+        sizes=sizes,
+        fingerprint=_fingerprint([files[name] for files in (photos, pairs) if files is not None for name in names]),
+    )
+
+
+def header(path: Path) -> tuple[int, int] | None:
+    """(width, height) of an image file, or None if it is no image or is cut off.
+
+    A whole file ends in its format's end mark, padding aside. Only one that does not is decoded, to be sure.
+    """
+    try:
+        with path.open("rb") as file, Image.open(file) as image:
+            file.seek(-min(1024, file.seek(0, os.SEEK_END)), os.SEEK_END)
+            mark = ENDINGS.get(image.format or "", b"")
+            if not file.read().rstrip(b"\0\r\n \xff").endswith(mark):
+                file.seek(0)
+                with Image.open(file) as again:
+                    again.load()
+            return image.size
+    except UNREADABLE:
+        return None
+
+
+def naming(names: Sequence[str], total: int | None = None) -> str:
+    """The first three names and how many more: ``a, b, c and 5 more (8 of 1,536)``."""
+    text = ", ".join(names[:3]) + (f" and {len(names) - 3:,} more" if len(names) > 3 else "")
+    return f"{text} ({len(names):,} of {total:,})" if total is not None else text
+
+
+def _find(root: Path, images: str, masks: str | None) -> tuple[Path, Path | None]:
+    """The two folders; a sentence that says where they might be if they are not there."""
+    if not root.is_dir():
+        what = "is a file, not a folder" if root.exists() else "does not exist"
+        raise DataError(
+            f"{root} {what}: give the folder that holds {images}/ and {masks or images}/, or make one with "
+            "`carvana-lessons studio`."
+        )
+    if not (root / images).is_dir() and images == "train" and (root / "train_images").is_dir():
+        images = "train_images"
+    for wanted in (images, masks):
+        if wanted is not None and not (root / wanted).is_dir():
+            raise DataError(f"{root} holds no folder {wanted}/: {_elsewhere(root, wanted, images)}")
+    return root / images, root / masks if masks is not None else None
+
+
+def _elsewhere(root: Path, wanted: str, images: str) -> str:
+    if any(PHOTO.fullmatch(p.name) or MASK.fullmatch(p.name) for p in root.iterdir()):
+        return f"it seems to be such a folder itself; give its parent, {root.parent}."
+    if below := sorted(p for p in root.iterdir() if (p / wanted).is_dir()):
+        return f"but {below[0]} does; give that one."
+    if wanted != images:
+        return "copy the masks there, name their folder with masks=…, or open photos alone with masks=None."
+    others = sorted(p.name for p in root.iterdir() if p.is_dir())
+    cure = f'name it with images="…" (there is {naming(others)})' if others else "it has no folders at all"
+    return f"{cure}, or make photos with `carvana-lessons studio`."
+
+
+def _scan(folder: Path, pattern: re.Pattern[str], faults: list[str]) -> dict[str, os.DirEntry[str]]:
+    """The files of a folder by photo name; faults and strays on the way."""
+    found: dict[str, os.DirEntry[str]] = {}
+    strays, capitals, twice = [], [], []
+    with os.scandir(folder) as entries:
+        for entry in sorted(entries, key=lambda e: e.name):
+            match = pattern.fullmatch(entry.name)
+            if match and entry.is_file():
+                if match["name"] in found:
+                    twice.append(f"{found[match['name']].name} and {entry.name}")
+                found[match["name"]] = entry
+            elif pattern.fullmatch(entry.name.lower()) and entry.is_file():
+                capitals.append(f"{entry.name} to {entry.name.lower()}")
+            elif entry.name.lower() not in LITTER and not entry.name.startswith("._"):
+                strays.append(entry.name)
+    if not found and folder.name in strays and (folder / folder.name).is_dir():
+        raise DataError(
+            f"{folder} holds another {folder.name}/ instead of files (unpacked twice): move what is in "
+            f"{folder / folder.name} one folder up."
+        )
+    if capitals:
+        faults.append(f"Names in {folder} are written in small letters; rename {naming(capitals)}.")
+    if twice:
+        faults.append(f"Two files in {folder} for one photo: {naming(twice)}. Keep one of the two.")
+    if strays and (found or capitals):
+        _warn(f"Left out of {folder}, not named like its other files: {naming(strays)}. Move them elsewhere.")
+    return found
+
+
+def _no_photos(folder: Path) -> DataError:
+    some = sorted(p.name for p in folder.iterdir() if p.name.lower() not in LITTER)
+    what = f"only other files ({naming(some)})" if some else "nothing"
+    return DataError(
+        f"{folder} holds {what}: photos are named <12 hex digits>_<01 to 16>.jpg, as in 00087a6bd4dc_05.jpg; copy "
+        "them there, or make some with `carvana-lessons studio`."
+    )
+
+
+def _fingerprint(entries: list[os.DirEntry[str]]) -> str:
+    digest = hashlib.blake2b(digest_size=8)
+    for entry in entries:
+        stat = entry.stat()
+        digest.update(f"{entry.name} {stat.st_size} {stat.st_mtime_ns}\n".encode())
+    return digest.hexdigest()
+
+
+def _warn(text: str) -> None:
+    warnings.warn(text, UserWarning, stacklevel=5)  # 5: the line that opened the CarFolder

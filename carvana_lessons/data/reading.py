@@ -1,0 +1,113 @@
+"""From a file to an array: a photo, a mask, or both at the size that a network takes.
+
+Arrays are (height, width); only Pillow, and ``photo.size`` after it, say (width, height).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from carvana_lessons.errors import DataError
+
+if TYPE_CHECKING:
+    from carvana_lessons.data.folder import Photo
+
+# What Pillow raises on a file that is no image, is cut off, or claims a size that no photo has.
+UNREADABLE = (OSError, SyntaxError, ValueError, UnidentifiedImageError, Image.DecompressionBombError)
+
+
+def read_photo(path: str | Path) -> np.ndarray:
+    """Decode a photo at full size.
+
+    Grey and CMYK files come out as RGB too. A rotation noted in EXIF is *not* applied: the masks were drawn on the
+    pixels as they are stored, and turning the photo alone would part the two.
+
+    Returns: (H, W, 3) uint8, RGB.
+    Raises: DataError if the file is missing or not a whole image.
+    Lesson: 01.
+    """
+    try:
+        with Image.open(path) as image:
+            return np.array(image.convert("RGB"))
+    except UNREADABLE as error:
+        raise unreadable(path, error) from error
+
+
+def read_mask(path: str | Path) -> np.ndarray:
+    """Decode a mask at full size: 1 where the car is, 0 elsewhere.
+
+    Kaggle's masks are palette GIFs that hold 0 and 1, but the same file turned to grey holds 0 and 255, and a PNG
+    made by other hands holds either. So the only safe rule is *above zero is car*, and it is applied here, once.
+
+    Returns: (H, W) uint8 in {0, 1}.
+    Raises: DataError if the file is missing, not a whole image, or has more than two values (soft edges).
+    Lesson: 01.
+    """
+    try:
+        with Image.open(path) as image:
+            return _binary(image, path)
+    except UNREADABLE as error:
+        if isinstance(error, DataError):
+            raise
+        raise unreadable(path, error) from error
+
+
+def read_pair(photo: Photo, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray | None]:
+    """Decode a photo and its mask at the size that a network takes.
+
+    The JPEG is decoded at a fraction of its size where that suffices (Pillow's ``draft``: the decoder skips the high
+    frequencies, a fifth of the time at 128 px), then resized with antialiasing. The mask is averaged over the area of
+    each new pixel and cut at one half: a pixel is car when at least half of it is.
+
+    Args:
+        photo: one of a ``CarFolder``.  size: (height, width) wanted, both at least 1.
+    Returns: image (h, w, 3) uint8 RGB; mask (h, w) uint8 in {0, 1}, or None for a photo without a mask.
+    Raises: DataError if one of the files cannot be decoded or the mask has more than two values.
+    Lesson: 03.
+    """
+    height, width = size
+    try:
+        with Image.open(photo.image) as image:
+            image.draft(None, (width, height))  # keeps the mode; no effect on anything but a JPEG
+            small = image.convert("RGB").resize((width, height), Image.Resampling.BILINEAR)
+    except UNREADABLE as error:
+        raise unreadable(photo.image, error) from error
+    if photo.mask is None:
+        return np.array(small), None
+    share = Image.fromarray(read_mask(photo.mask) * np.uint8(254))  # even, so that one half is a whole number: 127
+    share = share.resize((width, height), Image.Resampling.BOX)
+    return np.array(small), (np.asarray(share) >= 127).astype(np.uint8)
+
+
+def _binary(image: Image.Image, path: str | Path) -> np.ndarray:
+    """(H, W) uint8 in {0, 1} of an open image; see ``read_mask``."""
+    if image.mode == "P" and _plain_palette(image):
+        values = np.asarray(image)  # the stored indices: what the eye sees, without a pass to look it up
+    else:
+        values = np.asarray(image.convert("L"))
+    top = values.max()
+    mask = values > 0
+    if top and not np.array_equal(mask, values == top):
+        raise DataError(
+            f"{path} has {len(np.unique(values))} grey values where a mask has two: it was saved as JPEG or resized "
+            "with smoothing; save it again as PNG or GIF with `(mask > 127)`."
+        )
+    return mask.astype(np.uint8)
+
+
+def _plain_palette(image: Image.Image) -> bool:
+    """True if entry 0 of the palette is black and every other one is not: the indices then already are the mask."""
+    palette = np.array(image.getpalette("RGB") or [0, 0, 0, 1, 1, 1]).reshape(-1, 3).any(axis=1)
+    # Beyond the colours in use, palettes are padded with black; an index there would be a third value anyway.
+    return len(palette) > 1 and not palette[0] and bool(palette[1])
+
+
+def unreadable(path: str | Path, error: BaseException) -> DataError:
+    """The error for a file that does not decode."""
+    if isinstance(error, FileNotFoundError):
+        return DataError(f"{path} is gone since the folder was opened: put it back, or open the CarFolder again.")
+    return DataError(f"{path} cannot be decoded ({error}): the copy is damaged or cut off; copy or download it again.")

@@ -1,0 +1,73 @@
+"""Dividing the photos into parts, by car: the 16 views of one car are near-copies of each other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from carvana_lessons.data.folder import CarFolder
+from carvana_lessons.errors import DataError
+
+
+def split_by_car(cars: CarFolder, fractions: Sequence[float] = (0.6, 0.2, 0.2), seed: int = 0) -> tuple[CarFolder, ...]:
+    """Divide the cars at random; all views of a car go to the same part.
+
+    Every part but the last gets its share of the cars rounded down (0.6 of the challenge's 318 cars are 190), the last
+    one the rest; none is left without a car. The same seed gives the same parts wherever the folder lies.
+
+    Args:
+        cars: what to divide.  fractions: one a part, sum 1.  seed: of the permutation of the sorted car ids.
+    Returns: one CarFolder a fraction; together they hold every photo once.
+    Raises: DataError if the fractions do not sum to 1 or there are fewer cars than parts.
+    Source: the leakage alert of the 2019 slides.  Lesson: 01.
+    """
+    counts = _shares(len(cars.ids), fractions, "cars")
+    order = np.random.default_rng(seed).permutation(len(cars.ids))
+    parts = np.split(order, np.cumsum(counts)[:-1])
+    return tuple(cars.select(cars=[cars.ids[i] for i in part]) for part in parts)
+
+
+def k_folds_by_car(cars: CarFolder, k: int = 5, seed: int = 0) -> list[tuple[CarFolder, CarFolder]]:
+    """k ways to divide the cars such that each car is held out exactly once.
+
+    Args:
+        cars: what to divide.  k: number of folds, from 2 to the number of cars.  seed: of the permutation.
+    Returns: k pairs (train, valid); the k valid parts differ by at most one car in size.
+    Raises: DataError if k is less than 2 or more than there are cars.
+    Lesson: 01.
+    """
+    ids = cars.ids
+    if not 2 <= k <= len(ids):
+        raise DataError(f"{len(ids)} cars can be divided into 2 to {len(ids)} folds, not {k}.")
+    folds = np.array_split(np.random.default_rng(seed).permutation(len(ids)), k)
+    held_out = [{ids[i] for i in fold} for fold in folds]
+    return [(cars.select(cars=set(ids) - out), cars.select(cars=out)) for out in held_out]
+
+
+def split_by_image(cars: CarFolder, fractions: Sequence[float] = (0.8, 0.2), seed: int = 0) -> tuple[CarFolder, ...]:
+    """Divide the photos at random, whatever car they show. **This leaks**: use it to measure the leak, not to train.
+
+    Nearly every car then has views in every part, so a model that merely remembers the cars it has seen scores well
+    on the held-out photos too. The master's defense divides this way (4,071 + 1,017, neither a multiple of 16).
+
+    Returns, Raises: as ``split_by_car``, counting photos instead of cars.
+    Lesson: 01.
+    """
+    counts = _shares(len(cars), fractions, "photos")
+    order = np.random.default_rng(seed).permutation(len(cars))
+    return tuple(cars.subset(np.sort(part)) for part in np.split(order, np.cumsum(counts)[:-1]))
+
+
+def _shares(total: int, fractions: Sequence[float], what: str) -> list[int]:
+    """How many of ``total`` each part gets; at least one each."""
+    if len(fractions) == 0 or min(fractions) <= 0 or abs(sum(fractions) - 1) > 1e-6:
+        raise DataError(f"The fractions of a split are positive and sum to 1; {tuple(fractions)} do not.")
+    if total < len(fractions):
+        raise DataError(f"{total} {what} cannot fill {len(fractions)} parts: open more of them or ask for fewer parts.")
+    counts = [int(total * fraction + 1e-6) for fraction in fractions[:-1]]  # 80/96 of 96 is 80, not 79.999…
+    counts.append(total - sum(counts))
+    while 0 in counts:
+        counts[counts.index(max(counts))] -= 1
+        counts[counts.index(0)] += 1
+    return counts

@@ -1,0 +1,67 @@
+"""The networks of the course, by name."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from torch import nn
+
+from carvana_lessons.models.blocks import ConvBlock, DoubleConv
+from carvana_lessons.models.unet import UNet
+
+__all__ = ["ConvBlock", "DoubleConv", "UNet", "count_parameters", "create", "names"]
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """How a network is built, and the width and number of classes at which its published parameter count holds."""
+
+    build: Callable[[int, int], nn.Module]
+    width: int
+    num_classes: int
+
+
+def _stages(width: int, count: int) -> tuple[int, ...]:
+    return tuple(width * 2**k for k in range(count))
+
+
+_NETWORKS: dict[str, _Entry] = {
+    "unet-tiny": _Entry(lambda width, classes: UNet(_stages(width, 4), num_classes=classes), 8, 1),
+    "unet-small": _Entry(lambda width, classes: UNet(_stages(width, 5), num_classes=classes), 8, 1),
+    "unet": _Entry(
+        lambda width, classes: UNet(_stages(width, 5), num_classes=classes, batch_norm=True, wide_head=False), 64, 2
+    ),
+}
+
+
+def names() -> list[str]:
+    """The names that `create` knows, smallest network first.  Lesson: 02."""
+    return list(_NETWORKS)
+
+
+def create(name: str, width: int | None = None, num_classes: int | None = None) -> nn.Module:
+    """Make a network by name, with fresh weights.
+
+    Args:
+        name: one of `names()`.
+        width: channels of the first stage; unset, the published one. A smaller width is the same architecture made
+            thinner, for a laptop.
+        num_classes: channels of the output; unset, the published one (1 for the two small nets, else 2).
+    Returns: a module, (B, 3, H, W) in [0, 1] → logits (B, num_classes, H, W).
+    Raises: ValueError for an unknown name, a width below 1, or a number of classes other than 1 and 2.
+    Lesson: 02.
+    """
+    if name not in _NETWORKS:
+        raise ValueError(f"There is no network called {name!r}; the course has {', '.join(_NETWORKS)}.")
+    entry = _NETWORKS[name]
+    width = entry.width if width is None else width
+    num_classes = entry.num_classes if num_classes is None else num_classes
+    if width < 1:
+        raise ValueError(f"A width of {width} leaves no channels; take 1 or more ({entry.width} is the published one).")
+    if num_classes not in (1, 2):
+        raise ValueError(f"A mask has 1 logit (car) or 2 (background, car) a pixel, not {num_classes}.")
+    return entry.build(width, num_classes)
+
+
+def count_parameters(model: nn.Module) -> int:
+    """Trainable numbers in ``model``.  Lesson: 02."""
+    return sum(p.numel() for p in model.parameters() if p.requires_grad)

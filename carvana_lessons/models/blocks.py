@@ -1,0 +1,67 @@
+"""Parts that several networks share."""
+
+from torch import Tensor, nn
+
+
+class ConvBlock(nn.Sequential):
+    """A 3×3 convolution that keeps height and width, batch norm where wanted, ReLU.
+
+    Args:
+        in_channels, out_channels: channels before and after.
+        batch_norm: normalise between convolution and ReLU. The convolution keeps its bias either way: the published
+            parameter counts include it.
+    Shapes: (B, in_channels, H, W) → (B, out_channels, H, W).
+    Lesson: 02.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, batch_norm: bool = False) -> None:
+        layers: list[nn.Module] = [nn.Conv2d(in_channels, out_channels, kernel_size=3, padding=1)]
+        if batch_norm:
+            layers.append(nn.BatchNorm2d(out_channels))
+        layers.append(nn.ReLU(inplace=True))
+        super().__init__(*layers)
+
+
+class DoubleConv(nn.Sequential):
+    """Two `ConvBlock` after each other: one stage of a U-Net.
+
+    Shapes: (B, in_channels, H, W) → (B, out_channels, H, W).  Lesson: 02.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, batch_norm: bool = False) -> None:
+        super().__init__(
+            ConvBlock(in_channels, out_channels, batch_norm),
+            ConvBlock(out_channels, out_channels, batch_norm),
+        )
+
+
+def refuse_odd_sizes(x: Tensor, pools: int) -> None:
+    """Raise where ``pools`` 2×2 pools cannot halve the image evenly.
+
+    Args:
+        x: (B, C, H, W).
+        pools: how many times height and width are halved.
+    Raises: ValueError that names the nearest sizes that work.
+    """
+    height, width = x.shape[-2:]
+    step = 2**pools
+    if height % step or width % step:
+        smaller = tuple(max(side // step, 1) * step for side in (height, width))
+        larger = tuple(-(-side // step) * step for side in (height, width))
+        raise ValueError(
+            f"An image of {height}×{width} (height × width) cannot be halved {pools} times; both sides must be "
+            f"multiples of {step}: take {smaller[0]}×{smaller[1]} or {larger[0]}×{larger[1]}."
+        )
+
+
+def initialise(module: nn.Module) -> None:
+    """He initialisation for layers that feed a ReLU: the variance of the signal is kept from layer to layer.
+
+    Without batch norm, PyTorch's default lets the signal shrink by a factor of about √6 a layer, and a deep plain
+    U-Net then starts with an almost constant output.
+    Source: He et al. 2015, "Delving deep into rectifiers".  Lesson: 02.
+    """
+    if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
+        nn.init.kaiming_normal_(module.weight, mode="fan_in", nonlinearity="relu")
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)

@@ -1,0 +1,59 @@
+"""A progress bar that leaves nothing behind: not in a terminal, not in a notebook, not in the built page."""
+
+import html
+import sys
+from collections.abc import Iterable
+from typing import Any
+
+from tqdm.std import tqdm
+
+
+def in_notebook() -> bool:
+    """Whether this Python is the kernel of a notebook (JupyterLab, Colab, nbmake)."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython else None
+    return hasattr(shell, "kernel")
+
+
+class _NotebookBar(tqdm):
+    """tqdm's own text, redrawn in one output of the cell.
+
+    tqdm's notebook bar is a widget: in a built page it asks a foreign server for the scripts that draw it, and its
+    text bar goes to stderr, where warnings would drown in it.
+    """
+
+    _handle = None  # set late: tqdm's constructor may draw before ours has run
+
+    def display(self, msg: str | None = None, pos: int | None = None) -> bool:
+        from IPython.display import HTML, display
+
+        text = str(self) if msg is None else msg
+        content = HTML(f"<pre style='margin:0'>{html.escape(text)}</pre>" if text else "")
+        if self._handle is None:
+            self._handle = display(content, display_id=True)
+        else:
+            self._handle.update(content)
+        return True
+
+    def clear(self, *args: Any, **kwargs: Any) -> None:
+        pass  # there is no line of a terminal to wipe
+
+    def close(self) -> None:
+        if not self.disable:
+            self.disable = True
+            self._decr_instances(self)
+            self.display("")
+
+
+def bar(iterable: Iterable | None = None, total: int | None = None, desc: str = "", unit: str = "it") -> tqdm:
+    """tqdm, in the form that suits where it runs; used as an iterator or with ``update()`` and ``close()``.
+
+    Args:
+        iterable: what to walk through, or None to count by hand.  total: number of steps.
+        desc: what is being done, shown before the bar.  unit: what one step is ("photo").
+    """
+    if in_notebook():
+        return _NotebookBar(
+            iterable, total=total, desc=desc, unit=unit, leave=False, gui=False, ncols=90, mininterval=0.4
+        )
+    return tqdm(iterable, total=total, desc=desc, unit=unit, leave=False, dynamic_ncols=True)

@@ -1,0 +1,103 @@
+"""Photos and masks side by side, and one on the other."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib import pyplot as plt
+from PIL import Image
+
+from carvana_lessons.figures import Picture, figure
+
+BLUE, ORANGE, GREEN = (0, 114, 178), (213, 94, 0), (0, 158, 115)  # Okabe & Ito, told apart by colour-blind readers
+
+
+def shrink(image: np.ndarray, width: int) -> np.ndarray:
+    """A smaller copy for a page.
+
+    Args:
+        image: (H, W, 3) uint8, or a mask (H, W).  width: of the copy, in pixels; a smaller image stays as it is.
+    Returns: (h, width, 3) uint8 or (h, width) of the same dtype, the aspect kept.
+    """
+    height = max(1, round(image.shape[0] * width / image.shape[1]))
+    if width >= image.shape[1]:
+        return image
+    if image.ndim == 3:
+        return np.asarray(Image.fromarray(image).resize((width, height), Image.Resampling.LANCZOS))
+    mask = Image.fromarray((image > 0).astype(np.uint8) * 255).resize((width, height), Image.Resampling.BOX)
+    return (np.asarray(mask) > 127).astype(image.dtype)
+
+
+def overlay(photo: np.ndarray, mask: np.ndarray, color: tuple[int, int, int] = BLUE, alpha: float = 0.55) -> np.ndarray:
+    """Tint the photo where the mask is car.
+
+    Args:
+        photo: (H, W, 3) uint8.  mask: (H, W), car where > 0.  color: RGB.  alpha: share of the tint, 0…1.
+    Returns: (H, W, 3) uint8.
+    Raises: ValueError if the sizes differ.
+    """
+    _same_size(photo, mask)
+    tinted = (1 - alpha) * photo + alpha * np.asarray(color)
+    return np.where((mask > 0)[..., None], tinted, photo).astype(np.uint8)
+
+
+def errors(photo: np.ndarray, target: np.ndarray, prediction: np.ndarray) -> np.ndarray:
+    """A pale photo with the wrong pixels in colour: orange where car was missed, blue where there is none.
+
+    Args:
+        photo: (H, W, 3) uint8.  target, prediction: (H, W), car where > 0.
+    Returns: (H, W, 3) uint8.
+    """
+    _same_size(photo, target)
+    _same_size(photo, prediction)
+    grey = photo.mean(axis=2, keepdims=True).repeat(3, axis=2)
+    pale = (0.35 * grey + 0.65 * 255).astype(np.uint8)
+    pale[(target > 0) & (prediction == 0)] = ORANGE
+    pale[(target == 0) & (prediction > 0)] = BLUE
+    return pale
+
+
+def grid(
+    images: Sequence[np.ndarray], alt: str, titles: Sequence[str] | None = None, columns: int = 4, width: float = 8.0
+) -> Picture:
+    """A contact sheet.
+
+    Args:
+        images: each (H, W, 3) uint8, or a mask or map (H, W), drawn from its lowest value (black) to its highest.
+        alt: what is seen.  titles: one for each image.  columns: images in a row.  width: of the sheet, in inches.
+    """
+    columns = min(columns, len(images))
+    rows = -(-len(images) // columns)
+    aspect = images[0].shape[0] / images[0].shape[1]
+    cell = width / columns
+    fig, axes = plt.subplots(
+        rows, columns, figsize=(width, rows * (cell * aspect + (0.25 if titles else 0.02))), squeeze=False
+    )
+    for axis in axes.flat:
+        axis.axis("off")
+    for k, (axis, image) in enumerate(zip(axes.flat, images, strict=False)):
+        axis.imshow(shrink(image, 640) if image.dtype == np.uint8 else image)
+        if titles:
+            axis.set_title(titles[k], fontsize=8, pad=3)
+    fig.subplots_adjust(left=0, right=1, bottom=0, top=1, wspace=0.03, hspace=0.2 if titles else 0.03)
+    return figure(fig, alt, kind="jpeg")
+
+
+def compare(photo: np.ndarray, target: np.ndarray, prediction: np.ndarray, alt: str, title: str = "") -> Picture:
+    """Photo, target, prediction and error map in a row.
+
+    Args:
+        photo: (H, W, 3) uint8.  target, prediction: (H, W), car where > 0.  alt: what is seen.
+        title: of the prediction, its score for example.
+    """
+    wrong = int(((target > 0) != (prediction > 0)).sum())
+    target, prediction = (target > 0).astype(np.uint8), (prediction > 0).astype(np.uint8)
+    return grid(
+        [photo, target, prediction, errors(photo, target, prediction)],
+        alt,
+        titles=["photo", "target", title or "prediction", f"{wrong:,} wrong: orange missed, blue too much"],
+    )
+
+
+def _same_size(photo: np.ndarray, mask: np.ndarray) -> None:
+    if photo.shape[:2] != mask.shape:
+        raise ValueError(f"The photo is {photo.shape[:2]} and the mask {mask.shape} (height, width); resize one first.")
