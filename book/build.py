@@ -41,12 +41,14 @@ def main() -> int:
         print(f"book: {error}", file=sys.stderr)
         return 1
     print(f"Photos: {course.describe(cars)}.")
-    setting = digest_of_text(cars.fingerprint, os.environ.get("CARVANA_SCALE", ""), package_digest())
+    device = course.find_device()
+    run = {"device": device, "scale": course.scale_name(device), "data": course.describe(cars)}
+    setting = digest_of_text(cars.fingerprint, *run.values(), package_digest())
     record = load_record()
     stale = copy_sources(record, setting)
     # An absolute path: a kernel starts in the notebook's folder, not where the command was typed.
     environment = os.environ | ({"CARVANA_DATA": str(folder)} if "CARVANA_DATA" in os.environ else {})
-    if stale and (code := execute(stale, record, setting, environment)):
+    if stale and (code := execute(stale, record, setting, run, environment)):
         return code
     return build_pages()
 
@@ -108,7 +110,9 @@ def copy_sources(record: dict[str, dict], setting: str) -> list[Path]:
     return sorted(stale)
 
 
-def execute(stale: list[Path], record: dict[str, dict], setting: str, environment: dict[str, str]) -> int:
+def execute(
+    stale: list[Path], record: dict[str, dict], setting: str, run: dict[str, str], environment: dict[str, str]
+) -> int:
     """Run nbmake over the copies, one after the other, each with all cores; remember those that passed."""
     print(f"Executing {len(stale)} of {len(notebooks(COPY))} chapters.")
     report = BUILD / "nbmake.xml"
@@ -122,7 +126,7 @@ def execute(stale: list[Path], record: dict[str, dict], setting: str, environmen
         if copy is not None and case.find("failure") is None and case.find("error") is None:
             name = copy.relative_to(COPY)
             key = digest_of_text(digest(SOURCE / name), setting)
-            record[str(name)] = {"key": key, "seconds": round(float(case.get("time", 0)), 1)}
+            record[str(name)] = {"key": key, "seconds": round(float(case.get("time", 0)), 1), **run}
     RECORD.write_text(json.dumps(record, indent=1))
     report.unlink()
     return code
@@ -131,7 +135,7 @@ def execute(stale: list[Path], record: dict[str, dict], setting: str, environmen
 def build_pages() -> int:
     """HTML from the executed copy, with every warning an error; skipped when it would change nothing."""
     stamp = HTML / ".made-from"
-    inputs = digest_of_text(digest_of_tree(COPY), digest(ROOT / "_config.yml"), package_digest())
+    inputs = digest_of_text(digest_of_tree(COPY), digest(ROOT / "_config.yml"), digest(RECORD), package_digest())
     if not stamp.exists() or stamp.read_text() != inputs:
         # Anew each time: Sphinx forgets the warnings of pages it does not read again.
         output = BUILD / "pages"

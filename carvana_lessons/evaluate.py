@@ -78,7 +78,8 @@ def predict(
     device = next(model.parameters()).device
     batches = loader(photos, size=size, batch_size=batch_size, cached=cached)
     remaining = iter(photos)
-    for x, _ in batches:
+    for batch in batches:
+        x = batch if isinstance(batch, Tensor) else batch[0]  # photos without masks come alone
         x = x.to(device).contiguous(memory_format=torch.channels_last)
         for logit in car_logit(model(x)):
             width, height = next(remaining).size

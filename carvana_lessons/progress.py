@@ -56,4 +56,5 @@ def bar(iterable: Iterable | None = None, total: int | None = None, desc: str = 
         return _NotebookBar(
             iterable, total=total, desc=desc, unit=unit, leave=False, gui=False, ncols=90, mininterval=0.4
         )
-    return tqdm(iterable, total=total, desc=desc, unit=unit, leave=False, dynamic_ncols=True)
+    pause = 0.1 if sys.stderr.isatty() else 15  # a log file gets a line now and then, not a thousand
+    return tqdm(iterable, total=total, desc=desc, unit=unit, leave=False, dynamic_ncols=True, mininterval=pause)

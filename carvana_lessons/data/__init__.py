@@ -2,6 +2,7 @@
 
 from carvana_lessons.data.cache import cache
 from carvana_lessons.data.dataset import CarDataset, loader
+from carvana_lessons.data.download import download
 from carvana_lessons.data.folder import CarFolder, Photo
 from carvana_lessons.data.reading import read_mask, read_pair, read_photo
 from carvana_lessons.data.rle import rle_decode, rle_encode, submission_line
@@ -12,6 +13,7 @@ __all__ = [
     "CarFolder",
     "Photo",
     "cache",
+    "download",
     "k_folds_by_car",
     "loader",
     "read_mask",

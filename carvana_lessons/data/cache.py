@@ -18,12 +18,12 @@ from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-from tqdm.auto import tqdm
 
 from carvana_lessons.data.folder import CarFolder
 from carvana_lessons.data.reading import read_pair
 from carvana_lessons.errors import CarvanaError
 from carvana_lessons.files import building, cache_folder
+from carvana_lessons.progress import bar
 
 FORMAT = 1  # counts up when what is stored changes, so that older copies are no longer found
 SHARE = 0.8  # of the free disk that one copy may take
@@ -117,14 +117,14 @@ def _fill(part: Path, whole: CarFolder, shape: tuple[int, int], workers: int) ->
             out[name] = stack.enter_context((part / name).open("wb"))
             _write_header(out[name], dimensions)
         pool = stack.enter_context(ThreadPoolExecutor(workers))
-        bar = stack.enter_context(
-            tqdm(total=len(whole), desc=f"decoding photos at {shape[0]}×{shape[1]}, once", unit="photo", leave=False)
+        progress = stack.enter_context(
+            bar(total=len(whole), desc=f"decoding photos at {shape[0]}×{shape[1]}, once", unit="photo")
         )
         for image, mask in _decoded(pool, whole, shape, ahead=4 * workers):
             out["images.npy"].write(image.tobytes())
             if mask is not None:
                 out["masks.npy"].write(mask.tobytes())
-            bar.update()
+            progress.update()
         for file in out.values():
             file.flush()
             os.fsync(file.fileno())

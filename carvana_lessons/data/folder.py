@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,11 +13,11 @@ from typing import overload
 import numpy as np
 import pandas as pd
 from PIL import Image
-from tqdm.auto import tqdm
 
 from carvana_lessons.data.layout import Index, inspect, naming
 from carvana_lessons.data.reading import read_mask, read_photo
 from carvana_lessons.errors import DataError
+from carvana_lessons.progress import bar
 
 COLUMNS = ["year", "make", "model", "trim1", "trim2"]
 
@@ -98,7 +99,8 @@ class CarFolder:
 
     def subset(self, indices: Iterable[int]) -> CarFolder:
         """The photos at these positions (or where a boolean list of the same length is True), in that order."""
-        return self._view(self._rows[np.asarray(list(indices), dtype=None if len(self) else int)])
+        chosen = np.asarray(list(indices))
+        return self._view(self._rows[chosen if len(chosen) else chosen.astype(int)])
 
     def select(self, cars: Iterable[str] | str | None = None, views: Iterable[int] | int | None = None) -> CarFolder:
         """The photos of these cars, from these views (1 to 16); None means all.
@@ -163,11 +165,14 @@ class CarFolder:
     def check(self, progress: bool = True) -> None:
         """Decode every file here; some 30 ms a pair at 1918×1280.
 
+        A JPEG that is damaged in the middle may still decode, to a picture that is wrong from there on: Pillow does
+        not complain. PNG and GIF do.
+
         Raises: DataError listing what does not decode and masks with more than two values.
         Warns: UserWarning of photos that are not RGB, or that EXIF wants turned: both are used as they are stored.
         """
         faults, odd = [], []
-        for photo in tqdm(self, desc="decoding", unit="photo", disable=not progress, leave=False):
+        for photo in bar(self, total=len(self), desc="decoding", unit="photo") if progress else self:
             try:
                 photo.read()
                 with Image.open(photo.image) as image:
@@ -178,8 +183,6 @@ class CarFolder:
             except DataError as error:
                 faults.append(str(error))
         if odd:
-            import warnings
-
             text = f"Not plain upright RGB, read as RGB and not turned: {naming(odd, len(self))}."
             warnings.warn(text, UserWarning, stacklevel=2)
         if faults:
@@ -198,9 +201,9 @@ def _read_metadata(path: Path) -> pd.DataFrame:
     if not path.is_file():
         return pd.DataFrame(columns=COLUMNS, index=pd.Index([], name="id", dtype=object))
     try:
-        table = pd.read_csv(path, dtype={"id": str})  # 12 hex digits may look like a number: 1234e5678901
+        # 12 hex digits may look like a number (1234e5678901); a year is an integer even where some are missing.
+        table = pd.read_csv(path, dtype={"id": str, "year": "Int64"})
         return table.drop_duplicates("id").set_index("id")
     except (ValueError, KeyError, OSError) as error:
-        raise DataError(
-            f"{path} is not the table of cars (id, {', '.join(COLUMNS)}): {error}. Copy it again."
-        ) from error
+        columns = ", ".join(["id", *COLUMNS])
+        raise DataError(f"{path} is not the table of cars ({columns}): {error}. Copy it again.") from error

@@ -15,16 +15,16 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from tqdm.auto import tqdm
 
 from carvana_lessons.data.reading import UNREADABLE
 from carvana_lessons.errors import DataError
+from carvana_lessons.progress import bar
 
 NAME = re.compile(r"[0-9a-f]{12}_(?:0[1-9]|1[0-6])")
 PHOTO = re.compile(rf"(?P<name>{NAME.pattern})\.jpe?g")
 MASK = re.compile(rf"(?P<name>{NAME.pattern})(?:_mask)?\.(?:gif|png)")  # a widely used copy has PNG masks
 LITTER = {".ds_store", "thumbs.db", "desktop.ini", ".ipynb_checkpoints", "__macosx"}  # what systems leave behind
-ENDINGS = {"JPEG": b"\xff\xd9", "GIF": b";", "PNG": b"IEND\xaeB`\x82"}
+ENDINGS = {"JPEG": b"\xff\xd9", "GIF": b"\0;", "PNG": b"IEND\xaeB`\x82"}
 
 
 @dataclass(frozen=True)
@@ -48,26 +48,28 @@ def inspect(root: Path, images: str, masks: str | None) -> Index:
     """
     image_folder, mask_folder = _find(root, images, masks)
     faults: list[str] = []
-    photos = _scan(image_folder, PHOTO, faults)
+    notes: list[str] = []
+    photos = _scan(image_folder, PHOTO, faults, notes)
     if not photos and not faults:
         raise _no_photos(image_folder)
     pairs = None
     if mask_folder is not None:
-        pairs = _scan(mask_folder, MASK, faults)
+        pairs = _scan(mask_folder, MASK, faults, notes)
         if missing := sorted(set(photos) - set(pairs)):
             faults.append(
                 f"No mask in {mask_folder} for {naming(missing, len(photos))}: copy the masks again, remove these "
                 "photos, or open photos without masks with masks=None."
             )
         if orphans := sorted(set(pairs) - set(photos)):
-            _warn(
+            notes.append(
                 f"No photo in {image_folder} for the masks of {naming(orphans, len(pairs))}: they are left out; copy "
                 "the photos again if they should be there."
             )
     names = sorted(photos)
     sizes = np.zeros((len(names), 2), dtype=np.int32)
     broken, unequal = [], []
-    for i, name in enumerate(tqdm(names, desc="checking photos", unit="photo", delay=3, leave=False)):
+    steps = names if len(names) < 10_000 else bar(names, desc="checking photos", unit="photo")  # 0.1 ms each
+    for i, name in enumerate(steps):
         files = [image_folder / photos[name].name]
         if pairs is not None and name in pairs:
             files.append(mask_folder / pairs[name].name)
@@ -82,6 +84,8 @@ def inspect(root: Path, images: str, masks: str | None) -> Index:
         faults.append(f"Cut off or not an image: {naming(broken)}. Copy or download again.")
     if unequal:
         faults.append(f"The mask has another size than its photo: {naming(unequal)}. Put the original mask back.")
+    for note in notes:
+        warnings.warn(note, UserWarning, stacklevel=3)  # 3: the line that opened the CarFolder
     if faults:
         raise DataError("\n".join(faults))
     return Index(
@@ -147,19 +151,19 @@ def _elsewhere(root: Path, wanted: str, images: str) -> str:
     return f"{cure}, or make photos with `carvana-lessons studio`."
 
 
-def _scan(folder: Path, pattern: re.Pattern[str], faults: list[str]) -> dict[str, os.DirEntry[str]]:
-    """The files of a folder by photo name; faults and strays on the way."""
+def _scan(folder: Path, pattern: re.Pattern[str], faults: list[str], notes: list[str]) -> dict[str, os.DirEntry[str]]:
+    """The files of a folder by photo name; what is wrong with others goes to ``faults`` and ``notes``."""
     found: dict[str, os.DirEntry[str]] = {}
     strays, capitals, twice = [], [], []
     with os.scandir(folder) as entries:
         for entry in sorted(entries, key=lambda e: e.name):
-            match = pattern.fullmatch(entry.name)
+            match = pattern.fullmatch(entry.name.lower())
             if match and entry.is_file():
                 if match["name"] in found:
                     twice.append(f"{found[match['name']].name} and {entry.name}")
+                elif entry.name != entry.name.lower():
+                    capitals.append(f"{entry.name} to {entry.name.lower()}")
                 found[match["name"]] = entry
-            elif pattern.fullmatch(entry.name.lower()) and entry.is_file():
-                capitals.append(f"{entry.name} to {entry.name.lower()}")
             elif entry.name.lower() not in LITTER and not entry.name.startswith("._"):
                 strays.append(entry.name)
     if not found and folder.name in strays and (folder / folder.name).is_dir():
@@ -171,8 +175,8 @@ def _scan(folder: Path, pattern: re.Pattern[str], faults: list[str]) -> dict[str
         faults.append(f"Names in {folder} are written in small letters; rename {naming(capitals)}.")
     if twice:
         faults.append(f"Two files in {folder} for one photo: {naming(twice)}. Keep one of the two.")
-    if strays and (found or capitals):
-        _warn(f"Left out of {folder}, not named like its other files: {naming(strays)}. Move them elsewhere.")
+    if strays and found:
+        notes.append(f"Left out of {folder}, not named like its other files: {naming(strays)}. Move them elsewhere.")
     return found
 
 
@@ -191,7 +195,3 @@ def _fingerprint(entries: list[os.DirEntry[str]]) -> str:
         stat = entry.stat()
         digest.update(f"{entry.name} {stat.st_size} {stat.st_mtime_ns}\n".encode())
     return digest.hexdigest()
-
-
-def _warn(text: str) -> None:
-    warnings.warn(text, UserWarning, stacklevel=5)  # 5: the line that opened the CarFolder

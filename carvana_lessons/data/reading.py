@@ -47,13 +47,7 @@ def read_mask(path: str | Path) -> np.ndarray:
     Raises: DataError if the file is missing, not a whole image, or has more than two values (soft edges).
     Lesson: 01.
     """
-    try:
-        with Image.open(path) as image:
-            return _binary(image, path)
-    except UNREADABLE as error:
-        if isinstance(error, DataError):
-            raise
-        raise unreadable(path, error) from error
+    return _mask(path).copy()  # Pillow's own memory is read-only
 
 
 def read_pair(photo: Photo, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray | None]:
@@ -78,20 +72,25 @@ def read_pair(photo: Photo, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarr
         raise unreadable(photo.image, error) from error
     if photo.mask is None:
         return np.array(small), None
-    share = Image.fromarray(read_mask(photo.mask) * np.uint8(254))  # even, so that one half is a whole number: 127
-    share = share.resize((width, height), Image.Resampling.BOX)
-    return np.array(small), (np.asarray(share) >= 127).astype(np.uint8)
+    # As float: an average rounded to 8 bits between the two passes of a resize would tip pixels that are just half car.
+    share = Image.fromarray(_mask(photo.mask).astype(np.float32)).resize((width, height), Image.Resampling.BOX)
+    return np.array(small), (np.asarray(share) >= 0.5 - 1e-6).astype(np.uint8)
 
 
-def _binary(image: Image.Image, path: str | Path) -> np.ndarray:
-    """(H, W) uint8 in {0, 1} of an open image; see ``read_mask``."""
-    if image.mode == "P" and _plain_palette(image):
-        values = np.asarray(image)  # the stored indices: what the eye sees, without a pass to look it up
-    else:
-        values = np.asarray(image.convert("L"))
+def _mask(path: str | Path) -> np.ndarray:
+    """(H, W) uint8 in {0, 1}, perhaps read-only; see ``read_mask``."""
+    try:
+        with Image.open(path) as image:
+            # With a plain palette the stored indices are what the eye sees, without a pass to look it up.
+            plain = image.mode == "P" and _plain_palette(image)
+            values = np.asarray(image if plain else image.convert("L"))
+    except UNREADABLE as error:
+        raise unreadable(path, error) from error
     top = values.max()
+    if top <= 1:
+        return values  # no pass over the pixels that can be saved: this is the case of all of Kaggle's masks
     mask = values > 0
-    if top and not np.array_equal(mask, values == top):
+    if not np.array_equal(mask, values == top):
         raise DataError(
             f"{path} has {len(np.unique(values))} grey values where a mask has two: it was saved as JPEG or resized "
             "with smoothing; save it again as PNG or GIF with `(mask > 127)`."
@@ -100,10 +99,9 @@ def _binary(image: Image.Image, path: str | Path) -> np.ndarray:
 
 
 def _plain_palette(image: Image.Image) -> bool:
-    """True if entry 0 of the palette is black and every other one is not: the indices then already are the mask."""
-    palette = np.array(image.getpalette("RGB") or [0, 0, 0, 1, 1, 1]).reshape(-1, 3).any(axis=1)
-    # Beyond the colours in use, palettes are padded with black; an index there would be a third value anyway.
-    return len(palette) > 1 and not palette[0] and bool(palette[1])
+    """True if entry 0 of the palette is black and entry 1 is not: the stored indices then already are the mask."""
+    palette = image.getpalette("RGB") or []
+    return len(palette) >= 6 and not any(palette[:3]) and any(palette[3:6])
 
 
 def unreadable(path: str | Path, error: BaseException) -> DataError:

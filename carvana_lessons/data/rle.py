@@ -85,6 +85,5 @@ def submission_line(name: str, mask: np.ndarray) -> str:
 
 
 def _fault(words: list[str], run: int, what: str) -> DataError:
-    return DataError(
-        f"The run-length code is wrong at run {run + 1} ({' '.join(words[2 * run : 2 * run + 2])}): {what}."
-    )
+    pair = " ".join(words[2 * run : 2 * run + 2])
+    return DataError(f"The run-length code is wrong at run {run + 1} ({pair}): {what}.")

@@ -1,0 +1,13 @@
+"""``python -m benchmarks NAME …``: one measurement, a Markdown table on standard output."""
+
+import importlib
+import pkgutil
+import sys
+
+import benchmarks
+
+NAMES = sorted(m.name for m in pkgutil.iter_modules(benchmarks.__path__) if not m.name.startswith("_"))
+
+if len(sys.argv) < 2 or sys.argv[1] not in NAMES:
+    sys.exit(f"Usage: python -m benchmarks NAME …, where NAME is {', '.join(NAMES)}; NAME --help tells more.")
+importlib.import_module(f"benchmarks.{sys.argv.pop(1)}").main()

@@ -1,0 +1,155 @@
+"""The challenge's own photos, from Kaggle, file by file (all of it is some 24 GB; the training set is half a GB)."""
+
+from __future__ import annotations
+
+import errno
+import shutil
+import zipfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from carvana_lessons.data.folder import CarFolder
+from carvana_lessons.data.unpack import copy_in, unpack
+from carvana_lessons.errors import CarvanaError
+
+SLUG = "carvana-image-masking-challenge"
+PAGE = f"https://www.kaggle.com/competitions/{SLUG}"
+
+# What can be asked for, and about how many bytes it unpacks to. JPEG and GIF hardly shrink in an archive, so that is
+# what is fetched, too. Approximate, on the safe side; an archive that has arrived is measured before it is unpacked.
+FILES = {
+    "train": 0.6e9,
+    "train_masks": 0.04e9,
+    "train_hq": 1.2e9,
+    "test": 11e9,
+    "test_hq": 22e9,
+    "metadata": 0.001e9,
+    "train_masks_csv": 0.03e9,
+    "sample_submission": 0.003e9,
+}
+TABLES = {  # of tables Kaggle hands out now the one, now the other
+    "metadata": ("metadata.csv", "metadata.csv.zip"),
+    "train_masks_csv": ("train_masks.csv", "train_masks.csv.zip"),
+    "sample_submission": ("sample_submission.csv", "sample_submission.csv.zip"),
+}
+
+Fetch = Callable[[str], str | Path]
+
+
+def download(
+    out: str | Path,
+    files: Sequence[str] = ("train", "train_masks", "metadata"),
+    fetch: Fetch | None = None,
+) -> Path:
+    """Fetch files of the challenge through kagglehub, unpack them into ``out`` and check what is there.
+
+    Needs a Kaggle account that has accepted the challenge's rules. May be run again after a break: kagglehub resumes
+    the file under way, and what is already unpacked is skipped. The archives stay in kagglehub's cache (by default
+    ``~/.cache/kagglehub``, or the folder that KAGGLEHUB_CACHE names); they may be deleted afterwards.
+
+    Args:
+        out: the folder to fill; ``data.CarFolder(out)`` opens it afterwards.
+        files: any of ``train, train_masks, train_hq, test, test_hq, metadata, train_masks_csv, sample_submission``.
+        fetch: takes the name of a file of the challenge and returns where it lies on this disk; None: kagglehub.
+    Returns: ``out``, absolute.
+    Raises: CarvanaError, one sentence with the cure, if kagglehub or the credentials are missing, the rules have not
+        been accepted, the disk is too small, the network fails, or an archive is damaged or would write outside
+        ``out``; DataError if the folder is not complete afterwards.
+    Lesson: 01.
+    """
+    files = [files] if isinstance(files, str) else list(files)
+    if unknown := [name for name in files if name not in FILES]:
+        raise CarvanaError(f"The challenge has no {', '.join(unknown)}; choose from {', '.join(FILES)}.")
+    out = Path(out).expanduser().absolute()
+    fetch = fetch or _kagglehub()
+    _check_room(out, files)
+    for name in files:
+        try:
+            place = _fetch(fetch, TABLES.get(name, (f"{name}.zip",)))
+            target = out / TABLES[name][0] if name in TABLES else out / name
+            if place.is_dir() or not zipfile.is_zipfile(place):
+                copy_in(place, target)
+            else:
+                unpack(place, out, target)
+        except CarvanaError:
+            raise
+        except Exception as error:
+            raise _explained(error, name, out) from error
+    for images in ("train", "train_hq", "test", "test_hq"):
+        if images in files and (images.startswith("test") or (out / "train_masks").is_dir()):
+            CarFolder(out, images=images, masks=None if images.startswith("test") else "train_masks")
+    return out
+
+
+def _kagglehub() -> Fetch:
+    """kagglehub's download of one file of the challenge."""
+    try:
+        import kagglehub
+    except ImportError as error:
+        raise CarvanaError(
+            "The download needs the package kagglehub, which is not installed: run `pip install kagglehub`."
+        ) from error
+    return lambda path: kagglehub.competition_download(SLUG, path=path)
+
+
+def _fetch(fetch: Fetch, names: Sequence[str]) -> Path:
+    """The first of these names that the challenge has."""
+    for i, name in enumerate(names):
+        try:
+            return Path(fetch(name))
+        except Exception as error:
+            if _status(error) != 404 or i == len(names) - 1:
+                raise
+    raise AssertionError("no names")
+
+
+def _check_room(out: Path, files: Sequence[str]) -> None:
+    """Archive and unpacked files lie side by side for a while, most often on the same disk."""
+    there = next(p for p in (out, *out.parents) if p.exists())
+    need = sum(FILES[name] * (1 if name in TABLES or (out / name).is_dir() else 2) for name in files)
+    free = shutil.disk_usage(there).free
+    if need > free:
+        raise _no_room(out, f"about {need / 1e9:.1f} GB are needed and {free / 1e9:.1f} GB free")
+
+
+def _no_room(out: Path, why: str) -> CarvanaError:
+    return CarvanaError(
+        f"The disk of {out} is too small ({why}): free some, choose a folder on a larger disk (KAGGLEHUB_CACHE moves "
+        "the archives, too), or ask for fewer files."
+    )
+
+
+def _status(error: BaseException) -> int | None:
+    """The HTTP status behind an exception of requests or kagglehub."""
+    return getattr(getattr(error, "response", None), "status_code", None)
+
+
+def _explained(error: Exception, name: str, out: Path) -> CarvanaError:
+    """The sentence for what went wrong; by name, since kagglehub's classes have moved about between its versions."""
+    kinds = {kind.__name__ for kind in type(error).__mro__}
+    if kinds & {"UnauthenticatedError", "CredentialError"} or "Kaggle credentials file" in str(error):
+        return CarvanaError(
+            "Kaggle does not know who you are: make a token at https://www.kaggle.com/settings (API, Create New Token) "
+            "and set KAGGLE_API_TOKEN to it, or put kaggle.json into ~/.kaggle; in Colab add it as a secret."
+        )
+    if _status(error) in (401, 403):
+        return CarvanaError(
+            f"Kaggle refuses {name} ({_status(error)}): accept the rules of the challenge once at {PAGE}/rules (button "
+            '"Join" or "Late Submission"), and if you have done so, make a new token at '
+            "https://www.kaggle.com/settings."
+        )
+    if _status(error) == 404:
+        return CarvanaError(f"Kaggle has no file {name} any more: see {PAGE}/data for what there is.")
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return _no_room(out, f"it ran full at {name}")
+    if isinstance(error, zipfile.BadZipFile) or "DataCorruptionError" in kinds:
+        return CarvanaError(
+            f"The archive of {name} arrived damaged ({error}): delete it from kagglehub's cache "
+            "(~/.cache/kagglehub/competitions) and run the download again."
+        )
+    if kinds & {"ConnectionError", "Timeout", "ChunkedEncodingError"}:
+        return CarvanaError(
+            f"Kaggle could not be reached for {name}: check the connection and run the download again; it goes on "
+            "where it stopped."
+        )
+    return CarvanaError(f"{name} could not be fetched ({type(error).__name__}: {error}): run the download again.")

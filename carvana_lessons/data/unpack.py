@@ -1,0 +1,96 @@
+"""Unpacking an archive: nothing outside the target folder, nothing by halves, nothing twice."""
+
+from __future__ import annotations
+
+import errno
+import shutil
+import stat
+import zipfile
+from pathlib import Path, PurePosixPath
+
+from carvana_lessons.errors import CarvanaError
+from carvana_lessons.progress import bar
+
+LITTER = {"__MACOSX", ".DS_Store", "Thumbs.db"}
+
+
+def unpack(archive: Path, out: Path, target: Path) -> None:
+    """Unpack a zip file into ``out``; what is there at its full size is left alone, so a broken run goes on.
+
+    Every member is written beside its place and renamed when it is whole (its checksum is verified on the way).
+
+    Args:
+        archive: the zip file.  out: the folder that its top folder goes to.
+        target: where members without a folder go: a folder, or the one file that the archive holds.
+    Raises: CarvanaError, before anything is written, if a member's path leads out of ``out`` or is a link, or the
+        disk is too small; zipfile.BadZipFile if the archive is damaged.
+    """
+    with zipfile.ZipFile(archive) as box:
+        members = [m for m in box.infolist() if not m.is_dir() and not LITTER & set(PurePosixPath(m.filename).parts)]
+        places = [_place(m, archive, out, target) for m in members]
+        todo = [
+            (m, place)
+            for m, place in zip(members, places, strict=True)
+            if not (place.is_file() and place.stat().st_size == m.file_size)
+        ]
+        out.mkdir(parents=True, exist_ok=True)
+        need, free = sum(m.file_size for m, _ in todo), shutil.disk_usage(out).free
+        if need > free:
+            raise CarvanaError(
+                f"{archive.name} unpacks to {need / 1e9:.1f} GB and the disk of {out} has {free / 1e9:.1f} GB free: "
+                "free some or choose a folder on a larger disk."
+            )
+        for member, place in bar(todo, desc=f"unpacking {archive.name}", unit="file"):
+            with box.open(member) as source:
+                _write(source, place)
+
+
+def copy_in(place: Path, target: Path) -> None:
+    """Copy a file, or a folder that came unpacked, to ``target``; what is there at its full size is left alone."""
+    if not place.exists():
+        raise FileNotFoundError(errno.ENOENT, "the download left nothing at", str(place))
+    if place.is_file():
+        pairs = [(place, target)]
+    else:
+        top = place / target.name if (place / target.name).exists() else place
+        # a table handed over as a folder with the table in it, or a folder of photos
+        pairs = (
+            [(top, target)]
+            if top.is_file()
+            else [(file, target / file.relative_to(top)) for file in sorted(top.rglob("*")) if file.is_file()]
+        )
+    for file, to in bar(pairs, desc=f"copying {target.name}", unit="file"):
+        if not (to.is_file() and to.stat().st_size == file.stat().st_size):
+            with file.open("rb") as source:
+                _write(source, to)
+
+
+def _place(member: zipfile.ZipInfo, archive: Path, out: Path, target: Path) -> Path:
+    """Where a member goes; an error that names it if that is not inside ``out``."""
+    path = PurePosixPath(member.filename.replace("\\", "/"))
+    link = stat.S_ISLNK(member.external_attr >> 16)
+    if link or path.is_absolute() or ".." in path.parts or ":" in member.filename:
+        what = "is a link" if link else "leads out of the folder"
+        raise CarvanaError(
+            f"{archive.name} is not the challenge's archive: its member {member.filename!r} {what}; nothing was "
+            "unpacked, delete the archive and download it again."
+        )
+    if len(path.parts) > 1:
+        return out.joinpath(*path.parts)
+    return target if target.suffix else target / path.name
+
+
+def _write(source, place: Path) -> None:
+    """Copy an open file to ``place`` by way of a temporary name.
+
+    Not ``files.replacing``: its files are private to their owner, and a class may share these. The temporary name is
+    always the same, so what a killed run left is overwritten by the next one and never lies among the photos.
+    """
+    place.parent.mkdir(parents=True, exist_ok=True)
+    temporary = place.with_name(f".{place.name}.part")
+    try:
+        with temporary.open("wb") as file:
+            shutil.copyfileobj(source, file, 1 << 20)
+        temporary.replace(place)
+    finally:
+        temporary.unlink(missing_ok=True)

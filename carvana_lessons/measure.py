@@ -1,0 +1,121 @@
+"""What loading data costs: time, memory, and whether workers draw alike. The instruments of chapter 3."""
+
+from __future__ import annotations
+
+import gc
+import os
+import statistics
+import threading
+import time
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
+
+import numpy as np
+import psutil
+import torch
+from torch.utils.data import Dataset
+
+
+def cores() -> int:
+    """How many processor cores this process may use; a container often has fewer than its machine."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def machine_memory() -> int:
+    """Bytes of memory that this machine has."""
+    return psutil.virtual_memory().total
+
+
+def milliseconds(call: Callable[[Any], Any], items: Iterable, repeats: int = 3) -> float:
+    """The median time of ``call(item)``, over all items, each ``repeats`` times, after one call to warm up.
+
+    The median, because a machine that does something else for a moment spoils a mean.  Lesson: 03.
+    """
+    items = list(items)
+    call(items[0])
+    times = []
+    for _ in range(repeats):
+        for item in items:
+            began = time.perf_counter()
+            call(item)
+            times.append(time.perf_counter() - began)
+    return 1000 * statistics.median(times)
+
+
+class Pace(NamedTuple):
+    """One pass over a loader: seconds until the first batch, and images a second over the whole pass."""
+
+    first: float
+    rate: float
+
+
+def pace(batches: Iterable) -> Pace:
+    """Walk once through batches and do nothing with them. Where workers must be started, that counts.  Lesson: 03.
+
+    Args:
+        batches: of tensors, or of tuples whose first member is one; the first dimension counts the images.
+    """
+    began, first, images = time.perf_counter(), 0.0, 0
+    for batch in batches:
+        first = first or time.perf_counter() - began
+        images += len(batch if isinstance(batch, torch.Tensor) else batch[0])
+    return Pace(first, images / (time.perf_counter() - began))
+
+
+class Memory:
+    """How much this process grows while a ``with`` block runs: its resident memory, looked at every few milliseconds.
+
+    Memory that was freed before the block and is used again inside it does not count as growth.  Lesson: 03.
+
+    Args:
+        every: seconds between two looks.
+    """
+
+    def __init__(self, every: float = 0.005) -> None:
+        self._every, self._process = every, psutil.Process()
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._start = self._peak = 0
+
+    @property
+    def growth(self) -> int:
+        """Bytes between the start of the block and the peak so far."""
+        self._look()
+        return self._peak - self._start
+
+    def __enter__(self) -> Memory:
+        gc.collect()
+        self._start = self._peak = self._process.memory_info().rss
+        self._thread.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._look()
+        self._done.set()
+        self._thread.join()
+
+    def _look(self) -> None:
+        if not self._done.is_set():  # what comes after the block does not count
+            self._peak = max(self._peak, self._process.memory_info().rss)
+
+    def _watch(self) -> None:
+        while not self._done.wait(self._every):
+            self._look()
+
+
+class Draws(Dataset):
+    """Eight random numbers below 1000, drawn in one of three ways.  Lesson: 03."""
+
+    def __init__(self, way: str) -> None:
+        self.way = way
+        self.rng = np.random.default_rng(0) if way == "early" else None
+
+    def __len__(self) -> int:
+        return 8
+
+    def __getitem__(self, i: int) -> int:
+        if self.way == "global":
+            return np.random.randint(1000)  # noqa: NPY002
+        if self.rng is None:  # "late": at the first draw, in the process that draws
+            self.rng = np.random.default_rng(torch.initial_seed())
+        return int(self.rng.integers(1000))

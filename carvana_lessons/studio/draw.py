@@ -1,0 +1,66 @@
+"""Random draws that are the same on every machine and under every numpy."""
+
+from collections.abc import Sequence
+from typing import TypeVar
+
+import numpy as np
+
+T = TypeVar("T")
+
+
+class Draw:
+    """A stream of draws for one car or one picture.
+
+    Only the raw 64-bit words of PCG64 are used: numpy promises to keep those, while the methods of its ``Generator``
+    may change between releases.
+
+    Args:
+        key: integers that name the stream, such as (seed, car) or (seed, car, view).
+    """
+
+    def __init__(self, *key: int):
+        self.bits = np.random.PCG64(np.random.SeedSequence(list(key)))
+
+    def unit(self) -> float:
+        """One number in [0, 1)."""
+        return float(int(self.bits.random_raw()) >> 11) * 2.0**-53
+
+    def between(self, low: float, high: float) -> float:
+        """One number in [low, high), rounded so that later table look-ups never sit on an edge by accident."""
+        return round(low + (high - low) * self.unit(), 6)
+
+    def about(self, middle: float, spread: float) -> float:
+        """A bell around ``middle`` that never leaves ``middle ± spread``: the mean of three draws."""
+        return round(middle + spread * (2.0 * (self.unit() + self.unit() + self.unit()) / 3.0 - 1.0), 6)
+
+    def chance(self, probability: float) -> bool:
+        """True with the given probability."""
+        return self.unit() < probability
+
+    def integer(self, low: int, high: int) -> int:
+        """One integer in [low, high], both ends included."""
+        return low + int(self.unit() * (high - low + 1))
+
+    def pick(self, items: Sequence[T]) -> T:
+        """One item of a sequence, all alike."""
+        return items[int(self.unit() * len(items))]
+
+    def weighted(self, items: Sequence[T], weights: Sequence[float]) -> T:
+        """One item of a sequence, in proportion to its weight."""
+        mark = self.unit() * sum(weights)
+        for item, weight in zip(items, weights, strict=True):
+            mark -= weight
+            if mark < 0:
+                return item
+        return items[-1]
+
+    def grain(self, shape: tuple[int, ...]) -> np.ndarray:
+        """Film grain of mean 0 and standard deviation 1: (shape) float32.
+
+        Four bytes of a word added up are close enough to a bell, and cost no call of libm.
+        """
+        count = int(np.prod(shape))
+        words = self.bits.random_raw((count + 1) // 2)
+        octets = np.ascontiguousarray(words).astype("<u8").view(np.uint8).reshape(-1, 4)[:count].astype(np.int32)
+        total = octets[:, 0] + octets[:, 1] + octets[:, 2] + octets[:, 3]
+        return ((total - 510).astype(np.float32) * np.float32(1 / 147.8)).reshape(shape)

@@ -1,0 +1,48 @@
+"""What a set of photos is made of, and the number that says which pixels to expect."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import DataError
+from ..files import cache_folder
+
+VERSION = 1  # raised whenever the same settings give other pixels
+SOURCE = "synthetic studio"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """One set of photos.
+
+    Attributes:
+        cars: how many, 16 photos each.  size: (width, height) in pixels.  seed: another seed, other cars.
+    """
+
+    cars: int = 48
+    size: tuple[int, int] = (480, 320)
+    seed: int = 0
+
+    def checked(self) -> "Settings":
+        """The same settings. Raises: DataError, with the cure, where they cannot be met."""
+        if not isinstance(self.cars, int) or not 1 <= self.cars <= 100_000:
+            raise DataError(f"The studio cannot photograph {self.cars} cars; ask for a whole number from 1 to 100000.")
+        size = tuple(self.size) if isinstance(self.size, tuple | list) else ()
+        if len(size) != 2 or not all(isinstance(side, int) and 16 <= side <= 4096 for side in size):
+            raise DataError(f"{self.size!r} is no photo size; give (width, height) of 16 to 4096 pixels, such as (480, 320).")
+        if not isinstance(self.seed, int) or self.seed < 0:
+            raise DataError(f"{self.seed!r} is no seed; give a whole number from 0.")
+        return Settings(self.cars, size, self.seed)
+
+    @property
+    def folder_name(self) -> str:
+        """A name that changes whenever the photos would."""
+        width, height = self.size
+        return f"v{VERSION}-{self.cars}x{width}x{height}-seed{self.seed}"
+
+
+DEFAULT = Settings()
+
+
+def default_folder(settings: Settings = DEFAULT) -> Path:
+    """Where the course keeps a set of photos: a folder of the cache, named after version and settings."""
+    return cache_folder() / "studio" / settings.checked().folder_name

@@ -1,0 +1,76 @@
+"""What several test files need: tiny folders of real JPEG and GIF files, a cache of their own, the real photos."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from carvana_lessons import data
+
+REAL = Path(__file__).resolve().parents[1].parent / "shared" / "carvana"
+
+
+def draw_pair(size: tuple[int, int], rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """A bright ellipse on a dark ramp and its mask: (h, w, 3) uint8 and (h, w) uint8 in {0, 1}; size is (w, h)."""
+    w, h = size
+    y, x = np.mgrid[:h, :w]
+    cy, cx = h * rng.uniform(0.4, 0.6), w * rng.uniform(0.4, 0.6)
+    mask = ((y - cy) / (0.3 * h)) ** 2 + ((x - cx) / (0.35 * w)) ** 2 < 1
+    image = np.stack([x * 90 / w, y * 90 / h, np.full((h, w), rng.uniform(0, 90))], axis=-1)
+    image[mask] += rng.uniform(80, 160, size=3)
+    return image.astype(np.uint8), mask.astype(np.uint8)
+
+
+def save_mask(path: Path, mask: np.ndarray) -> None:
+    """As Kaggle's are: a palette GIF with the values 0 (black) and 1 (white)."""
+    image = Image.new("P", mask.shape[::-1])
+    image.putdata(mask.ravel().tolist())
+    image.putpalette([0, 0, 0, 255, 255, 255])
+    image.save(path)
+
+
+@pytest.fixture
+def make_folder(tmp_path: Path) -> Callable[..., Path]:
+    """make_folder(name="photos", cars=2, views=3, size=(48, 32), seed=0) writes a folder in Kaggle's layout."""
+
+    def make(
+        name: str = "photos", cars: int = 2, views: int = 3, size: tuple[int, int] = (48, 32), seed: int = 0
+    ) -> Path:
+        root, rng = tmp_path / name, np.random.default_rng(seed)
+        (root / "train").mkdir(parents=True)
+        (root / "train_masks").mkdir()
+        rows = ["id,year,make,model,trim1,trim2"]
+        for car in range(cars):
+            key = f"{0xAB0 + car:012x}"
+            rows.append(f"{key},{2000 + car},Make,Model {car},Trim,")
+            for view in range(1, views + 1):
+                image, mask = draw_pair(size, rng)
+                Image.fromarray(image).save(root / "train" / f"{key}_{view:02}.jpg", quality=95)
+                save_mask(root / "train_masks" / f"{key}_{view:02}_mask.gif", mask)
+        (root / "metadata.csv").write_text("\n".join(rows) + "\n")
+        return root
+
+    return make
+
+
+@pytest.fixture
+def cars(make_folder: Callable[..., Path]) -> data.CarFolder:
+    """4 cars × 16 views, 48×32 pixels."""
+    return data.CarFolder(make_folder(cars=4, views=16))
+
+
+@pytest.fixture
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty cache folder for this test alone."""
+    monkeypatch.setenv("CARVANA_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def real_photos() -> data.CarFolder:
+    """The real photos beside the repository; the test is skipped where they are not."""
+    if not REAL.is_dir():
+        pytest.skip("no real photos here")
+    return data.CarFolder(REAL)

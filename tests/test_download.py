@@ -1,0 +1,271 @@
+"""The download, without a network: a stand-in hands out real archives and raises what kagglehub really raises."""
+
+import errno
+import os
+import socket
+import stat
+import sys
+import zipfile
+from collections import namedtuple
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from carvana_lessons import data
+from carvana_lessons.errors import CarvanaError, DataError
+
+module = sys.modules["carvana_lessons.data.download"]
+unpacking = sys.modules["carvana_lessons.data.unpack"]
+
+
+@pytest.fixture
+def kaggle(make_folder, tmp_path) -> dict[str, Path]:
+    """The challenge's files, as they lie in kagglehub's cache, by name."""
+    root, shelf = make_folder("source"), tmp_path / "kagglehub"
+    shelf.mkdir()
+    for name in ("train", "train_masks"):
+        with zipfile.ZipFile(shelf / f"{name}.zip", "w") as box:
+            box.mkdir(name)
+            for file in sorted((root / name).iterdir()):
+                box.write(file, f"{name}/{file.name}")
+            box.writestr(f"__MACOSX/{name}/._x", "litter")
+    with zipfile.ZipFile(shelf / "metadata.csv.zip", "w") as box:
+        box.write(root / "metadata.csv", "metadata.csv")
+    return {path.name: path for path in shelf.iterdir()}
+
+
+@pytest.fixture
+def fetch(kaggle) -> Callable[[str], Path]:
+    def get(name: str) -> Path:
+        if name not in kaggle:
+            raise NotThere
+        return kaggle[name]
+
+    return get
+
+
+class NotThere(Exception):
+    """An answer 404, without kagglehub: most tests here run where it is not installed."""
+
+    response = SimpleNamespace(status_code=404)
+
+
+def http_error(status: int) -> Exception:
+    """What kagglehub makes of an answer that is not 200."""
+    import requests
+    from kagglehub.exceptions import KaggleApiHTTPError
+
+    response = requests.Response()
+    response.status_code = status
+    return KaggleApiHTTPError(f"{status} Client Error.", response=response)
+
+
+def raising(error: BaseException) -> Callable[[str], Path]:
+    def get(name: str) -> Path:
+        raise error
+
+    return get
+
+
+def test_default_files_become_a_folder_that_opens(fetch, tmp_path):
+    out = data.download(tmp_path / "out", fetch=fetch)
+    assert out == tmp_path / "out"
+    cars, source = data.CarFolder(out), data.CarFolder(tmp_path / "source")
+    assert [photo.name for photo in cars] == [photo.name for photo in source]
+    assert all(a.image.read_bytes() == b.image.read_bytes() for a, b in zip(cars, source, strict=True))
+    assert len(cars.metadata) == 2
+    assert sorted(p.name for p in out.iterdir()) == ["metadata.csv", "train", "train_masks"]
+    assert stat.S_IMODE(cars[0].image.stat().st_mode) & 0o044, "a class may share the folder"
+
+
+def test_only_what_was_asked_for_is_fetched(fetch, tmp_path):
+    asked = []
+
+    def get(name: str) -> Path:
+        asked.append(name)
+        return fetch(name)
+
+    data.download(tmp_path / "out", files=["train_masks"], fetch=get)
+    assert asked == ["train_masks.zip"]
+    data.download(tmp_path / "out", files="metadata", fetch=get)
+    assert asked[1:] == ["metadata.csv", "metadata.csv.zip"], "under either of its names"
+    with pytest.raises(CarvanaError, match=r"no trainn; choose from train, train_masks, "):
+        data.download(tmp_path / "out", files=["trainn"], fetch=get)
+
+
+def test_what_kagglehub_already_unpacked_is_taken(make_folder, fetch, tmp_path):
+    source = make_folder("unpacked")
+    for place in (source / "train", source):  # the folder itself, or one that holds it
+        out = tmp_path / f"out of {place.name}"
+        (out / "train_masks").mkdir(parents=True)
+        data.download(out, ["train_masks"], fetch=lambda name: source / "train_masks")
+        data.download(out, ["train", "metadata"], fetch=lambda n, p=place: p if "train" in n else source / n)
+        assert len(data.CarFolder(out)) == 6 and len(data.CarFolder(out).metadata) == 2
+
+
+def test_archive_without_a_top_folder(kaggle, fetch, tmp_path):
+    with zipfile.ZipFile(kaggle["train.zip"]) as box:
+        members = {name: box.read(name) for name in box.namelist() if name.endswith(".jpg")}
+    with zipfile.ZipFile(kaggle["train.zip"], "w") as box:
+        for name, content in members.items():
+            box.writestr(Path(name).name, content)
+    assert len(data.CarFolder(data.download(tmp_path / "out", fetch=fetch))) == 6
+
+
+def test_goes_on_where_it_stopped(fetch, tmp_path, monkeypatch):
+    real, written = unpacking._write, []
+
+    def breaking(source, place):
+        if len(written) == 4:
+            raise KeyboardInterrupt
+        written.append(place.name)
+        real(source, place)
+
+    monkeypatch.setattr(unpacking, "_write", breaking)
+    with pytest.raises(KeyboardInterrupt):
+        data.download(tmp_path / "out", fetch=fetch)
+    first = list(written)
+    written[:] = []
+    # a file that another tool left by halves
+    (tmp_path / "out" / "train" / first[0]).write_bytes(b"half")
+    monkeypatch.setattr(unpacking, "_write", lambda source, place: (written.append(place.name), real(source, place)))
+    data.download(tmp_path / "out", fetch=fetch)
+    assert first[0] in written and not set(first[1:]) & set(written)
+    assert len(data.CarFolder(tmp_path / "out")) == 6
+    written[:] = []
+    data.download(tmp_path / "out", fetch=fetch)
+    assert written == [], "all there: nothing to do"
+
+
+def test_killed_while_writing_a_member_leaves_no_half_photo(fetch, tmp_path, monkeypatch):
+    def half(source, file, length):
+        file.write(source.read(100))
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(unpacking.shutil, "copyfileobj", half)
+        with pytest.raises(KeyboardInterrupt):
+            data.download(tmp_path / "out", fetch=fetch)
+    assert [p.name for p in (tmp_path / "out").rglob("*.jpg")] == []
+    # a kill leaves the temporary file too; the next run takes it away
+    (tmp_path / "out" / "train" / ".000000000ab0_01.jpg.part").write_bytes(b"half")
+    data.download(tmp_path / "out", fetch=fetch)
+    assert list((tmp_path / "out").rglob("*.part")) == []
+
+
+@pytest.mark.parametrize("name", ["../evil.jpg", "train/../../evil.jpg", "/tmp/evil.jpg", "..\\evil.jpg", "C:\\e.jpg"])
+def test_archive_that_reaches_outside(kaggle, fetch, tmp_path, name):
+    with zipfile.ZipFile(kaggle["train.zip"], "a") as box:
+        box.writestr(zipfile.ZipInfo(name), "evil")
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(CarvanaError) as error:
+        data.download(tmp_path / "out", fetch=fetch)
+    assert repr(name) in str(error.value) and "leads out of the folder; nothing was unpacked" in str(error.value)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_archive_with_a_link(kaggle, fetch, tmp_path):
+    member = zipfile.ZipInfo("train/link")
+    member.external_attr = (stat.S_IFLNK | 0o777) << 16
+    with zipfile.ZipFile(kaggle["train.zip"], "a") as box:
+        box.writestr(member, "/etc")
+    with pytest.raises(CarvanaError, match=r"'train/link' is a link"):
+        data.download(tmp_path / "out", fetch=fetch)
+    assert not (tmp_path / "out").exists()
+
+
+def test_damaged_archive(kaggle, fetch, tmp_path):
+    content = bytearray(kaggle["train.zip"].read_bytes())
+    content[200] ^= 255  # inside the first photo: its checksum fails
+    kaggle["train.zip"].write_bytes(content)
+    with pytest.raises(CarvanaError, match=r"archive of train arrived damaged .*delete it .*again"):
+        data.download(tmp_path / "out", fetch=fetch)
+    assert list((tmp_path / "out").rglob("*.jpg")) == []
+
+
+def test_download_that_is_not_complete_is_told(kaggle, fetch, tmp_path):
+    with zipfile.ZipFile(kaggle["train_masks.zip"], "w") as box:
+        box.writestr("train_masks/.DS_Store", "")
+    (tmp_path / "out" / "train_masks").mkdir(parents=True)
+    with pytest.raises(DataError, match="No mask"):
+        data.download(tmp_path / "out", fetch=fetch)
+
+
+def test_a_place_that_is_not_there(tmp_path):
+    with pytest.raises(CarvanaError, match="train could not be fetched"):
+        data.download(tmp_path / "out", ["train"], fetch=lambda name: tmp_path / "nowhere.zip")
+
+
+# --- the four things that go wrong, and a few more
+
+
+def test_package_is_missing(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "kagglehub", None)
+    with pytest.raises(CarvanaError, match="kagglehub, which is not installed: run `pip install kagglehub`"):
+        data.download(tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_kagglehub_itself_without_credentials(tmp_path, monkeypatch):
+    pytest.importorskip("kagglehub")
+    for name in [name for name in os.environ if name.startswith("KAGGLE")]:
+        monkeypatch.delenv(name)
+    for name in ("HOME", "USERPROFILE", "KAGGLE_CONFIG_DIR", "KAGGLEHUB_CACHE"):
+        monkeypatch.setenv(name, str(tmp_path))
+
+    def refuse(*args, **kwargs):
+        raise AssertionError("a test reached for the network")
+
+    for name in ("create_connection", "getaddrinfo"):
+        monkeypatch.setattr(socket, name, refuse)
+    with pytest.raises(CarvanaError, match=r"^Kaggle does not know who you are: make a token .*KAGGLE_API_TOKEN"):
+        data.download(tmp_path / "out")
+    assert "kaggle" not in sys.modules, "importing it ends the process when there are no credentials"
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_rules_not_accepted(tmp_path, status):
+    pytest.importorskip("kagglehub")
+    with pytest.raises(CarvanaError) as error:
+        data.download(tmp_path / "out", fetch=raising(http_error(status)))
+    text = str(error.value)
+    assert f"({status})" in text and "/rules" in text and "Late Submission" in text and "new token" in text
+
+
+def test_disk_is_too_small_before_the_download(tmp_path, monkeypatch):
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(module.shutil, "disk_usage", lambda path: usage(0, 0, 10**9))
+    with pytest.raises(CarvanaError, match=r"too small \(about 1\.3 GB are needed and 1\.0 GB free\): free some"):
+        data.download(tmp_path / "out", fetch=raising(AssertionError("nothing may be fetched")))
+    assert not (tmp_path / "out").exists()
+
+
+def test_disk_is_too_small_for_what_arrived(fetch, tmp_path, monkeypatch):
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(module, "_check_room", lambda out, files: None)
+    monkeypatch.setattr(unpacking.shutil, "disk_usage", lambda path: usage(0, 0, 10))
+    with pytest.raises(CarvanaError, match=r"train\.zip unpacks to 0\.0 GB and the disk"):
+        data.download(tmp_path / "out", fetch=fetch)
+
+
+def test_disk_runs_full_on_the_way(tmp_path):
+    with pytest.raises(CarvanaError, match=r"too small \(it ran full at train\)"):
+        data.download(tmp_path / "out", fetch=raising(OSError(errno.ENOSPC, "No space left on device")))
+
+
+def test_other_errors_of_kagglehub(tmp_path):
+    exceptions = pytest.importorskip("kagglehub.exceptions")
+    requests = pytest.importorskip("requests")
+    for error, message in [
+        (http_error(404), "no file train any more"),
+        (requests.exceptions.ConnectionError("no route"), "could not be reached for train: check the connection"),
+        (requests.exceptions.ReadTimeout("slow"), "could not be reached"),
+        (exceptions.DataCorruptionError("md5"), "arrived damaged"),
+        (exceptions.UnauthenticatedError(), "does not know who you are"),
+        (ValueError("Invalid Kaggle credentials file at kaggle.json"), "does not know who you are"),
+        (RuntimeError("odd"), r"could not be fetched \(RuntimeError: odd\)"),
+    ]:
+        with pytest.raises(CarvanaError, match=message):
+            data.download(tmp_path / "out", fetch=raising(error))

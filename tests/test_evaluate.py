@@ -1,0 +1,78 @@
+"""Scores at the photo's own size, against masks compared by hand."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from carvana_lessons import data
+from carvana_lessons.evaluate import enlarge, evaluate, predict, score
+
+
+class Brightness(nn.Module):
+    """Says "car" where the photo is brighter than a threshold; two output channels, as the defense's networks."""
+
+    def __init__(self):
+        super().__init__()
+        self.threshold = nn.Parameter(torch.tensor(0.4))
+
+    def forward(self, x):
+        bright = x.mean(1, keepdim=True)
+        return torch.cat([self.threshold.expand_as(bright), bright], dim=1)
+
+
+def dice_by_hand(a, b):
+    return 2 * np.logical_and(a, b).sum() / (a.sum() + b.sum())
+
+
+def test_perfect_and_empty_masks_score_one_and_zero(cars):
+    truths = [data.read_mask(p.mask) for p in cars]
+    assert score(truths, cars).dice.tolist() == [1.0] * len(cars)
+    scores = score([np.zeros_like(t) for t in truths], cars)
+    assert scores.dice.tolist() == [0.0] * len(cars)
+    assert scores.fn.tolist() == [int(t.sum()) for t in truths]
+
+
+def test_every_photo_gets_its_own_row_in_order(cars, own_cache):
+    scores = evaluate(Brightness(), cars[3:9], size=16, batch_size=4)
+    assert scores.name.tolist() == [p.name for p in cars[3:9]]
+    assert scores.view.tolist() == [p.view for p in cars[3:9]]
+
+
+def test_logits_are_enlarged_then_cut(cars, own_cache):
+    """The same, photo by photo, without the loader."""
+    model, size = Brightness(), (16, 24)
+    scores = evaluate(model, cars, size=size, batch_size=5)
+    for row, photo in zip(scores.itertuples(), cars, strict=True):
+        image, _ = data.read_pair(photo, size)
+        x = torch.from_numpy(image.copy()).permute(2, 0, 1)[None].float() / 255
+        logit = x.mean(1, keepdim=True) - 0.4
+        large = nn.functional.interpolate(logit, size=photo.size[::-1], mode="bilinear")[0, 0] > 0
+        assert row.dice == pytest.approx(dice_by_hand(large.numpy(), data.read_mask(photo.mask)), abs=2e-3)
+        assert row.dice > 0.8
+    assert scores.iou.to_numpy() == pytest.approx((scores.dice / (2 - scores.dice)).to_numpy())
+
+
+def test_cached_and_decoded_photos_score_alike(cars, own_cache):
+    a, b = (evaluate(Brightness(), cars[:4], size=16, cached=c) for c in (True, False))
+    assert a.equals(b)
+
+
+def test_prediction_is_lazy_and_needs_no_masks(make_folder, own_cache):
+    photos = data.CarFolder(make_folder(cars=1, views=4, size=(40, 30)), masks=None)
+    masks = predict(Brightness(), photos, size=16, batch_size=2)
+    first = next(masks)
+    assert first.shape == (30, 40) and first.dtype == bool
+    assert len(list(masks)) == 3
+
+
+def test_enlarging_is_bilinear_between_pixel_centres():
+    logits = torch.tensor([[[[0.0, 4.0]]]])
+    assert enlarge(logits, (1, 4)).flatten().tolist() == [0.0, 1.0, 3.0, 4.0]
+
+
+def test_a_mask_of_another_size_or_too_few_masks_are_refused(cars):
+    with pytest.raises(ValueError, match="differ in shape"):
+        score([np.zeros((2, 2), bool)], cars[:1])
+    with pytest.raises(ValueError, match="argument"):
+        score([], cars[:1])

@@ -1,0 +1,126 @@
+"""The repository as a whole: one list of dependencies, imports that run one way, notebooks without outputs."""
+
+import ast
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+NOTEBOOKS = sorted((ROOT / "book").glob("*.ipynb"))
+PYPROJECT = (ROOT / "pyproject.toml").read_text()
+
+# The package's rooms in the order in which data flows; a room imports only rooms of the lines above its own.
+ROOMS = [
+    {"errors", "progress", "figures"},
+    {"files", "history"},
+    {"studio", "data"},
+    {"models", "metrics"},
+    {"losses", "baselines", "measure"},
+    {"show"},
+    {"trainer", "evaluate"},
+    {"course"},
+    {"exercises"},
+    {"cli"},
+    {"__main__"},
+]
+# What Colab has installed (Google's published list, August 2026); the package may need nothing else.
+ON_COLAB = {
+    "accelerate",
+    "ipywidgets",
+    "matplotlib",
+    "numpy",
+    "pandas",
+    "pillow",
+    "platformdirs",
+    "safetensors",
+    "torch",
+    "torchvision",
+    "tqdm",
+    "typer",
+}
+
+
+def requirements(section: str) -> list[str]:
+    """The quoted entries of one list of pyproject.toml; tomllib is not in Python 3.10."""
+    body = re.search(rf"^{re.escape(section)} = \[(.*?)^\]", PYPROJECT + "\n]", re.MULTILINE | re.DOTALL)[1]
+    return re.findall(r'^\s*"([^"]+)"', body, re.MULTILINE)
+
+
+def test_the_package_needs_nothing_that_colab_lacks_and_pins_nothing():
+    entries = requirements("dependencies")
+    assert {re.match(r"[\w-]+", e)[0] for e in entries} == ON_COLAB
+    assert [e for e in entries if not re.fullmatch(r"[\w-]+>=[\d.]+", e)] == []
+
+
+def test_conda_installs_what_pip_does():
+    text = (ROOT / "environment.yml").read_text()
+    python = re.search(r'requires-python = "(.+)"', PYPROJECT)[1]
+    assert re.findall(r"^ +- (?!pip:?$)(.+)$", text, re.MULTILINE) == [
+        "conda-forge",
+        f"python{python}",
+        "-e .[book,test]",
+    ]
+    assert "'.[book,test]'" in (ROOT / "Makefile").read_text()
+
+
+def rooms_imported(path: Path) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        names = []
+        if isinstance(node, ast.ImportFrom) and node.module:
+            names = (
+                [node.module] if node.module != "carvana_lessons" else [f"{node.module}.{a.name}" for a in node.names]
+            )
+        elif isinstance(node, ast.Import):
+            names = [a.name for a in node.names]
+        found |= {n.split(".")[1] for n in names if n.startswith("carvana_lessons.")}
+    return found
+
+
+def test_imports_run_one_way():
+    package = ROOT / "carvana_lessons"
+    height = {room: k for k, rooms in enumerate(ROOMS) for room in rooms}
+    wrong = []
+    for path in package.rglob("*.py"):
+        room = path.relative_to(package).parts[0].removesuffix(".py")
+        if room == "__init__":
+            continue
+        allowed = {r for r, k in height.items() if k < height[room]} | {room}
+        wrong += [
+            f"{path.relative_to(ROOT)} imports {other}" for other in rooms_imported(path) - allowed - {"__init__"}
+        ]
+    assert wrong == []
+
+
+def test_the_studio_knows_nothing_of_torch():
+    code = "import sys, carvana_lessons.studio; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_notebooks_are_stored_without_outputs():
+    command = [sys.executable, "-m", "nbstripout", "--verify", "--keep-id", *map(str, NOTEBOOKS)]
+    assert subprocess.run(command, check=False).returncode == 0
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
+def test_a_chapter_reads_alike_in_three_readers(path):
+    cells = json.loads(path.read_text())["cells"]
+    code = ["".join(c["source"]) for c in cells if c["cell_type"] == "code"]
+    text = "\n".join("".join(c["source"]) for c in cells if c["cell_type"] == "markdown")
+    assert "%pip install" in code[0] and "except ImportError" in code[0]
+    assert f'course.start("{path.stem}")' in code[1]
+    assert [c for c in code if len(c.splitlines()) > 20] == []
+    assert not re.search(r"^\s*(```\{|:::)|\{(cite|ref|glue|doc|term)\}", text, re.MULTILINE), "MyST-only syntax"
+    for heading in ("What you will be able to do", "## Exercises", "## Summary"):
+        assert heading in text
+    for link in re.findall(r"\]\((?!https?:)([^)#]+)", text):
+        assert (path.parent / link).exists(), link
+
+
+def test_all_first_cells_are_one():
+    first = {"".join(json.loads(p.read_text())["cells"][1]["source"]) for p in NOTEBOOKS}
+    assert len(first) == 1

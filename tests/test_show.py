@@ -1,0 +1,102 @@
+"""Pictures: the right pixels, an alt text on each, and a network drawn as it is."""
+
+import base64
+import io
+import re
+
+import numpy as np
+import pytest
+from matplotlib import pyplot as plt
+from PIL import Image
+
+from carvana_lessons import models, show
+from carvana_lessons.show.network import _skips, trace
+
+
+def decoded(html: str) -> np.ndarray:
+    data = re.search(r"base64,([^\"]+)", html)[1]
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(data))))
+
+
+def test_a_figure_is_an_image_with_alt_text_and_is_closed():
+    fig, axis = plt.subplots(figsize=(3, 2))
+    axis.plot([1, 2])
+    html = show.figure(fig, alt='A line that "rises" & ends.')._repr_html_()
+    assert 'alt="A line that &quot;rises&quot; &amp; ends."' in html
+    assert not plt.get_fignums()
+    width = int(re.search(r"width:(\d+)px", html)[1])
+    assert decoded(html).shape[1] // 2 == width
+
+
+def test_a_picture_without_alt_text_is_refused():
+    with pytest.raises(ValueError, match="needs an alt text"):
+        show.encode(np.zeros((2, 2), np.uint8), alt=" ")
+    with pytest.raises(ValueError, match="needs an alt text"):
+        show.figure(plt.figure(), alt="")
+
+
+def test_an_overlay_tints_the_mask_alone():
+    photo = np.full((2, 3, 3), 100, np.uint8)
+    mask = np.array([[0, 1, 0], [0, 0, 255]])
+    tinted = show.overlay(photo, mask, color=(200, 0, 100), alpha=0.5)
+    assert tinted[0, 1].tolist() == tinted[1, 2].tolist() == [150, 50, 100]
+    assert (tinted[mask == 0] == 100).all()
+    with pytest.raises(ValueError, match="resize one"):
+        show.overlay(photo, mask.T)
+
+
+def test_an_error_map_names_both_kinds_of_error():
+    photo = np.zeros((1, 4, 3), np.uint8)
+    target, prediction = np.array([[1, 1, 0, 0]]), np.array([[1, 0, 1, 0]])
+    pixels = show.errors(photo, target, prediction)[0]
+    assert pixels[1].tolist() == [213, 94, 0]  # missed
+    assert pixels[2].tolist() == [0, 114, 178]  # too much
+    assert pixels[0].tolist() == pixels[3].tolist()
+
+
+def test_shrinking_keeps_aspect_and_masks_stay_masks():
+    assert show.shrink(np.zeros((40, 60, 3), np.uint8), 30).shape == (20, 30, 3)
+    mask = np.zeros((40, 60), np.uint8)
+    mask[:, 30:] = 1
+    small = show.shrink(mask, 30)
+    assert small.shape == (20, 30) and small.dtype == np.uint8
+    assert (small == mask[::2, ::2]).all()
+
+
+def test_a_grid_and_a_comparison_are_pictures():
+    photo = np.zeros((20, 30, 3), np.uint8)
+    mask = np.zeros((20, 30), np.uint8)
+    assert show.grid([photo] * 5, alt="Five photos.", titles=list("abcde"), columns=3).kind == "jpeg"
+    assert show.compare(photo, mask, mask, alt="Nothing is wrong.").alt == "Nothing is wrong."
+
+
+def test_a_flipbook_shows_one_picture_and_labels_its_slider():
+    pictures = [show.encode(np.full((2, 4), 50 * k, np.uint8), alt=f"Page {k}.") for k in range(3)]
+    html = show.flipbook(pictures, labels=["0°", "45°", "90°"], name="angle", start=1)._repr_html_()
+    tags = re.findall(r"<img [^>]*>", html)
+    assert [" hidden " in tag for tag in tags] == [True, False, True]
+    assert 'type="range" min="0" max="2" value="1"' in html and 'aria-valuetext="45°"' in html
+    assert "<label" in html and "<script" not in html
+    with pytest.raises(ValueError, match="2 for 3"):
+        show.flipbook(pictures, labels=["a", "b"], name="angle")
+
+
+def test_the_drawing_follows_the_network():
+    steps = trace(models.create("unet-tiny"), (64, 96))
+    assert [s.given for s in steps if s.kind == "DoubleConv"] == [
+        (8, 64, 96),
+        (16, 32, 48),
+        (32, 16, 24),
+        (64, 8, 12),
+        (32, 16, 24),
+        (16, 32, 48),
+        (8, 64, 96),
+    ]
+    boxes = [s for s in steps if s.kind != "MaxPool2d"]
+    assert [(boxes[a].name, boxes[b].name) for a, b in _skips(boxes)] == [
+        ("down2", "merge0"),
+        ("down1", "merge1"),
+        ("down0", "merge2"),
+    ]
+    picture = show.architecture(models.create("unet-tiny"))
+    assert "3 dashed lines" in picture.alt and "from 128 px down to 16 px" in picture.alt

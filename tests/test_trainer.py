@@ -1,0 +1,108 @@
+"""The trainer against a plain loop, and what it does when something goes wrong."""
+
+import copy
+
+import pytest
+import torch
+from torch.utils.data import DataLoader, TensorDataset
+
+from carvana_lessons import losses, metrics
+from carvana_lessons.errors import CarvanaError
+from carvana_lessons.models.unet import UNet
+from carvana_lessons.trainer import Trainer
+
+
+def bright_is_car(count: int, seed: int) -> TensorDataset:
+    """Photos whose car pixels are the bright ones: a task of one threshold."""
+    generator = torch.Generator().manual_seed(seed)
+    x = torch.rand(count, 3, 16, 16, generator=generator)
+    return TensorDataset(x, (x.mean(1, keepdim=True) > 0.5).float())
+
+
+@pytest.fixture
+def model():
+    torch.manual_seed(0)
+    return UNet(stages=(4, 8))
+
+
+@pytest.fixture
+def loader():
+    return DataLoader(bright_is_car(20, seed=1), batch_size=8)
+
+
+def plain_loop(model, loader, epochs, lr):
+    optimizer = torch.optim.Adam(model.parameters(), lr=lr)
+    means = []
+    for _ in range(epochs):
+        total = 0.0
+        for x, y in loader:
+            loss = losses.bce(model(x), y)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            total += loss.item() * len(x)
+        means.append(total / len(loader.dataset))
+    return means
+
+
+def test_it_trains_as_the_plain_loop_does(model, loader):
+    twin = copy.deepcopy(model)
+    history = Trainer(model, lr=1e-2).fit(loader, epochs=3)
+    expected = plain_loop(twin, loader, epochs=3, lr=1e-2)
+    assert history.frame["loss"].tolist() == pytest.approx(expected, rel=1e-4)
+    for a, b in zip(model.parameters(), twin.parameters(), strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-4)
+
+
+def test_it_learns_and_its_scores_are_those_of_the_metrics(model, loader):
+    valid = DataLoader(bright_is_car(10, seed=2), batch_size=4)
+    history = Trainer(model, lr=2e-2, schedule="one-cycle").fit(loader, valid, epochs=25)
+    x, y = valid.dataset.tensors
+    with torch.no_grad():
+        logits = model.eval()(x)
+    assert history.last["valid_dice"] > 0.8  # 2/3 is what "everything is car" scores
+    assert history.last["valid_dice"] == pytest.approx(metrics.dice(logits > 0, y).mean().item(), abs=1e-6)
+    assert history.last["valid_loss"] == pytest.approx(losses.bce(logits, y).item(), rel=1e-4)
+
+
+def test_one_cycle_goes_up_to_lr_and_down(model, loader):
+    trainer = Trainer(model, lr=0.5, schedule="one-cycle")
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.5)
+    schedule = trainer._scheduler(optimizer, steps=100)
+    rates = []
+    for _ in range(100):
+        rates.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        schedule.step()
+    assert rates[0] == pytest.approx(0.5 / 25)
+    assert max(rates) == pytest.approx(0.5, rel=1e-3)
+    assert rates.index(max(rates)) == pytest.approx(30, abs=2)
+    assert rates[-1] < 0.001
+
+
+def test_a_second_fit_goes_on(model, loader):
+    trainer = Trainer(model, lr=1e-2)
+    first = trainer.fit(loader, epochs=1).last["loss"]
+    history = trainer.fit(loader, epochs=1)
+    assert history.frame["epoch"].tolist() == [1, 2]
+    assert history.last["loss"] < first
+
+
+def test_a_loss_that_is_no_number_stops_the_run(model, loader):
+    with pytest.raises(CarvanaError, match="loss became nan after 0 images"):
+        Trainer(model, loss=lambda logits, y: losses.bce(logits, y) * float("nan")).fit(loader, epochs=1)
+
+
+def test_senseless_settings_are_refused(model, loader):
+    with pytest.raises(ValueError, match="'cosine'; the trainer has constant, one-cycle"):
+        Trainer(model, schedule="cosine")
+    with pytest.raises(ValueError, match="0 epochs"):
+        Trainer(model).fit(loader, epochs=0)
+
+
+def test_a_history_draws_itself_and_says_what_it_shows(model, loader):
+    history = Trainer(model).fit(loader, loader, epochs=2)
+    page = history._repr_html_()
+    assert page.startswith("<img alt=")
+    assert f"from {history.frame['loss'][0]:.3f} to {history.last['loss']:.3f}" in page
+    assert len(history) == 2 and history.seconds > 0
