@@ -141,7 +141,8 @@ def build_pages() -> int:
         output = BUILD / "pages"
         shutil.rmtree(output, ignore_errors=True)
         shutil.copyfile(ROOT / "_config.yml", COPY / "_config.yml")
-        command = [sys.executable, "-m", "jupyter_book", "build", str(COPY), "-W", "-n", "--keep-going"]
+        command = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()"]
+        command += ["build", str(COPY), "-W", "-n", "--keep-going"]
         command += ["--path-output", str(output), "--quiet"]
         made = subprocess.run(command, cwd=BUILD, check=False)
         if made.returncode:

@@ -1,4 +1,5 @@
 """What loading data costs: time, memory, and whether workers draw alike. The instruments of chapter 3."""
+# ruff: noqa: NPY002 - that numpy's global generator is legacy is what `Draws` is about
 
 from __future__ import annotations
 
@@ -115,7 +116,7 @@ class Draws(Dataset):
 
     def __getitem__(self, i: int) -> int:
         if self.way == "global":
-            return np.random.randint(1000)  # noqa: NPY002
+            return np.random.randint(1000)
         if self.rng is None:  # "late": at the first draw, in the process that draws
             self.rng = np.random.default_rng(torch.initial_seed())
         return int(self.rng.integers(1000))

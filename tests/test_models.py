@@ -7,7 +7,16 @@ import torch.nn.functional as F
 from carvana_lessons import models
 from carvana_lessons.models.unet import UNet
 
-PUBLISHED = {"unet-tiny": 120_965, "unet-small": 485_957, "unet": 31_043_586}  # slides [A] and [B]
+PUBLISHED = {  # slides [A] and [B]
+    "unet-tiny": 120_965,
+    "unet-small": 485_957,
+    "unet": 31_043_586,
+    "segnet": 29_444_162,
+    "arc1": 32_799_554,
+    "arc2": 32_800_706,
+    "arc3": 32_808_770,
+    "maskingnet": 32_808_770,
+}
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
@@ -15,26 +24,30 @@ def test_parameter_counts_are_the_published_ones(name):
     assert models.count_parameters(models.create(name)) == PUBLISHED[name]
 
 
+SMALL = ("unet-tiny", "unet-small")
+
+
 def test_every_name_has_a_published_count():
-    assert set(models.names()) == set(PUBLISHED)
+    assert models.names() == list(PUBLISHED)
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
 @pytest.mark.parametrize("width", [4, 6])
 def test_logits_have_the_image_size(name, width):
     model = models.create(name, width=width)
-    logits = model(torch.rand(2, 3, 32, 48))
-    assert logits.shape == (2, 2 if name == "unet" else 1, 32, 48)
+    assert model(torch.rand(2, 3, 32, 64)).shape == (2, 1 if name in SMALL else 2, 32, 64)
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_gradients_reach_every_parameter(name):
     torch.manual_seed(0)
     model = models.create(name, width=8)
-    model(torch.rand(2, 3, 32, 32)).sum().backward()
-    dead = [n for n, p in model.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
-    # A bias before batch norm is subtracted again by it: its gradient is rounding, and it is there by publication.
-    assert [n for n in dead if not (name == "unet" and n.endswith("0.bias"))] == []
+    logits = model(torch.rand(2, 3, 64, 64))
+    (logits * torch.rand_like(logits)).sum().backward()
+    dead = {n for n, p in model.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0}
+    # Batch norm subtracts a bias before it: its gradient is rounding, or exactly 0. It is there by publication.
+    before_norm = {f"{n}.0.bias" for n, m in model.named_modules() if isinstance(m, models.ConvBlock) and len(m) == 3}
+    assert dead - before_norm == set()
 
 
 def test_the_u_net_is_the_figure():
@@ -77,3 +90,19 @@ def test_unknown_names_are_answered_with_the_known_ones():
 def test_senseless_settings_are_refused(setting, sentence):
     with pytest.raises(ValueError, match=sentence):
         models.create("unet-tiny", **setting)
+
+
+@pytest.mark.parametrize("rate", [1, 2, 3])
+def test_a_dilated_block_keeps_the_size(rate):
+    block = models.ConvBlock(2, 3, dilation=rate)
+    assert block(torch.rand(1, 2, 9, 11)).shape == (1, 3, 9, 11)
+
+
+def test_rates_are_for_networks_with_a_middle():
+    model = models.create("arc3", width=2, dilation=(1, 2, 5, 1, 2, 5))
+    assert [block[0].dilation[0] for block in model.middle] == [1, 2, 5, 1, 2, 5]
+    assert models.count_parameters(model) == models.count_parameters(models.create("maskingnet", width=2))
+    with pytest.raises(ValueError, match="segnet has no middle"):
+        models.create("segnet", dilation=(1,) * 6)
+    with pytest.raises(ValueError, match="takes 6 rates of 1 or more"):
+        models.create("arc3", dilation=(1, 2))

@@ -40,7 +40,9 @@ def photos(folder: Path) -> dict[str, str]:
 def test_layout_is_kaggles(folder):
     ids = [car_id(0, index) for index in range(2)]
     views = [f"{view:02d}" for view in range(1, 17)]
-    assert sorted(path.name for path in (folder / "train").iterdir()) == sorted(f"{i}_{v}.jpg" for i in ids for v in views)
+    assert sorted(path.name for path in (folder / "train").iterdir()) == sorted(
+        f"{i}_{v}.jpg" for i in ids for v in views
+    )
     assert sorted(path.name for path in (folder / "train_masks").iterdir()) == sorted(
         f"{i}_{v}_mask.gif" for i in ids for v in views
     )
@@ -74,7 +76,9 @@ def test_metadata_says_that_it_is_synthetic(folder):
         rows = list(csv.DictReader(handle))
     assert list(rows[0]) == ["id", "year", "make", "model", "trim1", "trim2", "source", "body", "color"]
     assert [row["id"] for row in rows] == [car_id(0, 0), car_id(0, 1)]
-    assert all(row["source"] == "synthetic studio" and row["make"] in MAKES and row["body"] and row["color"] for row in rows)
+    assert all(
+        row["source"] == "synthetic studio" and row["make"] in MAKES and row["body"] and row["color"] for row in rows
+    )
 
 
 def test_mask_file_holds_the_rendered_mask(folder):

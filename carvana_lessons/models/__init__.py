@@ -1,14 +1,30 @@
 """The networks of the course, by name."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 
 from torch import nn
 
 from carvana_lessons.models.blocks import ConvBlock, DoubleConv
+from carvana_lessons.models.coordinates import append_maps, coordinate_maps
+from carvana_lessons.models.maskingnet import DESIGNS, Design, MaskingNet, Unpool
 from carvana_lessons.models.unet import UNet
 
-__all__ = ["ConvBlock", "DoubleConv", "UNet", "count_parameters", "create", "names"]
+__all__ = [
+    "DESIGNS",
+    "ConvBlock",
+    "Design",
+    "DoubleConv",
+    "MaskingNet",
+    "UNet",
+    "Unpool",
+    "append_maps",
+    "coordinate_maps",
+    "count_parameters",
+    "create",
+    "names",
+]
 
 
 @dataclass(frozen=True)
@@ -16,8 +32,8 @@ class _Entry:
     """How a network is built, and the width and number of classes at which its published parameter count holds."""
 
     build: Callable[[int, int], nn.Module]
-    width: int
-    num_classes: int
+    width: int = 64
+    num_classes: int = 2
 
 
 def _stages(width: int, count: int) -> tuple[int, ...]:
@@ -28,17 +44,20 @@ _NETWORKS: dict[str, _Entry] = {
     "unet-tiny": _Entry(lambda width, classes: UNet(_stages(width, 4), num_classes=classes), 8, 1),
     "unet-small": _Entry(lambda width, classes: UNet(_stages(width, 5), num_classes=classes), 8, 1),
     "unet": _Entry(
-        lambda width, classes: UNet(_stages(width, 5), num_classes=classes, batch_norm=True, wide_head=False), 64, 2
+        lambda width, classes: UNet(_stages(width, 5), num_classes=classes, batch_norm=True, wide_head=False)
     ),
+    **{name: _Entry(partial(MaskingNet, design)) for name, design in DESIGNS.items()},
 }
 
 
 def names() -> list[str]:
-    """The names that `create` knows, smallest network first.  Lesson: 02."""
+    """The names that `create` knows, in the order in which the course meets them.  Lesson: 02."""
     return list(_NETWORKS)
 
 
-def create(name: str, width: int | None = None, num_classes: int | None = None) -> nn.Module:
+def create(
+    name: str, width: int | None = None, num_classes: int | None = None, dilation: Sequence[int] | None = None
+) -> nn.Module:
     """Make a network by name, with fresh weights.
 
     Args:
@@ -46,8 +65,10 @@ def create(name: str, width: int | None = None, num_classes: int | None = None) 
         width: channels of the first stage; unset, the published one. A smaller width is the same architecture made
             thinner, for a laptop.
         num_classes: channels of the output; unset, the published one (1 for the two small nets, else 2).
+        dilation: rates of the convolutions in the middle, for a network that has six there; unset, its own.
     Returns: a module, (B, 3, H, W) in [0, 1] → logits (B, num_classes, H, W).
-    Raises: ValueError for an unknown name, a width below 1, or a number of classes other than 1 and 2.
+    Raises: ValueError for an unknown name, a width below 1, a number of classes other than 1 and 2, and rates that
+        are not as many as the middle has convolutions, or below 1.
     Lesson: 02.
     """
     if name not in _NETWORKS:
@@ -59,7 +80,20 @@ def create(name: str, width: int | None = None, num_classes: int | None = None) 
         raise ValueError(f"A width of {width} leaves no channels; take 1 or more ({entry.width} is the published one).")
     if num_classes not in (1, 2):
         raise ValueError(f"A mask has 1 logit (car) or 2 (background, car) a pixel, not {num_classes}.")
+    if dilation is not None:
+        return MaskingNet(_dilated(name, tuple(dilation)), width, num_classes)
     return entry.build(width, num_classes)
+
+
+def _dilated(name: str, rates: tuple[int, ...]) -> Design:
+    """The design of that name with other rates in its middle."""
+    middle = DESIGNS[name].dilation if name in DESIGNS else ()
+    if not middle:
+        able = ", ".join(n for n, d in DESIGNS.items() if d.dilation)
+        raise ValueError(f"{name} has no middle to dilate; {able} have.")
+    if len(rates) != len(middle) or min(rates) < 1:
+        raise ValueError(f"The middle of {name} takes {len(middle)} rates of 1 or more, not {rates}.")
+    return replace(DESIGNS[name], dilation=rates)
 
 
 def count_parameters(model: nn.Module) -> int:

@@ -10,12 +10,13 @@ class ConvBlock(nn.Sequential):
         in_channels, out_channels: channels before and after.
         batch_norm: normalise between convolution and ReLU. The convolution keeps its bias either way: the published
             parameter counts include it.
+        dilation: distance between the kernel's taps, in pixels; 1 is a plain convolution (lesson 07).
     Shapes: (B, in_channels, H, W) → (B, out_channels, H, W).
     Lesson: 02.
     """
 
-    def __init__(self, in_channels: int, out_channels: int, batch_norm: bool = False) -> None:
-        layers: list[nn.Module] = [nn.Conv2d(in_channels, out_channels, kernel_size=3, padding=1)]
+    def __init__(self, in_channels: int, out_channels: int, batch_norm: bool = False, dilation: int = 1) -> None:
+        layers: list[nn.Module] = [nn.Conv2d(in_channels, out_channels, 3, padding=dilation, dilation=dilation)]
         if batch_norm:
             layers.append(nn.BatchNorm2d(out_channels))
         layers.append(nn.ReLU(inplace=True))

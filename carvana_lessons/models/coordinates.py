@@ -1,0 +1,37 @@
+"""Coordinate maps: tell a convolution where it is."""
+
+import torch
+from torch import Tensor
+
+
+def coordinate_maps(
+    height: int, width: int, device: torch.device | str | None = None, dtype: torch.dtype = torch.float32
+) -> Tensor:
+    """The X-map and the Y-map of an image, the same for every image of that size.
+
+    Args:
+        height, width: of the image, in pixels.  device, dtype: of the maps.
+    Returns: (2, height, width); [0] is X(x, y) = x/width − 0.5, constant along a column, [1] is
+        Y(x, y) = y/height − 0.5, constant along a row; both in [−0.5, 0.5).
+    Source: slides [B], "Definition of coordinate maps"; the idea also in Liu et al. 2018 (CoordConv).  Lesson: 06.
+    """
+    x = torch.arange(width, device=device, dtype=dtype) / width - 0.5
+    y = torch.arange(height, device=device, dtype=dtype) / height - 0.5
+    return torch.stack([x.expand(height, width), y[:, None].expand(height, width)])
+
+
+def append_maps(x: Tensor, maps: Tensor) -> Tensor:
+    """Concatenate maps to a batch.
+
+    Args:
+        x: (B, C, H, W).  maps: (2, H, W), for all images, or (B, 2, H, W).
+    Returns: (B, C + 2, H, W), in x's dtype.
+    Raises: ValueError if the maps have another height or width than x.
+    Lesson: 06.
+    """
+    if maps.shape[-2:] != x.shape[-2:]:
+        raise ValueError(
+            f"The maps are {tuple(maps.shape[-2:])} and the image {tuple(x.shape[-2:])} (height, width); a crop of an "
+            f"image takes the same crop of the maps."
+        )
+    return torch.cat([x, maps.to(x).expand(len(x), -1, -1, -1)], dim=1)

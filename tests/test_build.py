@@ -1,0 +1,93 @@
+"""The build executes what changed, and nothing else; real notebooks in real kernels."""
+
+import importlib.util
+import json
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+RUN = {"device": "cpu", "scale": "quick", "data": "none"}
+
+
+def notebook(code: str) -> str:
+    cell = {"cell_type": "code", "id": "only", "metadata": {}, "source": code, "outputs": [], "execution_count": None}
+    kernel = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}}
+    return json.dumps({"cells": [cell], "metadata": kernel, "nbformat": 4, "nbformat_minor": 5})
+
+
+@pytest.fixture
+def build(tmp_path, monkeypatch):
+    spec = importlib.util.spec_from_file_location("build", ROOT / "book" / "build.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    for name, path in {
+        "ROOT": tmp_path,
+        "SOURCE": tmp_path / "book",
+        "BUILD": tmp_path / "build",
+        "COPY": tmp_path / "build" / "book",
+        "RECORD": tmp_path / "build" / "executed.json",
+    }.items():
+        monkeypatch.setattr(module, name, path)
+    (tmp_path / "book").mkdir()
+    (tmp_path / "book" / "a.ipynb").write_text(notebook("print(6 * 7)"))
+    (tmp_path / "book" / "b.ipynb").write_text(notebook("print('b')"))
+    (tmp_path / "book" / "page.md").write_text("# A page")
+    return module
+
+
+def run(build, setting="s"):
+    """One build: names of the executed notebooks, and the exit code."""
+    record = build.load_record()
+    stale = build.copy_sources(record, setting)
+    code = build.execute(stale, record, setting, RUN, None) if stale else 0
+    return [p.name for p in stale], code
+
+
+def printed(path: Path) -> str:
+    return "".join(json.loads(path.read_text())["cells"][0]["outputs"][0]["text"])
+
+
+def test_only_what_changed_is_executed(build):
+    source = build.SOURCE / "a.ipynb"
+    before = source.read_text()
+    assert run(build) == (["a.ipynb", "b.ipynb"], 0)
+    assert printed(build.COPY / "a.ipynb") == "42\n"
+    assert source.read_text() == before  # the tracked notebook is never written to
+    assert run(build) == ([], 0)
+
+    source.write_text(notebook("print('new')"))
+    assert run(build) == (["a.ipynb"], 0)
+    assert printed(build.COPY / "a.ipynb") == "new\n" and printed(build.COPY / "b.ipynb") == "b\n"
+
+    assert build.copy_sources(build.load_record(), "the package changed") == [
+        build.COPY / "a.ipynb",
+        build.COPY / "b.ipynb",
+    ]
+
+
+def test_a_failed_chapter_fails_the_build_and_is_not_remembered(build):
+    (build.SOURCE / "a.ipynb").write_text(notebook("assert 1 == 2"))
+    assert run(build)[1] != 0
+    assert set(build.load_record()) == {"b.ipynb"}
+    assert run(build)[0] == ["a.ipynb"]
+
+
+def test_pages_follow_their_sources(build):
+    build.copy_sources({}, "s")
+    (build.SOURCE / "page.md").unlink()
+    (build.SOURCE / "other.md").write_text("# Another")
+    build.copy_sources({}, "s")
+    assert sorted(p.name for p in build.COPY.glob("*.md")) == ["other.md"]
+
+
+def test_the_package_is_part_of_what_a_page_is_made_from(build, tmp_path):
+    (tmp_path / "carvana_lessons").mkdir()
+    (tmp_path / "pyproject.toml").write_text("")
+    module = tmp_path / "carvana_lessons" / "m.py"
+    module.write_text("a = 1")
+    first = build.package_digest()
+    module.write_text("a = 2")
+    second = build.package_digest()
+    module.rename(module.with_name("n.py"))
+    assert len({first, second, build.package_digest()}) == 3

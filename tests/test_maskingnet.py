@@ -1,0 +1,98 @@
+"""Unpooling and coordinate maps against loops and formulas; the five designs against what is said of them."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from carvana_lessons import models
+
+
+def test_unpooling_is_a_loop():
+    torch.manual_seed(0)
+    x = torch.rand(2, 3, 5, 7)  # odd: the last row and column are dropped by the pool
+    pooled, indices = F.max_pool2d(x, 2, return_indices=True)
+    expected = torch.zeros_like(x)
+    for b, c, i, j in torch.cartesian_prod(*map(torch.arange, pooled.shape)).tolist():
+        row, column = divmod(indices[b, c, i, j].item(), 7)
+        expected[b, c, row, column] = pooled[b, c, i, j]
+    assert torch.equal(models.Unpool()(pooled, indices, (5, 7)), expected)
+    assert torch.equal(expected[expected > 0], x[expected > 0])  # each value where it stood
+    with pytest.raises(ValueError, match="same shape"):
+        models.Unpool()(pooled[:1], indices, (5, 7))
+
+
+def test_coordinate_maps_follow_their_formula_on_a_real_photo_size():
+    maps = models.coordinate_maps(1280, 1918)
+    assert maps.shape == (2, 1280, 1918)
+    for x, y in [(0, 0), (1917, 0), (0, 1279), (959, 640), (1000, 3)]:
+        assert maps[0, y, x].item() == pytest.approx(x / 1918 - 0.5, abs=1e-6)
+        assert maps[1, y, x].item() == pytest.approx(y / 1280 - 0.5, abs=1e-6)
+    assert (maps[0].diff(dim=1) > 0).all() and (maps[0].diff(dim=0) == 0).all()  # x runs along the width
+
+
+@pytest.mark.parametrize(("name", "first"), [("arc2", "down.0.0.0"), ("arc3", "middle.0.0")])
+def test_the_maps_enter_where_the_design_says(name, first):
+    """The layer behind the entrance sees image or features, then X-map, then Y-map."""
+    model = models.create(name, width=2).eval()
+    seen = []
+    model.get_submodule(first).register_forward_hook(lambda module, taken, given: seen.append(taken[0]))
+    model(torch.rand(2, 3, 32, 64))
+    step = 1 if name == "arc2" else 16
+    assert torch.equal(seen[0][1, -2:], models.coordinate_maps(32, 64)[:, ::step, ::step])
+
+
+@pytest.mark.parametrize("name", ["arc2", "arc3", "maskingnet"])
+def test_a_crop_takes_the_crop_of_the_maps(name):
+    torch.manual_seed(0)
+    model = models.create(name, width=2).eval()
+    x = torch.rand(1, 3, 64, 96)
+    whole = models.coordinate_maps(64, 96)
+    crop = (..., slice(16, 48), slice(32, 96))
+    seen = []
+    model.middle[0].register_forward_hook(lambda module, taken, given: seen.append(taken[0]))
+    model(x)
+    model(x[crop], maps=whole[crop])
+    if name != "arc2":
+        assert torch.equal(seen[1][0, -2:], seen[0][0, -2:, 1:3, 2:6])
+    assert not torch.allclose(model(x[crop], maps=whole[crop]), model(x[crop]))
+    with pytest.raises(ValueError, match="same crop of the maps"):
+        model(x[crop], maps=whole)
+
+
+def test_without_maps_a_network_does_not_take_any_in():
+    model = models.create("arc1", width=2).eval()
+    x = torch.rand(1, 3, 32, 32)
+    assert torch.equal(model(x), model(x, maps=models.coordinate_maps(32, 32)))
+
+
+@pytest.mark.parametrize("name", models.DESIGNS)
+def test_the_encoder_is_that_of_vgg_16(name):
+    from torchvision.models import vgg16_bn
+
+    with torch.device("meta"):
+        theirs = [m for m in vgg16_bn(weights=None).features if isinstance(m, torch.nn.Conv2d)]
+        ours = [m for m in models.create(name).down.modules() if isinstance(m, torch.nn.Conv2d)]
+    shapes = [tuple(m.weight.shape) for m in ours]
+    assert len(ours) == (13 if name == "segnet" else 10)
+    assert shapes[1:] == [tuple(m.weight.shape) for m in theirs[1 : len(ours)]]
+    assert shapes[0] == (64, 5 if name == "arc2" else 3, 3, 3)
+
+
+@pytest.mark.parametrize("name", models.names())
+def test_no_tensor_is_made_on_the_wrong_device(name):
+    """A GPU's contract without a GPU: fake tensors know their device, and refuse to meet one of another."""
+    from torch._subclasses.fake_tensor import FakeTensorMode
+
+    if not torch.backends.cuda.is_built():
+        pytest.skip("needs a CUDA build of torch, the default on Linux; a GPU it does not need")
+    with FakeTensorMode(), torch.device("cuda"):
+        logits = models.create(name, width=2)(torch.rand(1, 3, 64, 64))
+    assert logits.device.type == "cuda"
+
+
+@pytest.mark.parametrize("name", models.names())
+def test_forward_and_backward_on_the_meta_device(name):
+    with torch.device("meta"):
+        model = models.create(name, width=2)
+        model(torch.rand(1, 3, 64, 64)).sum().backward()
+    assert all(p.grad is not None for p in model.parameters())
