@@ -9,6 +9,7 @@ from torch import nn
 from carvana_lessons.models.blocks import ConvBlock, DoubleConv
 from carvana_lessons.models.coordinates import append_maps, coordinate_maps
 from carvana_lessons.models.maskingnet import DESIGNS, Design, MaskingNet, Unpool
+from carvana_lessons.models.pretrained import load_pretrained
 from carvana_lessons.models.unet import UNet
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "coordinate_maps",
     "count_parameters",
     "create",
+    "load_pretrained",
     "names",
 ]
 
