@@ -43,8 +43,7 @@ def fetch(
     files: Annotated[list[str] | None, typer.Option("--file", help="One of the challenge's files; repeatable.")] = None,
 ) -> None:
     """Fetch the real challenge photos through kagglehub; needs a Kaggle account that accepted the rules."""
-    folder = data.download(out, **({"files": tuple(files)} if files else {}))
-    typer.echo(f"In {folder}: {describe(data.CarFolder(folder))}.")
+    typer.echo(f"In order: {data.download(out, **({'files': tuple(files)} if files else {}))}.")
 
 
 @commands.command()

@@ -35,6 +35,7 @@ def replacing(path: Path) -> Iterator[Path]:
         yield temporary
         with temporary.open("rb") as written:
             os.fsync(written.fileno())
+        temporary.chmod(0o644)  # mkstemp makes it private; what the course writes is not
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)

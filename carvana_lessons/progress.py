@@ -2,7 +2,8 @@
 
 import html
 import sys
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from tqdm.std import tqdm
@@ -58,3 +59,30 @@ def bar(iterable: Iterable | None = None, total: int | None = None, desc: str = 
         )
     pause = 0.1 if sys.stderr.isatty() else 15  # a log file gets a line now and then, not a thousand
     return tqdm(iterable, total=total, desc=desc, unit=unit, leave=False, dynamic_ncols=True, mininterval=pause)
+
+
+class Live:
+    """One output of a notebook's cell that is drawn again and again, and cleared in the end; nothing in a terminal."""
+
+    def __init__(self, seconds: float = 2.0) -> None:
+        """Draw at most once in that many seconds, so that a page is not flooded."""
+        self._seconds, self._last, self._handle = seconds, -float("inf"), None
+
+    def update(self, render: Callable[[], str]) -> None:
+        """Show the HTML that ``render`` returns; it is called only when it is time to draw."""
+        if not in_notebook() or time.monotonic() - self._last < self._seconds:
+            return
+        from IPython.display import HTML, display
+
+        if self._handle is None:
+            self._handle = display(HTML(render()), display_id=True)
+        else:
+            self._handle.update(HTML(render()))
+        self._last = time.monotonic()
+
+    def clear(self) -> None:
+        """Leave an empty output."""
+        if self._handle is not None:
+            from IPython.display import HTML
+
+            self._handle.update(HTML(""))

@@ -115,11 +115,11 @@ def test_seeds_and_cars_differ():
 
 
 def test_cars_fill_the_frame_as_real_ones_do():
-    shares = np.array([[studio.render(index, view, SMALL)[1].mean() for view in (1, 4, 7, 9)] for index in range(12)])
-    assert 0.17 < shares.mean() < 0.24  # real photos: 0.21
+    shares = np.array([[studio.render(index, view, SMALL)[1].mean() for view in (4, 9)] for index in range(9)])
+    assert 0.16 < shares.mean() < 0.22  # real photos, these two views: 0.19
     assert shares.min() > 0.06 and shares.max() < 0.45
     # cars are longer than they are wide: the side fills more of the frame than the rear
-    assert (shares[:, 1] > shares[:, 3]).all()
+    assert (shares[:, 0] > shares[:, 1]).all()
 
 
 def test_mask_is_exact_at_half_coverage():
@@ -135,7 +135,7 @@ def test_mask_is_exact_at_half_coverage():
 
 
 def test_mask_is_one_car_in_one_piece():
-    mask = studio.render(3, 5, (192, 128))[1]
+    mask = studio.render(3, 5, SMALL)[1]
     seen = np.zeros_like(mask)
     seen[tuple(np.argwhere(mask)[mask.sum() // 2])] = True
     while True:  # flood fill
@@ -149,18 +149,15 @@ def test_mask_is_one_car_in_one_piece():
     assert seen.sum() > 0.985 * mask.sum()  # an aerial may stand apart
 
 
-def test_view_5_shows_the_left_side_and_view_13_the_right():
-    """The nose points left in view 5 and right in view 13: the bonnet is lower than the cabin's end of the car."""
-    for view, nose in ((5, slice(0, 2)), (13, slice(-2, None))):
-        lower = 0
-        for index in range(8):
-            mask = studio.render(index, view, (192, 128))[1]
+def test_nose_points_left_in_view_5_and_right_in_view_13():
+    """The bonnet's end of the car is lower than the cabin's."""
+    for index in (0, 3, 5, 7):
+        for view, nose_is_left in ((5, True), (13, False)):
+            mask = studio.render(index, view, SMALL)[1]
             columns = np.flatnonzero(mask.any(0))
-            top = np.array([np.flatnonzero(mask[:, column])[0] for column in columns])
+            top = mask[:, columns].argmax(0)
             fifth = len(columns) // 5
-            left, right = top[:fifth].mean(), top[-fifth:].mean()
-            lower += (left > right) if nose.start == 0 else (right > left)
-        assert lower >= 6
+            assert (top[:fifth].mean() > top[-fifth:].mean()) == nose_is_left
 
 
 @pytest.mark.parametrize(
@@ -182,6 +179,7 @@ def test_never_writes_over_a_folder(tmp_path):
         studio.make(tmp_path / "mine", cars=1, size=SMALL, progress=False)
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL")
 def test_killed_run_leaves_nothing_that_looks_finished(tmp_path):
     out = tmp_path / "set"
     code = f"from carvana_lessons import studio; studio.make({str(out)!r}, cars=40, size=(96, 64), progress=False)"

@@ -82,9 +82,13 @@ def create(
         raise ValueError(f"A width of {width} leaves no channels; take 1 or more ({entry.width} is the published one).")
     if num_classes not in (1, 2):
         raise ValueError(f"A mask has 1 logit (car) or 2 (background, car) a pixel, not {num_classes}.")
-    if dilation is not None:
-        return MaskingNet(_dilated(name, tuple(dilation)), width, num_classes)
-    return entry.build(width, num_classes)
+    if dilation is None:
+        model = entry.build(width, num_classes)
+    else:
+        model = MaskingNet(_dilated(name, tuple(dilation)), width, num_classes)
+    # A checkpoint keeps it, so that the same network can be made again from the file alone.
+    model.recipe = {"name": name, "width": width, "num_classes": num_classes, "dilation": dilation and list(dilation)}
+    return model
 
 
 def _dilated(name: str, rates: tuple[int, ...]) -> Design:

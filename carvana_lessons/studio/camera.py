@@ -1,7 +1,7 @@
 """The camera: where a point of the studio lands in the picture.
 
-Studio coordinates: the turntable's centre is the origin, z points up, the camera stands on the x axis at ``distance`` and
-looks towards −x, so +y is to the right in the picture. Lengths in metres.
+Studio coordinates: the turntable's centre is the origin, z points up, the camera stands on the x axis at ``distance``
+and looks towards −x, so +y is to the right in the picture. Lengths in metres.
 """
 
 from dataclasses import dataclass

@@ -5,13 +5,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from .bodies import SHARES, Body, draw_body
-from .draw import Draw
-from .labels import body_labels, cabin_labels
+from .draw import Draw, turn
+from .labels import body_labels
 from .mesh import Mesh, from_grid, join
 from .paint import Label, Paints, draw_paints
 from .parts import inside, mirrors, plates, roof_parts, underside
 from .shell import FLANK, body_shell, cabin_shell, shell_normals
 from .wheels import spokes, wheels
+from .windows import cabin_labels
 
 # Sheets 0 … len(Label) − 1 are one label each; these three are maps.
 BODY, CABIN, RIMS = len(Label), len(Label) + 1, len(Label) + 2
@@ -39,23 +40,24 @@ def inside_out(part: Mesh) -> Mesh:
     return Mesh(part.points, -part.normals, part.uv, part.faces[:, ::-1].copy(), part.sheet)
 
 
-def build_car(draw: Draw) -> Car:
-    """Build the car that a stream of draws describes."""
-    kind = draw.weighted(list(SHARES), list(SHARES.values()))
+def build_car(seed: int, index: int) -> Car:
+    """Build the car of an index: always the same for the same two numbers."""
+    draw = Draw(seed, index, 1)
+    kind = draw.weighted(list(SHARES), list(SHARES.values()), turn("body", seed, index))
     body = draw_body(kind, draw)
     grid, cabin = np.round(body_shell(body), 5), np.round(cabin_shell(body), 5)
     lower = from_grid(grid, BODY, normals=shell_normals(grid))
     upper = from_grid(cabin, CABIN, normals=shell_normals(cabin))
     maps = [body_labels(body, grid, draw), cabin_labels(body, cabin, draw), spokes(draw)]
     two_tone = bool((maps[0] == Label.SECOND).any())
-    paints = draw_paints(draw, two_tone)
+    paints = draw_paints(draw, two_tone, turn("colour", seed, index))
     # the flanks' inner side, dark, is what shows in the wheel arches
     liner = inside_out(from_grid(grid[: len(FLANK) - 4], Label.UNDER))
     tops = [lower, lower.mirrored(), liner, liner.mirrored()]
     glass = [upper, upper.mirrored()]
     outer = join(
-        [*tops, *glass, *wheels(body, draw, (RIMS, Label.TYRE, Label.UNDER)), *mirrors(body, draw), *roof_parts(body, draw),
-         *plates(body, grid, draw), *underside(body, draw)]
+        [*tops, *glass, *wheels(body, draw, (RIMS, Label.TYRE, Label.UNDER)), *mirrors(body, draw),
+         *roof_parts(body, draw), *plates(body, grid, draw), *underside(body, draw)]
     )  # fmt: skip
     # behind the glass: the cabin's far walls turned inside out, the shelf at the height of the sills, the furniture
     shelf = from_grid(grid[len(FLANK) :], Label.DASH)

@@ -1,5 +1,7 @@
 """The dark letters on the studio's wall: the course's own words, drawn with strokes."""
 
+from itertools import pairwise
+
 import numpy as np
 
 # Strokes on a cell one unit high; x from 0. A stroke is a list of points.
@@ -12,11 +14,13 @@ _RING = [(float(x), float(z)) for x, z in zip(
 _TOP, _FOOT = np.linspace(-1.15, 2.9, 12), np.linspace(0.2, 4.25, 12)
 _SNAKE = [(float(x), float(z)) for x, z in zip(
     np.round(0.35 + np.concatenate([-0.30 * np.sin(_TOP), 0.33 * np.sin(_FOOT)]), 4),
-    np.round(np.concatenate([0.765 + 0.235 * np.cos(_TOP), 0.265 + 0.265 * np.cos(_FOOT)]), 4), strict=True)]  # fmt: skip
+    np.round(np.concatenate([0.765 + 0.235 * np.cos(_TOP), 0.265 + 0.265 * np.cos(_FOOT)]), 4),
+    strict=True)]  # fmt: skip
 SHAPES = {
     "C": (0.80, [_BOW]),
     "A": (0.90, [[(0, 0), (.45, 1), (.9, 0)], [(.17, .30), (.73, .30)]]),
-    "R": (0.68, [[(0, 0), (0, 1), (.38, 1), (.58, .92), (.64, .75), (.58, .56), (.38, .48), (0, .48)], [(.34, .48), (.68, 0)]]),
+    "R": (0.68, [[(0, 0), (0, 1), (.38, 1), (.58, .92), (.64, .75), (.58, .56), (.38, .48), (0, .48)],
+                 [(.34, .48), (.68, 0)]]),
     "M": (0.98, [[(0, 0), (.06, 1), (.49, .22), (.92, 1), (.98, 0)]]),
     "S": (0.70, [_SNAKE]),
     "K": (0.70, [[(0, 0), (0, 1)], [(.66, 1), (.03, .46)], [(.24, .60), (.70, 0)]]),
@@ -52,7 +56,7 @@ def sign(text: str, weights: list[float], spacing: float) -> np.ndarray:
         ink = np.zeros(across.shape)
         # strokes are pulled in by half their weight, so that thin and bold letters are equally high
         for stroke in SHAPES[letter][1]:
-            for (x0, z0), (x1, z1) in zip(stroke[:-1], stroke[1:], strict=True):
+            for (x0, z0), (x1, z1) in pairwise(stroke):
                 z0, z1 = (weight / 2 + z * (1 - weight) for z in (z0, z1))
                 dx, dz = x1 - x0, z1 - z0
                 t = np.clip(((across - x0) * dx + (up - z0) * dz) / max(dx * dx + dz * dz, 1e-9), 0, 1)

@@ -6,8 +6,30 @@ from .draw import Draw
 from .settings import SOURCE
 
 COLUMNS = ["id", "year", "make", "model", "trim1", "trim2", "source", "body", "color"]
-MAKES = ["Tovrik", "Quellin", "Marbolt", "Ysander", "Plumero", "Oakwhistle", "Brindlow", "Fennimar", "Gundrel", "Hollvik"]
-MODELS = ["Lantern", "Teacup", "Paperboat", "Marmalade", "Thimble", "Drizzle", "Acornet", "Snowdrift", "Bellows", "Halfmoon"]
+MAKES = [
+    "Tovrik",
+    "Quellin",
+    "Marbolt",
+    "Ysander",
+    "Plumero",
+    "Oakwhistle",
+    "Brindlow",
+    "Fennimar",
+    "Gundrel",
+    "Hollvik",
+]
+MODELS = [
+    "Lantern",
+    "Teacup",
+    "Paperboat",
+    "Marmalade",
+    "Thimble",
+    "Drizzle",
+    "Acornet",
+    "Snowdrift",
+    "Bellows",
+    "Halfmoon",
+]
 TRIMS = ["Base", "Plus", "Touring", "w/Glass Roof", "Comfort"]
 
 

@@ -74,34 +74,34 @@ _COLOURS = [
 ]
 
 
-def _colour(draw: Draw, without: str = "") -> tuple[str, np.ndarray, bool]:
+def _colour(draw: Draw, mark: float | None = None, without: str = "") -> tuple[str, np.ndarray, bool]:
     """A colour's name, its reflectance (3,) and whether it is metallic."""
     choices = [colour for colour in _COLOURS if colour[0] != without]
-    name, _, low, high, metallic = draw.weighted(choices, [colour[1] for colour in choices])
+    name, _, low, high, metallic = draw.weighted(choices, [colour[1] for colour in choices], mark)
     share, warm = draw.unit(), draw.about(0.0, 0.03)
     value = np.array(low) + (np.array(high) - np.array(low)) * share
     return name, value * np.array([1 + warm, 1.0, 1 - warm]), metallic
 
 
-def draw_paints(draw: Draw, two_tone: bool) -> Paints:
-    """Draw the materials of one car."""
+def draw_paints(draw: Draw, two_tone: bool, mark: float) -> Paints:
+    """Draw the materials of one car; the mark says which colour (see ``turn``)."""
     count = len(Label)
     albedo = np.zeros((count, 3))
     mirror = np.full(count, 0.04)
     metal = np.zeros((count, 3))
     dull = np.zeros(count, np.int32)
-    name, paint, metallic = _colour(draw)
+    name, paint, metallic = _colour(draw, mark)
     second_name, second, second_metallic = _colour(draw, without=name)
 
     def put(label: Label, value, shine: float, blur: int = 1, sheen=0.0) -> None:
         albedo[label], mirror[label], dull[label], metal[label] = value, shine, blur, sheen
 
     for label, value, flakes in ((Label.PAINT, paint, metallic), (Label.SECOND, second, second_metallic)):
-        put(label, value * (0.62 if flakes else 1.0), 0.05, 0, value * 0.55 if flakes else 0.0)
+        put(label, value * (0.62 if flakes else 1.0), 0.036, 0, value * 0.55 if flakes else 0.0)
     grey = draw.between(0.012, 0.05)
-    put(Label.GLASS, 0.012, 0.055, 0)
-    put(Label.TINTED, 0.006, 0.06, 0)
-    put(Label.BLACK, 0.008, 0.05, 0)
+    put(Label.GLASS, 0.006, 0.045, 0)
+    put(Label.TINTED, 0.004, 0.045, 0)
+    put(Label.BLACK, 0.006, 0.036, 0)
     put(Label.TRIM, grey, 0.025, 2)
     put(Label.CHROME, 0.03, 0.62, 0)
     put(Label.GAP, paint * 0.12 + 0.003, 0.0, 2)
@@ -127,5 +127,5 @@ def draw_paints(draw: Draw, two_tone: bool) -> Paints:
     put(Label.REVERSE, 0.55, 0.08, 0)
     put(Label.STRIPE, draw.pick([0.01, 0.012, 0.6]), 0.05, 0)
     if two_tone:
-        name = f"{name}, {second_name}"
+        name = f"{name}/{second_name}"
     return Paints(*(part.astype(np.float32) for part in (albedo, mirror, metal)), dull, name)

@@ -18,7 +18,9 @@ def mirrors(body: Body, draw: Draw) -> list[Mesh]:
     shape = (0.075 * big, 0.105 * big, 0.072 * big * (1.25 if big > 1.3 else 1))
     cover = draw.weighted([Label.PAINT, Label.TRIM, Label.CHROME], [78, 16, 6])
     head = blob(shape, cover, 2.8).moved(x, y + 0.025 + shape[1], z)
-    glass = blob((0.01, shape[1] * 0.85, shape[2] * 0.8), Label.LENS, 3.5).moved(x - shape[0] + 0.004, y + 0.025 + shape[1], z)
+    glass = blob((0.01, shape[1] * 0.85, shape[2] * 0.8), Label.LENS, 3.5).moved(
+        x - shape[0] + 0.004, y + 0.025 + shape[1], z
+    )
     stalk = box((x - 0.03, x + 0.03), (y - 0.08, y + 0.09), (z - shape[2] * 0.95, z - shape[2] * 0.5), Label.TRIM)
     left = join([head, glass, stalk])
     return [left, left.mirrored()]
@@ -35,7 +37,9 @@ def roof_parts(body: Body, draw: Draw) -> list[Mesh]:
         z = roof_edge(body, x) + 0.02 + lift * np.sqrt(np.clip(1 - np.abs(np.linspace(-1, 1, 16)) ** 6, 0, 1))
         colour = draw.pick([Label.CHROME, Label.TRIM, Label.TRIM])
         bar = tube(np.stack([x, np.full(16, y), z], -1), 0.017, colour)
-        feet = [box((x[k] - 0.05, x[k] + 0.05), (y - 0.015, y + 0.015), (z[k] - 0.09, z[k]), colour) for k in (1, 7, 14)]
+        feet = [
+            box((x[k] - 0.05, x[k] + 0.05), (y - 0.015, y + 0.015), (z[k] - 0.09, z[k]), colour) for k in (1, 7, 14)
+        ]
         left = join([bar, *feet])
         out += [left, left.mirrored()]
     top = float(roof_edge(body, np.array([body.rear_header + 0.12]))[0])
@@ -59,7 +63,14 @@ def roof_parts(body: Body, draw: Draw) -> list[Mesh]:
         out.append(blob((0.11, wide, 0.022), Label.PAINT, 3.5).moved(rear, 0, body.tail + 0.05 + lift))
         if lift > 0.1:
             for side in (-0.8, 0.8):
-                out.append(box((rear - 0.05, rear + 0.05), (wide * side - 0.015, wide * side + 0.015), (body.tail - 0.02, body.tail + 0.2), Label.PAINT))
+                out.append(
+                    box(
+                        (rear - 0.05, rear + 0.05),
+                        (wide * side - 0.015, wide * side + 0.015),
+                        (body.tail - 0.02, body.tail + 0.2),
+                        Label.PAINT,
+                    )
+                )
     return out
 
 
@@ -104,19 +115,30 @@ def inside(body: Body, draw: Draw) -> list[Mesh]:
             continue
         for y in (-0.36, 0.36):
             back = min(head - 0.16, floor + 0.35)
-            out.append(blob((0.085, 0.25, (back - floor + 0.3) / 2), Label.SEAT, 3.2, 9).moved(x, y, (back + floor - 0.3) / 2))
+            out.append(
+                blob((0.085, 0.25, (back - floor + 0.3) / 2), Label.SEAT, 3.2, 9).moved(x, y, (back + floor - 0.3) / 2)
+            )
             out.append(blob((0.05, 0.13, 0.085), Label.SEAT, 2.8, 8).moved(x - 0.03, y, back + 0.10))
     out.append(blob((0.22, body.width * 0.36, 0.10), Label.DASH, 3.0, 9).moved(body.cowl - 0.45, 0, floor + 0.05))
     turn = np.linspace(0, 2 * np.pi, 17)
     ring = np.stack([0.08 * np.sin(turn), 0.36 + 0.18 * np.cos(turn), 0.17 * np.sin(turn)], -1)
     out.append(tube(ring, 0.016, Label.DASH, 5).moved(body.cowl - 0.72, 0, floor + 0.10))
-    out.append(box((body.header - 0.12, body.header - 0.10), (-0.11, 0.11), (body.height - 0.22, body.height - 0.15), Label.DASH))
+    out.append(
+        box(
+            (body.header - 0.12, body.header - 0.10),
+            (-0.11, 0.11),
+            (body.height - 0.22, body.height - 0.15),
+            Label.DASH,
+        )
+    )
     return out
 
 
 def underside(body: Body, draw: Draw) -> list[Mesh]:
     """The dark core between the wheels, and exhaust tips. The wheel arches show it."""
     low, top = body.clearance + 0.035, min(body.belt, body.nose) - 0.12
+    if body.kind == "pickup":
+        top = min(top, body.tail - 0.47)  # under the bed's floor
     inner = body.track - 0.30
     ahead, behind = body.front_axle - body.wheel - 0.09, body.rear_axle + body.wheel + 0.09
     wide = body.width / 2 * 0.84
@@ -125,8 +147,7 @@ def underside(body: Body, draw: Draw) -> list[Mesh]:
         box((behind, ahead), (-wide, wide), (low, top), Label.UNDER),
     ]
     if draw.chance(0.6):
-        x = np.array([-body.half + 0.18, -body.half + 0.06])
         for side in draw.pick([(-1,), (-1, 1), (1,)]):
-            path = np.stack([x, np.full(2, side * body.width * 0.29), np.full(2, body.clearance + 0.055)], -1)
-            out.append(tube(path, 0.036, Label.CHROME, 10))
+            at = (-body.half + 0.13, side * body.width * 0.29, body.clearance + 0.085)
+            out.append(blob((0.06, 0.045, 0.03), draw.pick([Label.CHROME, Label.UNDER]), 3.0, 8).moved(*at))
     return out

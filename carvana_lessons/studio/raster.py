@@ -1,7 +1,7 @@
 """Which triangle covers which sample: a rasteriser in numpy.
 
-All triangles whose boxes have about the same size are tested at once; a sample keeps the nearest one. Edge functions are
-integers and the depth key holds the triangle's number, so the answer is the same on every machine.
+All triangles whose boxes have about the same size are tested at once; a sample keeps the nearest one. Edge functions
+are integers and the depth key holds the triangle's number, so the answer is the same on every machine.
 """
 
 import numpy as np

@@ -28,7 +28,9 @@ class Settings:
             raise DataError(f"The studio cannot photograph {self.cars} cars; ask for a whole number from 1 to 100000.")
         size = tuple(self.size) if isinstance(self.size, tuple | list) else ()
         if len(size) != 2 or not all(isinstance(side, int) and 16 <= side <= 4096 for side in size):
-            raise DataError(f"{self.size!r} is no photo size; give (width, height) of 16 to 4096 pixels, such as (480, 320).")
+            raise DataError(
+                f"{self.size!r} is no photo size; give (width, height) of 16 to 4096 pixels, such as (480, 320)."
+            )
         if not isinstance(self.seed, int) or self.seed < 0:
             raise DataError(f"{self.seed!r} is no seed; give a whole number from 0.")
         return Settings(self.cars, size, self.seed)

@@ -1,7 +1,7 @@
 """The two shells of a car: the lower body with bonnet and deck, and the cabin with its roof.
 
-Each is one grid of points: columns run around half the car from the tail to the nose, rows climb the flank and then cross
-the top to the middle. One grid means one smooth surface: no seams where a cap would be glued on.
+Each is one grid of points: columns run around half the car from the tail to the nose, rows climb the flank and then
+cross the top to the middle. One grid means one smooth surface: no seams where a cap would be glued on.
 """
 
 import numpy as np
@@ -9,7 +9,10 @@ import numpy as np
 from .bodies import Body
 from .mesh import cross, slope, unit
 
-FLANK = np.array([0, .05, .1, .16, .23, .3, .37, .44, .51, .58, .65, .72, .78, .83, .87, .905, .935, .96, .98, 1.0])  # fmt: skip
+# How high the rows lie: share of the flank, of the half width on top, of the cabin's wall.
+FLANK = np.array(
+    [0, .05, .1, .16, .23, .3, .37, .44, .51, .58, .65, .72, .78, .83, .87, .905, .935, .96, .98, 1]
+)  # fmt: skip
 ACROSS = np.array([0.975, 0.93, 0.86, 0.76, 0.62, 0.46, 0.3, 0.15, 0.0])
 PANE = np.array([0, .08, .18, .3, .42, .54, .66, .76, .84, .9, .945, .975, 1.0])  # fmt: skip
 
@@ -80,18 +83,24 @@ def body_shell(body: Body) -> np.ndarray:
     z = bottom + (top - bottom) * FLANK[:, None]
     h = (z - body.clearance) / (top - body.clearance)
     line, depth = body.crease
-    side = curve(h, [(0, .915), (.06, .945), (.2, .972), (.42, .990), (.62, 1.0), (.8, .988), (.92, .968), (1, .93)], .05)  # fmt: skip
+    side = curve(
+        h, [(0, .915), (.06, .945), (.2, .972), (.42, .990), (.62, 1.0), (.8, .988), (.92, .968), (1, .93)], .05
+    )  # fmt: skip
     # a crease: the flank steps in below the line that catches the light
     side = side + depth * (smooth(h, line - 0.02, line + 0.015) - smooth(h, line + 0.015, line + 0.22))
     sweep = 1.0 - body.blunt
     chin = curve(h, [(0, .12), (.1, .05), (.28, .0), (.45, .005), (.6, .02 + .03 * sweep), (.8, .05 + .10 * sweep),
-                     (.92, .08 + .19 * sweep), (1, .13 + .32 * sweep)], .07)  # fmt: skip
+                     (.92, .08 + .15 * sweep), (1, .13 + .22 * sweep)], .07)  # fmt: skip
     if body.upright_tail:
-        rump = curve(h, [(0, .12), (.1, .05), (.25, .0), (.45, .0), (.52, .03), (.8, .05), (1, .075)], .05)
+        rump = curve(h, [(0, 0.12), (0.1, 0.05), (0.25, 0.0), (0.45, 0.0), (0.52, 0.03), (0.8, 0.05), (1, 0.075)], 0.05)
     elif body.kind == "pickup":
-        rump = curve(h, [(0, .20), (.1, .12), (.18, .0), (.36, .0), (.40, .07), (1, .08)], .02)
+        rump = curve(h, [(0, 0.20), (0.1, 0.12), (0.18, 0.0), (0.36, 0.0), (0.40, 0.07), (1, 0.08)], 0.02)
     else:
-        rump = curve(h, [(0, .12), (.1, .05), (.25, .0), (.45, .0), (.52, .03), (.8, .055), (.93, .08), (1, .14)], .05)
+        rump = curve(
+            h,
+            [(0, 0.12), (0.1, 0.05), (0.25, 0.0), (0.45, 0.0), (0.52, 0.03), (0.8, 0.055), (0.93, 0.08), (1, 0.14)],
+            0.05,
+        )
     # wheel arches are pulled out a little, and the flank between them is drawn in
     flare = np.zeros_like(z)
     for axle in (body.front_axle, body.rear_axle):
@@ -111,7 +120,9 @@ def body_shell(body: Body) -> np.ndarray:
     if not body.upright_tail and body.kind != "pickup":
         crown = crown + 0.035 * smooth(-edge[:, 0], -body.rear_foot - 0.1, -body.rear_foot + 0.1)
     v = ACROSS[:, None]
-    cap = np.stack([np.broadcast_to(edge[:, 0], (len(v), len(c))), edge[:, 1] * v, edge[:, 2] + crown * (1 - v**2.4)], -1)
+    cap = np.stack(
+        [np.broadcast_to(edge[:, 0], (len(v), len(c))), edge[:, 1] * v, edge[:, 2] + crown * (1 - v**2.4)], -1
+    )
     cap[..., 0] += body.bow * 0.4 * (1 - v * v) * smooth(c, 0.9, 1.0) * (s > 0)
     if body.kind == "pickup":  # the bed: lower than its walls
         bed = (edge[:, 0] < body.rear_foot - 0.12) & (edge[:, 0] > -body.half + 0.16)
@@ -150,7 +161,9 @@ def cabin_shell(body: Body) -> np.ndarray:
     v = ACROSS[:, None]
     along = (edge[:, 0] - body.rear_header) / (body.header - body.rear_header)
     crown = 0.055 * np.clip(1 - (2 * along - 1) ** 4, 0, 1) + 0.012
-    cap = np.stack([np.broadcast_to(edge[:, 0], (len(v), len(c))), edge[:, 1] * v, edge[:, 2] + crown * (1 - v**2.2)], -1)
+    cap = np.stack(
+        [np.broadcast_to(edge[:, 0], (len(v), len(c))), edge[:, 1] * v, edge[:, 2] + crown * (1 - v**2.2)], -1
+    )
     return np.concatenate([wall, cap])
 
 

@@ -11,12 +11,12 @@ TEXTS = ["CAR MASKS", "CAR LESSONS", "LESSONS", "MASKS", "CAR MASK"]
 SETUPS = [((7.4, 2.0, 1.12, 0.228), 34), ((7.4, 2.0, 1.27, 0.228), 34), ((7.4, 2.0, 1.12, 0.148), 32)]
 
 
-def draw_camera(draw: Draw) -> Camera:
-    """One of the studio's camera set-ups, moved a little."""
-    distance, height, focal, rise = draw.weighted([setup for setup, _ in SETUPS], [share for _, share in SETUPS])
+def draw_camera(draw: Draw, mark: float) -> Camera:
+    """One of the studio's camera set-ups, moved a little; the mark says which (see ``turn``)."""
+    distance, height, focal, rise = draw.weighted([setup for setup, _ in SETUPS], [share for _, share in SETUPS], mark)
     return Camera(
-        distance + draw.about(0, 0.25), height + draw.about(0, 0.15), focal * (1 + draw.about(0, 0.04)),
-        rise + draw.about(0, 0.02), draw.about(0.0, 0.02),
+        distance + draw.about(0, 0.25), height + draw.about(0, 0.15), focal * (1 + draw.about(0, 0.05)),
+        rise + draw.about(0, 0.026), draw.about(0.0, 0.02),
     )  # fmt: skip
 
 
@@ -47,8 +47,9 @@ class Stage:
         self.glow = draw.between(-0.15, 0.30)  # the floor's brighter middle
         self.sheen = draw.between(0.0, 0.5)  # the wall mirrored in the floor at grazing angles
         self.stains = draw.grain((14, 14)) * np.float32(draw.between(0.0, 0.07))
-        self.dark_edge = draw.between(0.90, 0.985) if draw.chance(0.16) else None
-        self.lip = draw.between(0.4, 1.0)
+        self.dark_edge = draw.between(0.90, 0.985) if draw.chance(0.2) else None
+        self.lip = draw.between(0.4, 1.0), draw.between(0.006, 0.028), draw.between(0.0, 0.16)
+        self.pit = draw.between(0.008, 0.07), draw.grain((24, 6))
         self._letters(draw)
 
     def _letters(self, draw: Draw) -> None:
@@ -56,9 +57,9 @@ class Stage:
         thin, bold = draw.between(0.05, 0.12), draw.between(0.14, 0.24)
         style = draw.weighted(["mixed", "bold", "thin"], [60, 25, 15])
         middle = text.find(" ") if " " in text else len(text) // 2
-        weights = [
-            bold if style == "bold" or (style == "mixed" and k > middle) else thin for k in range(len(text))
-        ]
+        swap = text.startswith("CAR") or draw.chance(0.5)  # the first half bold, or the second
+        heavy = {"bold": lambda k: True, "thin": lambda k: False, "mixed": lambda k: (k > middle) != swap}[style]
+        weights = [bold if heavy(k) else thin for k in range(len(text))]
         spacing = draw.between(0.14, 0.30) + (0.30 if len(text) < 6 else 0.15 if len(text) < 8 else 0.0)
         self.ink = sign(text, weights, spacing)
         self.ink_tone = draw.between(0.055, 0.20) * np.array([1.0, 1.0, 1.04])
@@ -131,11 +132,15 @@ class Stage:
 
     def _bottom(self, light: np.ndarray, row: np.ndarray, column: np.ndarray) -> np.ndarray:
         """The floor's end: a pale lip and the dark below it."""
-        line = self.dark_edge - 0.12 * (column - 0.5) ** 2
+        bright, thick, bow = self.lip
+        line = self.dark_edge - bow * (column - 0.5) ** 2
         lip = np.clip((row - line) * 150, 0, 1)[..., None]
-        dark = np.clip((row - line - 0.018) * 150, 0, 1)[..., None]
-        light = light * (1 - lip) + self.lip * lip
-        return light * (1 - dark) + np.array([0.02, 0.018, 0.016]) * dark
+        dark = np.clip((row - line - thick) * 150, 0, 1)[..., None]
+        light = light * (1 - lip) + bright * lip
+        tone, rubble = self.pit
+        grime = bilinear(rubble, column * 4, np.clip((row - 0.88) * 180, 0, 22))
+        pit = np.maximum(tone * (1 + 0.45 * grime), 0.003)[..., None] * np.array([1.05, 1.0, 0.94])
+        return light * (1 - dark) + pit * dark
 
     def turned(self, place: np.ndarray, cosine: float, sine: float, size: int) -> np.ndarray:
         """What turns with the turntable: the ring's line and the seams of its plates, as a factor of the floor's light.
@@ -152,7 +157,9 @@ class Stage:
         for a, b in ((cosine, sine), (-sine, cosine)):
             at = (x * np.float32(a) + y * np.float32(b)) / np.float32(pitch) + np.float32(shift)
             gap = np.abs(at - np.floor(at) - np.float32(0.5)) * np.float32(pitch)
-            factor = factor - np.float32(strength) * np.clip(1.5 - gap / np.float32(line * 0.6), 0, 1) * (x * x + y * y < radius**2)
+            factor = factor - np.float32(strength) * np.clip(1.5 - gap / np.float32(line * 0.6), 0, 1) * (
+                x * x + y * y < radius**2
+            )
         return factor.astype(np.float32)
 
 

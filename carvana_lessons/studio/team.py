@@ -95,7 +95,8 @@ def _serve(member: subprocess.Popen, left: queue.Queue, done: queue.Queue) -> No
 
 def _one_car(folder: Path, index: int, settings: Settings) -> Iterator[Photo]:
     """The 16 photos of one car."""
-    from .write import VIEWS, describe, save_view  # the worker's half of the room; write imports this file
+    from .session import VIEWS
+    from .write import describe, save_view  # the worker's half of the room; write imports this file
 
     for view in range(1, VIEWS + 1):
         yield index, describe(index, settings) if view == 1 else None, save_view(folder, index, view, settings)

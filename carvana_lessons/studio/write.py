@@ -12,7 +12,8 @@ from tqdm.auto import tqdm
 from ..errors import DataError
 from ..files import building
 from .names import COLUMNS, car_id, metadata_row
-from .picture import VIEWS, render, session
+from .picture import render
+from .session import VIEWS, session
 from .settings import DEFAULT, SOURCE, VERSION, Settings, default_folder
 from .team import photograph
 

@@ -1,0 +1,154 @@
+"""A training on disk: weights, optimiser, random state and history in one file that holds no code.
+
+The file is a safetensors file with a few lines of JSON in its header: any safetensors reader can take the weights out,
+and nothing in it is ever executed.
+"""
+
+import json
+import random
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from carvana_lessons import models
+from carvana_lessons.errors import CarvanaError
+from carvana_lessons.files import replacing
+
+FORMAT = 1  # raised when an older package could not read the file
+
+
+@dataclass
+class Checkpoint:
+    """What a file holds.
+
+    Attributes:
+        weights: the network's state dict.  about: plain values: the network's recipe, the epoch, the history.
+        state: further tensors by name, needed to go on (optimiser, random generators); empty in a file for use only.
+    """
+
+    weights: dict[str, Tensor]
+    about: dict
+    state: dict[str, Tensor] = field(default_factory=dict)
+
+
+def save(path: Path, checkpoint: Checkpoint) -> None:
+    """Write a checkpoint, whole or not at all: a killed process leaves the file that was there before."""
+    tensors = {f"weights/{k}": v for k, v in checkpoint.weights.items()}
+    tensors |= {f"state/{k}": v for k, v in checkpoint.state.items()}
+    tensors = {k: v.detach().cpu().contiguous() for k, v in tensors.items()}
+    header = {"carvana_lessons": json.dumps({"format": FORMAT, **checkpoint.about})}
+    with replacing(Path(path)) as temporary:
+        save_file(tensors, temporary, metadata=header)
+
+
+def load(path: Path) -> Checkpoint:
+    """Read a checkpoint.
+
+    Raises: CarvanaError for a file that is missing, cut off, no checkpoint of this course, or from a newer version.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise CarvanaError(f"There is no checkpoint {path}; train first, or name another file.")
+    try:
+        with safe_open(path, framework="pt") as file:
+            about = json.loads((file.metadata() or {}).get("carvana_lessons", "null"))
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  it is no dictionary
+    except (SafetensorError, ValueError, OSError) as error:
+        raise CarvanaError(
+            f"{path} is cut off or no safetensors file ({error}); use another checkpoint, other formats are not read."
+        ) from error
+    if not isinstance(about, dict) or "format" not in about:
+        raise CarvanaError(f"{path} is no checkpoint of this course: its header says nothing of a network.")
+    if about["format"] > FORMAT:
+        raise CarvanaError(f"{path} was written by a newer version of carvana-lessons; update it to read this file.")
+    parts: dict[str, dict[str, Tensor]] = {"weights": {}, "state": {}}
+    for name, tensor in tensors.items():
+        part, _, key = name.partition("/")
+        parts[part][key] = tensor
+    return Checkpoint(parts["weights"], about, parts["state"])
+
+
+def fill(model: nn.Module, checkpoint: Checkpoint, path: Path) -> None:
+    """Put a checkpoint's weights into a network.
+
+    Raises: CarvanaError if they belong to another network, or to one of another width.
+    """
+    own = {k: tuple(v.shape) for k, v in model.state_dict().items()}
+    theirs = {k: tuple(v.shape) for k, v in checkpoint.weights.items()}
+    if own != theirs:
+        wrong = next(k for k in (own.keys() | theirs.keys()) if own.get(k) != theirs.get(k))
+        raise CarvanaError(
+            f"{path} holds the weights of another network ({_recipe_text(checkpoint)}): {wrong} is "
+            f"{theirs.get(wrong, 'missing there')}, here {own.get(wrong, 'not wanted')}; create the same network."
+        )
+    model.load_state_dict(checkpoint.weights)
+
+
+def load_model(path: Path) -> nn.Module:
+    """Make the network that a checkpoint tells of, with its weights.
+
+    Raises: CarvanaError as `load`; and for a network that `models.create` does not know.
+    """
+    checkpoint = load(path)
+    recipe = checkpoint.about.get("network")
+    if not recipe:
+        raise CarvanaError(f"{path} does not say which network it is of; create that one and use `fill`.")
+    try:
+        model = models.create(**recipe)
+    except (TypeError, ValueError) as error:
+        raise CarvanaError(f"{path} is of a network that this version does not know: {error}") from error
+    fill(model, checkpoint, path)
+    return model.eval()
+
+
+def _recipe_text(checkpoint: Checkpoint) -> str:
+    recipe = checkpoint.about.get("network") or {}
+    return ", ".join(f"{k} {v}" for k, v in recipe.items() if v is not None) or "unnamed"
+
+
+def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """An optimiser's memory as named tensors: "optimizer/3/exp_avg" for parameter 3."""
+    state = optimizer.state_dict()["state"]
+    return {f"optimizer/{k}/{name}": torch.as_tensor(v) for k, slot in state.items() for name, v in slot.items()}
+
+
+def restore_optimizer(optimizer: torch.optim.Optimizer, state: dict[str, Tensor]) -> None:
+    """The reverse of `optimizer_tensors`."""
+    slots: dict[int, dict[str, Tensor]] = {}
+    for name, tensor in state.items():
+        kind, _, rest = name.partition("/")
+        if kind == "optimizer":
+            key, _, what = rest.partition("/")
+            slots.setdefault(int(key), {})[what] = tensor
+    optimizer.load_state_dict({"state": slots, "param_groups": optimizer.state_dict()["param_groups"]})
+
+
+def random_tensors() -> dict[str, Tensor]:
+    """The state of every random generator that a training draws from."""
+    numpy_state = np.random.get_state()  # noqa: NPY002  transforms may draw from the global generator
+    state = {
+        "random/torch": torch.get_rng_state(),
+        "random/numpy": torch.from_numpy(numpy_state[1].astype(np.int64)),
+        "random/numpy_position": torch.tensor([numpy_state[2], numpy_state[3]]),
+        "random/numpy_gauss": torch.tensor(numpy_state[4], dtype=torch.float64),
+        "random/python": torch.tensor(random.getstate()[1]),
+    }
+    if torch.cuda.is_available():
+        state["random/cuda"] = torch.cuda.get_rng_state()
+    return state
+
+
+def restore_random(state: dict[str, Tensor]) -> None:
+    """The reverse of `random_tensors`."""
+    torch.set_rng_state(state["random/torch"])
+    position, has_gauss = state["random/numpy_position"].tolist()
+    keys = state["random/numpy"].numpy().astype(np.uint32)
+    np.random.set_state(("MT19937", keys, position, has_gauss, state["random/numpy_gauss"].item()))  # noqa: NPY002
+    random.setstate((3, tuple(state["random/python"].tolist()), None))
+    if torch.cuda.is_available() and "random/cuda" in state:
+        torch.cuda.set_rng_state(state["random/cuda"])

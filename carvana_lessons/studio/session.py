@@ -1,0 +1,90 @@
+"""What the 16 photos of one car share: the car, the room, the light, and how the camera was set."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from .camera import Camera
+from .car import Car, build_car
+from .draw import Draw, turn
+from .light import Light
+from .shadow import footprint
+from .stage import Stage, draw_camera
+
+VIEWS = 16
+# A turn of 22.5° a view, clockwise seen from above: 1 front, 5 the car's left side, 9 rear, 13 its right side.
+COSINES = np.round(np.cos(-np.arange(VIEWS) * np.pi / 8), 7)
+SINES = np.round(np.sin(-np.arange(VIEWS) * np.pi / 8), 7)
+TONES, WHITE = 4096, 1.5  # steps of the tone table, and the light at its end
+
+
+@dataclass(frozen=True)
+class Session:
+    """A car on its turntable on one day.
+
+    Attributes:
+        shadow: see ``footprint``.  place: x, y of the car on the turntable in metres; cosine and sine of its skew.
+        tone: (TONES,) brightness 0 … 255 for linear light in steps.  gain: (3,) exposure and white balance.
+        grain: its standard deviation, 0 … 255.  vignette: light lost in the corners.  mirror: share of light that the
+        floor mirrors.
+    """
+
+    car: Car
+    camera: Camera
+    stage: Stage
+    light: Light
+    shadow: np.ndarray
+    place: tuple[float, float, float, float]
+    tone: np.ndarray
+    gain: np.ndarray
+    grain: float
+    vignette: float
+    mirror: float
+
+    def heading(self, view: int) -> tuple[float, float]:
+        """Cosine and sine of the car's heading in a view, 1 … 16."""
+        c, s = COSINES[view - 1], SINES[view - 1]
+        _, _, skew_c, skew_s = self.place
+        return float(c * skew_c - s * skew_s), float(s * skew_c + c * skew_s)
+
+    def middle(self, heading: tuple[float, float]) -> tuple[float, float]:
+        """Where the car's middle stands on the studio's floor, metres."""
+        x, y, _, _ = self.place
+        return heading[0] * x - heading[1] * y, heading[1] * x + heading[0] * y
+
+
+def _tones(contrast: float, knee: float) -> np.ndarray:
+    """The camera's curve: linear light 0 … ``WHITE`` to 0 … 255, with a soft shoulder."""
+    light = (np.arange(TONES) + 0.5) / TONES * WHITE
+    bent = np.where(light < knee, light, knee + (1 - knee) * (1 - np.exp(-(light - knee) / (1 - knee))))
+    bent = np.clip(bent * 1.02 - 0.006 * np.exp(-light * 14), 0, 1) ** contrast
+    value = np.where(bent < 0.0031308, bent * 12.92, 1.055 * bent ** (1 / 2.4) - 0.055)
+    return np.round(value * 255, 2).astype(np.float32)
+
+
+@lru_cache(maxsize=2)
+def session(seed: int, index: int) -> Session:
+    """Set up the car of an index: always the same for the same two numbers."""
+    car = build_car(seed, index)
+    draw = Draw(seed, index, 2)
+    camera = draw_camera(draw, turn("camera", seed, index))
+    stage = Stage(draw, camera)
+    light = Light(draw, stage.floor, stage.wall)
+    skew = draw.about(0.0, 0.07)
+    place = (draw.about(0.0, 0.16), draw.about(0.0, 0.12), round(1 - skew * skew / 2, 6), round(skew - skew**3 / 6, 6))
+    exposure = draw.about(1.0, 0.16)
+    warm, green = draw.about(0.0, 0.05), draw.about(0.0, 0.015)
+    return Session(
+        car=car, camera=camera, stage=stage, light=light,
+        shadow=footprint(car.body, draw.between(0.25, 0.7), draw.between(0.25, 0.9)),
+        place=place, tone=_tones(draw.between(0.88, 1.12), draw.between(0.7, 0.85)),
+        gain=(exposure * np.array([1 + warm, 1 + green, 1 - warm])).astype(np.float32),
+        grain=draw.between(0.6, 2.2), vignette=draw.between(0.0, 0.35), mirror=draw.between(0.02, 0.20),
+    )  # fmt: skip
+
+
+@lru_cache(maxsize=2)
+def room(seed: int, index: int, width: int, height: int) -> tuple[np.ndarray, np.ndarray]:
+    """The empty room of a session, seen once for its 16 photos; see ``Stage.see``."""
+    return session(seed, index).stage.see(width, height)
