@@ -66,6 +66,11 @@ class Lesson:
     lr: float
     epochs: int
 
+    @property
+    def kind(self) -> str:
+        """ "synthetic studio" or "real photos", for captions."""
+        return self.source.split(",")[0]
+
     def __str__(self) -> str:
         return (
             f"{self.name} · device {self.device} · scale {self.scale} ({self.size}×{self.size} px, "

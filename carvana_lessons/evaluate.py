@@ -49,7 +49,7 @@ def score(masks: Iterable[np.ndarray], photos: CarFolder) -> pd.DataFrame:
     with ThreadPoolExecutor(max_workers=1) as pool:
         truths = pool.map(lambda photo: read_mask(photo.mask), photos)
         for photo, truth, mask in zip(photos, truths, masks, strict=True):
-            counts = confusion(torch.from_numpy(mask), torch.from_numpy(truth))
+            counts = confusion(torch.from_numpy(mask), torch.from_numpy(truth.view(bool)))
             rows.append(
                 {
                     "name": photo.name,

@@ -6,7 +6,7 @@ Pictures that a notebook stores as PNG have no place for an alt text; an ``<img>
 import base64
 import html
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from matplotlib import pyplot as plt
@@ -40,7 +40,7 @@ class Picture:
         alt: what is seen, in a sentence.  width: in CSS pixels; a narrow page shrinks it.
     """
 
-    data: bytes
+    data: bytes = field(repr=False)  # a notebook stores the repr beside the HTML
     alt: str
     width: int
     kind: str = "png"

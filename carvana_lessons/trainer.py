@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 
 import torch
@@ -129,8 +130,7 @@ class _Run:
     def epoch(self, number: int, progress) -> None:
         """Train, validate, write down, save."""
         began = time.perf_counter()
-        if self.source.generator is not None:  # the order follows from seed and epoch alone: a resumed run has it too
-            self.source.generator.manual_seed(self.trainer.seed * 1_000_003 + number)
+        self._seed_order(number)
         loss, speed = self._train(number, progress)
         scores = self._validate(progress) if self.valid is not None else {}
         history = self.trainer.history
@@ -210,18 +210,26 @@ class _Run:
             f"or take a smaller learning rate than {self.trainer.lr:g}.{kept}"
         )
 
+    def _seed_order(self, number: int) -> None:
+        """The order of an epoch follows from seed and number alone, so that a resumed run has it too."""
+        for generator in (self.source.generator, getattr(self.source.sampler, "generator", None)):
+            if generator is not None:
+                generator.manual_seed(self.trainer.seed * 1_000_003 + number)
+
     def _names(self, number: int, batch: int) -> list[str]:
         """The photos of a batch, found by drawing the epoch's order again."""
         photos = getattr(self.source.dataset, "photos", None)
         if photos is None:
             return []
-        if self.source.generator is not None:
-            self.source.generator.manual_seed(self.trainer.seed * 1_000_003 + number)
+        self._seed_order(number)
+        order = DataLoader(
+            range(len(photos)),
+            batch_sampler=self.source.batch_sampler,
+            generator=self.source.generator,
+            collate_fn=list,
+        )
         position = batch * self.accelerator.num_processes + self.accelerator.process_index
-        for k, indices in enumerate(self.source.batch_sampler):
-            if k == position:
-                return [photos[i].name for i in indices]
-        return []
+        return [photos[i].name for i in next(islice(order, position, None), [])]
 
     def _file(self, name: str) -> Path | None:
         """``last.safetensors`` or ``best.safetensors``, where there is one."""

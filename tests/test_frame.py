@@ -36,6 +36,7 @@ ON_COLAB = {
     "pandas",
     "pillow",
     "platformdirs",
+    "psutil",
     "safetensors",
     "torch",
     "torchvision",

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, RandomSampler
 
 from carvana_lessons.data.cache import as_size, cache, open_cache
 from carvana_lessons.data.folder import CarFolder
@@ -98,10 +98,13 @@ def loader(
         seed: of the order, and through it of torch, numpy and ``random`` in each worker (torch sees to all three).
     Lesson: 03.
     """
+    photos = CarDataset(cars, size, transform, cached)
+    # A generator of its own: workers draw from the loader's, and more often when they are kept.
+    order = RandomSampler(photos, generator=torch.Generator().manual_seed(seed)) if shuffle and len(photos) else None
     return DataLoader(
-        CarDataset(cars, size, transform, cached),
+        photos,
         batch_size=batch_size,
-        shuffle=shuffle,
+        sampler=order,
         num_workers=workers,
         pin_memory=torch.cuda.is_available(),
         drop_last=drop_last,

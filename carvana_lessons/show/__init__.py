@@ -1,14 +1,19 @@
 """Every picture of the book, each with its alt text."""
 
 from carvana_lessons.figures import Picture, encode, figure
+from carvana_lessons.show.bars import bars
 from carvana_lessons.show.flipbook import Flipbook, flipbook
 from carvana_lessons.show.network import architecture
-from carvana_lessons.show.photos import compare, errors, grid, overlay, shrink
+from carvana_lessons.show.photos import BLUE, GREEN, ORANGE, compare, errors, grid, overlay, shrink
 
 __all__ = [
+    "BLUE",
+    "GREEN",
+    "ORANGE",
     "Flipbook",
     "Picture",
     "architecture",
+    "bars",
     "compare",
     "encode",
     "errors",

@@ -2,7 +2,7 @@
 
 import html
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from carvana_lessons.figures import Picture
 
@@ -16,7 +16,7 @@ class Flipbook:
         name: what the slider changes, for its label: "view".  start: index of the first picture shown.
     """
 
-    pictures: tuple[Picture, ...]
+    pictures: tuple[Picture, ...] = field(repr=False)
     labels: tuple[str, ...]
     name: str
     start: int = 0

@@ -15,11 +15,11 @@ def spread(grid: np.ndarray, wide: int, tall: int) -> tuple[np.ndarray, np.ndarr
     v = (np.arange(tall) + 0.5) / tall * (rows - 1)
     u = (np.arange(wide) + 0.5) / wide * (columns - 1)
     i, j = v.astype(int), u.astype(int)
-    fv, fu = (v - i)[:, None, None], (u - j)[None, :, None]
-    top = grid[i][:, j] * (1 - fu) + grid[i][:, j + 1] * fu
-    low = grid[i + 1][:, j] * (1 - fu) + grid[i + 1][:, j + 1] * fu
-    x, y, z = np.moveaxis(np.round(top * (1 - fv) + low * fv, 5).astype(np.float32), -1, 0)
-    return x, y, z
+    part = (u - j)[:, None]
+    across = grid[:, j] * (1 - part) + grid[:, j + 1] * part
+    x, y, z = np.ascontiguousarray(np.moveaxis(across, -1, 0), np.float32)
+    down = (v - i).astype(np.float32)[:, None]
+    return tuple(one[i] * (1 - down) + one[i + 1] * down for one in (x, y, z))
 
 
 def walk(grid: np.ndarray, row: int, wide: int) -> tuple[np.ndarray, np.ndarray]:

@@ -16,17 +16,26 @@ _SNAKE = [(float(x), float(z)) for x, z in zip(
     np.round(0.35 + np.concatenate([-0.30 * np.sin(_TOP), 0.33 * np.sin(_FOOT)]), 4),
     np.round(np.concatenate([0.765 + 0.235 * np.cos(_TOP), 0.265 + 0.265 * np.cos(_FOOT)]), 4),
     strict=True)]  # fmt: skip
+
+
+def _arc(x: float, z: float, high: float, wide: float | None = None) -> list[tuple[float, float]]:
+    """The right half of an ellipse around (x, z), from its top to its foot."""
+    turn = np.linspace(0, np.pi, 15)
+    across = np.round(x + (wide or high) * np.sin(turn), 4)
+    return [(float(a), float(b)) for a, b in zip(across, np.round(z + high * np.cos(turn), 4), strict=True)]
+
+
 SHAPES = {
     "C": (0.80, [_BOW]),
     "A": (0.90, [[(0, 0), (.45, 1), (.9, 0)], [(.17, .30), (.73, .30)]]),
-    "R": (0.68, [[(0, 0), (0, 1), (.38, 1), (.58, .92), (.64, .75), (.58, .56), (.38, .48), (0, .48)],
-                 [(.34, .48), (.68, 0)]]),
+    "R": (0.68, [[(0, 0), (0, 1), *_arc(0.38, 0.74, 0.26), (0, 0.48)], [(0.34, 0.48), (0.68, 0)]]),
     "M": (0.98, [[(0, 0), (.06, 1), (.49, .22), (.92, 1), (.98, 0)]]),
     "S": (0.70, [_SNAKE]),
     "K": (0.70, [[(0, 0), (0, 1)], [(.66, 1), (.03, .46)], [(.24, .60), (.70, 0)]]),
     "L": (0.56, [[(0, 1), (0, 0), (.56, 0)]]),
     "E": (0.60, [[(.60, 1), (0, 1), (0, 0), (.60, 0)], [(0, .52), (.54, .52)]]),
     "O": (0.90, [_RING]),
+    "D": (0.76, [[(0, 0), (0, 1), *_arc(0.32, 0.5, 0.5, 0.44), (0, 0)]]),
     "N": (0.78, [[(0, 0), (0, 1), (.78, 0), (.78, 1)]]),
     " ": (0.30, []),
 }  # fmt: skip

@@ -8,7 +8,7 @@ from .draw import Draw
 from .mesh import unit
 
 SIDE = 128  # texels along a table's side
-COARSE = 32  # blurred tables are computed at this size and enlarged
+COARSE = 24  # blurred tables are computed at this size and enlarged
 LEVELS = (0.0, 0.22, 0.65, 1.0)  # width of the blur: mirror, satin, rubber, and diffuse light (cosine-weighted)
 DIFFUSE = 3
 
@@ -95,7 +95,7 @@ class Light:
             return self._radiance(_directions(SIDE), hall)
         around = _directions(COARSE)
         total = np.zeros_like(around)
-        points = _ball(64 if spread > 0.5 else 32)
+        points = _ball(56 if spread > 0.5 else 24)
         for point in points:
             total = total + self._radiance(unit(around + spread * point), hall)
         return _enlarge(total / len(points))

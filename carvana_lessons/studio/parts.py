@@ -46,7 +46,7 @@ def roof_parts(body: Body, draw: Draw) -> list[Mesh]:
     if body.kind != "convertible":
         aerial = draw.weighted(["fin", "whip", "none"], [45, 30, 25])
         if aerial == "fin":
-            out.append(blob((0.085, 0.022, 0.075), Label.PAINT, 2.0).moved(body.rear_header + 0.10, 0, top + 0.07))
+            out.append(blob((0.10, 0.02, 0.055), Label.PAINT, 1.7).moved(body.rear_header + 0.12, 0, top + 0.055))
         elif aerial == "whip":
             x, lean = body.rear_header + 0.10, draw.between(0.12, 0.32)
             path = np.array([[x, 0, top + 0.03], [x - lean * 0.5, 0, top + 0.16], [x - lean, 0, top + 0.29]])

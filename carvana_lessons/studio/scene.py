@@ -121,5 +121,5 @@ class Scene:
         out = np.where(pane[:, None], seen[some] * through, out * dim)
         seen = seen.copy()
         seen[some] = out
-        clear = np.where(label == Label.TINTED, np.float32(0.14), np.float32(0.74))
+        clear = np.where(label == Label.TINTED, np.float32(0.13), np.float32(0.64))
         return seen * clear[:, None] * np.array([0.97, 1.0, 0.985], np.float32)

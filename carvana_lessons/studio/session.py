@@ -77,7 +77,7 @@ def session(seed: int, index: int) -> Session:
     warm, green = draw.about(0.0, 0.05), draw.about(0.0, 0.015)
     return Session(
         car=car, camera=camera, stage=stage, light=light,
-        shadow=footprint(car.body, draw.between(0.25, 0.7), draw.between(0.25, 0.9)),
+        shadow=footprint(car.body, draw.between(0.72, 0.98), draw.between(0.25, 0.75), draw.between(0.25, 0.9)),
         place=place, tone=_tones(draw.between(0.88, 1.12), draw.between(0.7, 0.85)),
         gain=(exposure * np.array([1 + warm, 1 + green, 1 - warm])).astype(np.float32),
         grain=draw.between(0.6, 2.2), vignette=draw.between(0.0, 0.35), mirror=draw.between(0.02, 0.20),

@@ -22,23 +22,23 @@ def _blur(table: np.ndarray, radius: int) -> np.ndarray:
     return table
 
 
-def footprint(body: Body, strength: float, soft: float) -> np.ndarray:
+def footprint(body: Body, under: float, strength: float, soft: float) -> np.ndarray:
     """How much light the floor around a car keeps: (rows along y, columns along x) float32 in car coordinates.
 
     Args:
-        strength: 0 … 1, of the wide shadow.  soft: metres, its blur.
+        under: 0 … 1, darkness under the car.  strength: 0 … 1, of the wide shadow.  soft: metres, its blur.
     """
     x = (np.arange(int(2 * HALF_X / CELL)) + 0.5) * CELL - HALF_X
     y = (np.arange(int(2 * HALF_Y / CELL)) + 0.5) * CELL - HALF_Y
-    plan = (np.abs(x) < body.half - 0.12)[None, :] & (np.abs(y) < body.width / 2 - 0.10)[:, None]
+    plan = (np.abs(x) < body.half - 0.10)[None, :] & (np.abs(y) < body.width / 2 - 0.04)[:, None]
     tyres = np.zeros(plan.shape)
     for axle in (body.front_axle, body.rear_axle):
         on = (np.abs(x - axle) < body.wheel * 0.5)[None, :] & (np.abs(np.abs(y) - body.track + 0.11) < 0.13)[:, None]
         tyres = np.maximum(tyres, on)
     plan = plan.astype(float)
-    near, wide = _blur(plan, 3), _blur(plan, max(2, int(soft / CELL)))
-    dark = 0.78 * near * near + strength * wide * (1 - 0.6 * near)
-    keep = (1 - np.clip(dark, 0, 0.94)) * (1 - 0.8 * _blur(tyres, 1))
+    near, wide = _blur(plan, 2), _blur(plan, max(2, int(soft / CELL)))
+    dark = under * near * (0.5 + 0.5 * near) + strength * wide * (1 - 0.6 * near)
+    keep = (1 - np.clip(dark, 0, 0.97)) * (1 - 0.85 * _blur(tyres, 1))
     return np.round(keep, 4).astype(np.float32)
 
 

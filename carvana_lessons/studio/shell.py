@@ -115,15 +115,14 @@ def body_shell(body: Body) -> np.ndarray:
 
     edge = flank[-1]
     deck = np.clip((edge[:, 0] - body.cowl + 0.05) / 0.3, 0, 1)  # 1 on the bonnet
-    tip = 1 - smooth(edge[:, 0], body.half - 0.75, body.half - 0.10)
-    crown = 0.062 * deck * (0.35 + 0.65 * tip)
+    tip = 1 - smooth(edge[:, 0], body.half - 1.0, body.half - 0.20)
+    crown = 0.062 * deck * (0.08 + 0.92 * tip)
     if not body.upright_tail and body.kind != "pickup":
         crown = crown + 0.035 * smooth(-edge[:, 0], -body.rear_foot - 0.1, -body.rear_foot + 0.1)
     v = ACROSS[:, None]
     cap = np.stack(
         [np.broadcast_to(edge[:, 0], (len(v), len(c))), edge[:, 1] * v, edge[:, 2] + crown * (1 - v**2.4)], -1
     )
-    cap[..., 0] += body.bow * 0.4 * (1 - v * v) * smooth(c, 0.9, 1.0) * (s > 0)
     if body.kind == "pickup":  # the bed: lower than its walls
         bed = (edge[:, 0] < body.rear_foot - 0.12) & (edge[:, 0] > -body.half + 0.16)
         cap[..., 2] -= np.where(bed & (v < 0.95), 0.42, 0.0)

@@ -6,7 +6,7 @@ from .camera import Camera
 from .draw import Draw
 from .letters import MARGIN, TALL, sign
 
-TEXTS = ["CAR MASKS", "CAR LESSONS", "LESSONS", "MASKS", "CAR MASK"]
+TEXTS = ["CAR MASKS", "CAR LESSONS", "LESSONS", "MASKS", "MASK A CAR", "CARS MASKED", "LEARN MASKS", "CAR ROOM"]
 # Three ways to set up the camera, and how often: (distance, height, focal, rise).
 SETUPS = [((7.4, 2.0, 1.12, 0.228), 34), ((7.4, 2.0, 1.27, 0.228), 34), ((7.4, 2.0, 1.12, 0.148), 32)]
 

@@ -22,7 +22,7 @@ def cabin_labels(body: Body, grid: np.ndarray, draw: Draw, wide: int = 1024, tal
     points = grid[6]
     turn = np.argmax(points[:, 1])  # the widest column
     widest = float(points[turn, 1])
-    screen, window = widest - 0.02, widest * 0.88
+    screen, window = widest - 0.02, widest * (0.80 if body.upright_tail else 0.88)
     roof = Label.PAINT
     cloth = body.kind == "convertible"
     if cloth:
@@ -39,7 +39,8 @@ def cabin_labels(body: Body, grid: np.ndarray, draw: Draw, wide: int = 1024, tal
     out[glass] = Label.GLASS
     # rear window
     low, high = (0.14, 0.88) if body.upright_tail else (0.10, 0.90)
-    dark = body.kind in ("suv", "van", "wagon", "pickup") and draw.chance(0.75)
+    large = body.kind in ("suv", "van", "wagon", "pickup")
+    dark = draw.chance(0.75 if large else 0.4)
     if cloth:
         inset, low, high = 0.22, 0.25, 0.72
     elif body.kind == "pickup":
@@ -62,7 +63,7 @@ def cabin_labels(body: Body, grid: np.ndarray, draw: Draw, wide: int = 1024, tal
     elif body.kind == "pickup":
         end_low, end_high = body.rear_foot + 0.16, body.rear_header + 0.12
     else:
-        thick = draw.between(0.10, 0.34) if body.kind == "hatch" else draw.between(0.06, 0.16)
+        thick = draw.between(0.10, 0.34) if body.kind == "hatch" else draw.between(0.08, 0.28)
         end_low, end_high = body.rear_foot + thick + 0.10, body.rear_header + thick
     end = end_low + (end_high - end_low) * t
     kick = draw.between(0.0, 0.10) * smooth(-x, -end_low - 0.6, -end_low)  # the sill climbs towards the end
@@ -87,7 +88,7 @@ def cabin_labels(body: Body, grid: np.ndarray, draw: Draw, wide: int = 1024, tal
     colour = pillar if body.kind not in ("suv", "van", "wagon") else Label.BLACK
     for at, thick in posts:
         out[pane & near_line(x + lean, at, thick)] = colour
-    if draw.chance(0.8 if dark else 0.08):
+    if draw.chance(0.8 if dark and large else 0.15):
         out[(out == Label.GLASS) & pane & (x < middle)] = Label.TINTED
     # roof: sunroof, gutters
     if not cloth and draw.chance(0.45):

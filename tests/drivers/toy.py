@@ -1,0 +1,29 @@
+"""A training of a moment, for tests that kill it or run it twice at once."""
+
+import torch
+from torch.utils.data import DataLoader, TensorDataset
+
+from carvana_lessons import losses
+from carvana_lessons.models.unet import UNet
+from carvana_lessons.trainer import Trainer
+
+
+def noisy(logits, y):
+    """A loss that draws random numbers: a resumed run must draw the same ones."""
+    return losses.bce(logits + 0.1 * torch.randn_like(logits), y)
+
+
+def photos(count):
+    x = torch.rand(count, 3, 16, 16, generator=torch.Generator().manual_seed(1))
+    return TensorDataset(x, (x.mean(1, keepdim=True) > 0.5).float())
+
+
+def loader(batch_size, count=48):
+    return DataLoader(photos(count), batch_size, shuffle=True, generator=torch.Generator().manual_seed(0))
+
+
+def trainer(folder, loss=noisy, lr=1e-2, **settings):
+    torch.manual_seed(0)
+    model = UNet(stages=(4, 8))
+    settings = {"schedule": "one-cycle", "clip": 1.0, **settings}
+    return Trainer(model, lr=lr, loss=loss, folder=folder, **settings)

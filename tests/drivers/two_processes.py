@@ -1,0 +1,62 @@
+"""Train the toy in two CPU processes at once and in one with the doubled batch. Argument: an empty folder."""
+
+import json
+import os
+import socket
+import sys
+from pathlib import Path
+
+import torch
+import toy
+
+from carvana_lessons import losses
+
+EPOCHS, COUNT = 4, 48
+
+
+class Recording(torch.utils.data.Dataset):
+    """The toy's photos; remembers which were asked for."""
+
+    def __init__(self):
+        self.inner, self.asked = toy.photos(COUNT), []
+
+    def __len__(self):
+        return len(self.inner)
+
+    def __getitem__(self, i):
+        self.asked.append(i)
+        return self.inner[i]
+
+
+def train(folder: Path, batch_size: int) -> dict:
+    data = Recording()
+    generator = torch.Generator().manual_seed(0)
+    train = torch.utils.data.DataLoader(data, batch_size, shuffle=True, generator=generator)
+    # 45 photos cannot be shared evenly: none may be counted twice
+    valid = torch.utils.data.DataLoader(toy.photos(45), batch_size)
+    history = toy.trainer(folder, loss=losses.bce, lr=1e-3).fit(train, valid, epochs=EPOCHS)
+    return {"frame": history.frame.to_dict("list"), "asked": data.asked[: len(data.asked) // EPOCHS]}
+
+
+def main() -> None:
+    out = Path(sys.argv[1])
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    world = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "ACCELERATE_USE_CPU": "true"}
+    children = []
+    for rank in range(2):
+        process = os.fork()
+        if process == 0:
+            os.environ |= world | {"RANK": str(rank), "LOCAL_RANK": str(rank)}
+            answer = train(out / "two", batch_size=4)
+            (out / f"rank{rank}.json").write_text(json.dumps(answer))
+            torch.distributed.destroy_process_group()
+            os._exit(0)
+        children.append(process)
+    if any(os.waitpid(process, 0)[1] for process in children):
+        sys.exit("a process failed")
+    (out / "one.json").write_text(json.dumps(train(out / "one", batch_size=8)))
+
+
+main()

@@ -1,0 +1,136 @@
+"""Runs that are killed, interrupted, spread over processes: nothing is lost, nothing counted twice."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from carvana_lessons import checkpoint
+
+DRIVERS = Path(__file__).resolve().parent / "drivers"
+sys.path.insert(0, str(DRIVERS))
+import toy  # noqa: E402
+
+
+def drive(name: str, folder: Path) -> str:
+    """Run a driver in a fresh process with one thread: it forks, and threads do not survive that."""
+    command = [sys.executable, str(DRIVERS / f"{name}.py"), str(folder)]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    answer = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
+    assert answer.returncode == 0, answer.stderr[-2000:]
+    return answer.stdout
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows has no fork; the drivers need it")
+def test_a_killed_run_that_goes_on_ends_with_the_same_weights_to_the_bit(tmp_path):
+    lines = [line for line in drive("kill_and_resume", tmp_path).splitlines() if line.startswith("killed")]
+    assert len(lines) == 5
+    assert [line for line in lines if not line.endswith(": same")] == []
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows has no fork; the drivers need it")
+def test_two_processes_train_as_one_with_the_doubled_batch(tmp_path):
+    drive("two_processes", tmp_path)
+    one, zero, first = (json.loads((tmp_path / f"{n}.json").read_text()) for n in ("one", "rank0", "rank1"))
+    for column in ("loss", "valid_loss", "valid_dice"):
+        assert zero["frame"][column] == first["frame"][column]  # gathered over both
+        assert zero["frame"][column] == pytest.approx(one["frame"][column], rel=1e-3)
+    assert sorted(zero["asked"] + first["asked"]) == list(range(48))  # together every photo, none twice
+    assert sorted(p.name for p in (tmp_path / "two").iterdir()) == ["best.safetensors", "last.safetensors"]
+    weights = [checkpoint.load(tmp_path / n / "last.safetensors").weights for n in ("one", "two")]
+    for key, value in weights[0].items():
+        torch.testing.assert_close(weights[1][key], value, rtol=1e-2, atol=1e-4)
+
+
+def test_stopping_keeps_what_was_learned_and_says_how_to_go_on(tmp_path, capsys):
+    steps = []
+
+    def stop_in_the_second_epoch(logits, y):
+        steps.append(1)
+        if len(steps) == 8:
+            raise KeyboardInterrupt
+        return toy.noisy(logits, y)
+
+    trainer = toy.trainer(tmp_path, loss=stop_in_the_second_epoch)
+    before = [p.clone() for p in trainer.model.parameters()]
+    history = trainer.fit(toy.loader(8), epochs=3)
+    assert len(history) == 1
+    assert any(not torch.equal(a, b) for a, b in zip(before, trainer.model.parameters(), strict=True))
+    assert "Stopped in epoch 2" in (said := capsys.readouterr().out) and "resume=True" in said
+    assert len(toy.trainer(tmp_path).fit(toy.loader(8), epochs=3, resume=True)) == 3
+
+
+def test_a_run_is_not_continued_with_other_settings(tmp_path):
+    toy.trainer(tmp_path).fit(toy.loader(8), epochs=2)
+    with pytest.raises(checkpoint.CarvanaError, match=r"other settings \(lr, batch_size\)"):
+        toy.trainer(tmp_path, lr=1e-4).fit(toy.loader(16), epochs=2, resume=True)
+    with pytest.raises(checkpoint.CarvanaError, match=r"other settings \(epochs\)"):
+        toy.trainer(tmp_path).fit(toy.loader(8), epochs=3, resume=True)
+
+
+def test_a_finished_run_is_not_trained_again(tmp_path):
+    first = toy.trainer(tmp_path).fit(toy.loader(8), epochs=2)
+    again = toy.trainer(tmp_path)
+    assert again.fit(toy.loader(8), epochs=2, resume=True).frame["loss"].tolist() == first.frame["loss"].tolist()
+
+
+def test_best_is_the_best_epoch_and_patience_ends_the_run(tmp_path):
+    """A learning rate that destroys what the first epochs learned."""
+    trainer = toy.trainer(tmp_path, lr=3.0, schedule="constant", clip=None, patience=3)
+    history = trainer.fit(toy.loader(8), toy.loader(8), epochs=60)
+    dice = history.frame["valid_dice"]
+    assert len(history) < 60 and len(history) - 1 - dice.argmax() == 3
+    assert checkpoint.load(tmp_path / "best.safetensors").about["epoch"] == dice.argmax() + 1
+    assert checkpoint.load(tmp_path / "last.safetensors").about["epoch"] == len(history)
+
+
+def test_two_batches_added_up_are_one_of_twice_the_size():
+    """Without the noise, and in the same order."""
+    runs = []
+    for batch_size, accumulate in [(8, 1), (4, 2)]:
+        trainer = toy.trainer(None, loss=toy.losses.bce, lr=1e-3, accumulate=accumulate)
+        trainer.fit(toy.loader(batch_size), epochs=2)
+        runs.append(list(trainer.model.parameters()))
+    for a, b in zip(*runs, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-2, atol=1e-4)
+
+
+def test_clipping_bounds_every_step():
+    trainer = toy.trainer(None, loss=lambda logits, y: 1e4 * toy.losses.bce(logits, y), clip=1e-9, schedule="constant")
+    seen = []
+    trainer.model.head[1].weight.register_hook(lambda g: seen.append(g.norm().item()))
+    trainer.fit(toy.loader(48), epochs=1)
+    assert seen[0] > 1  # the gradient was long
+    slot = trainer.model.head[1].weight.grad
+    assert slot is None or slot.norm() < 1e-8
+
+
+def test_a_bad_photo_is_named(cars, own_cache, tmp_path):
+    from carvana_lessons import data
+
+    loader = data.loader(cars, size=16, batch_size=4, shuffle=True, seed=3)
+    seen = []
+
+    def breaks(logits, y):
+        seen.append(y.sum(dim=(1, 2, 3)))
+        loss = toy.losses.bce(logits, y)
+        return loss * float("nan") if len(seen) == 6 else loss
+
+    trainer = toy.trainer(tmp_path, loss=breaks)
+    with pytest.raises(checkpoint.CarvanaError, match="became nan in epoch 1") as error:
+        trainer.fit(loader, epochs=1)
+    named = [p for p in cars if p.name in str(error.value)]
+    areas = sorted(float(data.read_pair(p, (16, 16))[1].sum()) for p in named)
+    assert len(named) == 4 and areas == sorted(seen[5].tolist())
+
+
+def test_too_little_memory_is_one_sentence():
+    def full(logits, y):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    with pytest.raises(checkpoint.CarvanaError, match=r"batches of 8 photos of 16×16; halve batch_size"):
+        toy.trainer(None, loss=full).fit(toy.loader(8), epochs=1)
