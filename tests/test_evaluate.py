@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from carvana_lessons import data
-from carvana_lessons.evaluate import enlarge, evaluate, predict, score
+from carvana_lessons.evaluate import car_logits, enlarge, evaluate, predict, score
 
 
 class Brightness(nn.Module):
@@ -76,3 +76,32 @@ def test_a_mask_of_another_size_or_too_few_masks_are_refused(cars):
         score([np.zeros((2, 2), bool)], cars[:1])
     with pytest.raises(ValueError, match="argument"):
         score([], cars[:1])
+
+
+class Columns(nn.Module):
+    """Answers with the column's number: a network that knows where it is. Notes the sizes that it saw."""
+
+    def __init__(self, sign=1.0):
+        super().__init__()
+        self.weight, self.seen = nn.Parameter(torch.tensor(sign)), []
+
+    def forward(self, x):
+        self.seen.append(tuple(x.shape[-2:]))
+        return self.weight * torch.arange(x.shape[-1], dtype=torch.float32).expand(len(x), 1, *x.shape[-2:])
+
+
+def test_sizes_that_pools_cannot_divide_are_padded_and_cut_back():
+    model = Columns()
+    logits = car_logits(model, torch.rand(2, 3, 40, 70))
+    assert model.seen == [(64, 96)]
+    assert torch.equal(logits, torch.arange(70.0).expand(2, 1, 40, 70))
+
+
+def test_flipping_averages_with_the_mirrored_answer():
+    logits = car_logits(Columns(), torch.rand(1, 3, 32, 64), flip=True)
+    assert torch.equal(logits, torch.full((1, 1, 32, 64), 63 / 2))
+
+
+def test_several_networks_are_averaged():
+    logits = car_logits([Columns(1.0), Columns(2.0)], torch.rand(1, 3, 32, 32))
+    assert torch.equal(logits[0, 0, 0], 1.5 * torch.arange(32.0))

@@ -104,14 +104,32 @@ def test_pixels_are_those_of_this_version():
         total["photo"].update(photo.tobytes())
         total["mask"].update(np.packbits(mask).tobytes())
     found = (studio.VERSION, total["mask"].hexdigest()[:16], total["photo"].hexdigest()[:16])
-    assert found == (1, "", "")
+    assert found == (5, "395ed7834a5141eb", "ff1b7a64fc9ce5eb")
+
+
+def test_another_libm_draws_the_same_pixels():
+    """Sines, cosines and exponentials that are one unit in the last place off change nothing."""
+    code = """
+import hashlib
+import numpy as np
+for name in ("sin", "cos", "exp"):
+    right = getattr(np, name)
+    setattr(np, name, lambda x, right=right: np.nextafter(right(x), np.inf))
+from carvana_lessons import studio
+photo, mask = studio.render(3, 8, (96, 64))
+print(hashlib.sha256(photo.tobytes() + mask.tobytes()).hexdigest())
+"""
+    other = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    photo, mask = studio.render(3, 8, SMALL)
+    assert other.stdout.strip() == hashlib.sha256(photo.tobytes() + mask.tobytes()).hexdigest()
 
 
 def test_seeds_and_cars_differ():
-    first = studio.render(0, 3, SMALL)[0]
-    assert not np.array_equal(first, studio.render(0, 3, SMALL, seed=1)[0])
-    assert not np.array_equal(first, studio.render(1, 3, SMALL)[0])
-    assert car_id(0, 0) != car_id(1, 0)
+    photos_and_masks = [studio.render(0, 3, SMALL), studio.render(0, 3, SMALL, seed=1), studio.render(1, 3, SMALL)]
+    for one in (1, 2):
+        for kind in (0, 1):
+            assert not np.array_equal(photos_and_masks[0][kind], photos_and_masks[one][kind])
+    assert len({car_id(0, 0), car_id(1, 0), car_id(0, 1)}) == 3
 
 
 def test_cars_fill_the_frame_as_real_ones_do():
@@ -134,8 +152,10 @@ def test_mask_is_exact_at_half_coverage():
     assert changed.sum() < 0.03 * fine.sum()
 
 
-def test_mask_is_one_car_in_one_piece():
-    mask = studio.render(3, 5, SMALL)[1]
+@pytest.mark.parametrize(("index", "view"), [(3, 1), (2, 5)])
+def test_mask_is_one_car_in_one_piece(index, view):
+    """No part floats: mirrors hang on their stalks, wheels touch the body."""
+    mask = studio.render(index, view, SMALL)[1]
     seen = np.zeros_like(mask)
     seen[tuple(np.argwhere(mask)[mask.sum() // 2])] = True
     while True:  # flood fill
@@ -146,7 +166,7 @@ def test_mask_is_one_car_in_one_piece():
         if np.array_equal(grown, seen):
             break
         seen = grown
-    assert seen.sum() > 0.985 * mask.sum()  # an aerial may stand apart
+    assert mask.sum() - seen.sum() <= 3  # the tip of an aerial may stand apart
 
 
 def test_nose_points_left_in_view_5_and_right_in_view_13():

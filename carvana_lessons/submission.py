@@ -1,0 +1,165 @@
+"""From a network to the challenge's submission file, and to masks and cut-outs on disk."""
+
+import gzip
+import shutil
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from PIL import Image
+from torch import nn
+
+from carvana_lessons.data import CarFolder, read_photo, submission_line
+from carvana_lessons.errors import CarvanaError, DataError
+from carvana_lessons.evaluate import car_logits, enlarge, predict
+from carvana_lessons.files import replacing
+from carvana_lessons.progress import bar
+
+HEADER = "img,rle_mask"
+PHOTOS = {".jpg", ".jpeg", ".png"}
+
+
+def submit(
+    model: nn.Module | Sequence[nn.Module],
+    photos: CarFolder,
+    out: str | Path,
+    size: int | tuple[int, int],
+    sample: str | Path | None = None,
+    batch_size: int = 16,
+    flip: bool = False,
+    workers: int = 0,
+    shard: tuple[int, int] = (0, 1),
+) -> Path:
+    """Write ``submission.csv`` or ``submission.csv.gz``, line by line; a run that was killed goes on where it stopped.
+
+    Args:
+        model, size, batch_size, flip: as `carvana_lessons.evaluate.evaluate`.
+        photos: photos, with or without masks.  out: the file to write.
+        sample: the challenge's ``sample_submission.csv``: its names, in its order, are what is written.
+        workers: processes that decode photos.
+        shard: (k, n) writes part k of n, for n processes at once; `merge` joins the parts.
+    Returns: the file written; for a shard, its part.
+    Raises: DataError if the sample asks for a photo that is not here; CarvanaError for an ending other than .csv and
+        .csv.gz, or a part that was begun for other photos.
+    Lesson: 09.
+    """
+    out = Path(out)
+    if not out.name.endswith((".csv", ".csv.gz")):
+        raise CarvanaError(f"{out.name} is no name for a submission; let it end in .csv or .csv.gz.")
+    if sample is not None:
+        photos = _in_order(photos, sample)
+    k, n = shard
+    photos = photos.subset(range(k * len(photos) // n, (k + 1) * len(photos) // n))
+    part = _part(out, k, n)
+    done = _lines_done(part, photos)
+    rest = photos[done:]
+    masks = predict(model, rest, size, batch_size, cached=False, flip=flip, workers=workers)
+    part.parent.mkdir(parents=True, exist_ok=True)
+    with part.open("a", encoding="ascii", newline="\n") as file:
+        for photo, mask in zip(rest, bar(masks, total=len(rest), desc="writing", unit="photo"), strict=True):
+            file.write(submission_line(photo.name, mask) + "\n")
+    return part if n > 1 else merge(out, n)
+
+
+def merge(out: str | Path, shards: int) -> Path:
+    """Join the parts that `submit` wrote into the submission; they are removed when it is whole.
+
+    Raises: CarvanaError if a part is missing.
+    """
+    out = Path(out)
+    parts = [_part(out, k, shards) for k in range(shards)]
+    if missing := [p.name for p in parts if not p.exists()]:
+        raise CarvanaError(f"Parts are missing: {', '.join(missing)}; run their shards first.")
+    with replacing(out) as temporary:
+        with gzip.open(temporary, "wb") if out.suffix == ".gz" else temporary.open("wb") as file:
+            file.write(f"{HEADER}\n".encode())
+            for part in parts:
+                with part.open("rb") as lines:
+                    shutil.copyfileobj(lines, file)
+    for part in parts:
+        part.unlink()
+    return out
+
+
+def predict_folder(
+    model: nn.Module | Sequence[nn.Module],
+    folder: str | Path,
+    out: str | Path,
+    size: int | tuple[int, int],
+    cut_outs: bool = False,
+    flip: bool = False,
+) -> int:
+    """Write a mask for every photo of a folder, whatever the photos are called: ``NAME_mask.png``, 0 and 255.
+
+    Args:
+        model, size, flip: as `carvana_lessons.evaluate.evaluate`.
+        folder: JPEG or PNG files.  out: where to write; photos are never changed.
+        cut_outs: write ``NAME_cut_out.png`` too: the photo with a transparent background, soft at the edge.
+    Returns: the number of photos.
+    Raises: DataError if there is no photo, or one that cannot be decoded.
+    Lesson: 09.
+    """
+    folder, out = Path(folder), Path(out)
+    files = sorted(p for p in folder.glob("*") if p.suffix.lower() in PHOTOS)
+    if not files:
+        raise DataError(f"There is no .jpg or .png in {folder}; name the folder that holds the photos.")
+    out.mkdir(parents=True, exist_ok=True)
+    side = (size, size) if isinstance(size, int) else tuple(size)
+    for file in bar(files, desc="predicting", unit="photo"):
+        image = read_photo(file)
+        small = Image.fromarray(image).resize(side[::-1], Image.Resampling.BILINEAR)
+        x = torch.from_numpy(np.array(small)).permute(2, 0, 1)[None].float() / 255
+        logits = enlarge(car_logits(model, x, flip), image.shape[:2])[0, 0].cpu()
+        _write(out / f"{file.stem}_mask.png", (logits > 0).numpy().astype(np.uint8) * 255)
+        if cut_outs:
+            alpha = (logits.sigmoid() * 255).round().to(torch.uint8).numpy()
+            _write(out / f"{file.stem}_cut_out.png", np.dstack([image, alpha]))
+    return len(files)
+
+
+def _write(path: Path, pixels: np.ndarray) -> None:
+    with replacing(path) as temporary:
+        Image.fromarray(pixels).save(temporary, format="PNG")
+
+
+def _part(out: Path, k: int, n: int) -> Path:
+    return out.with_name(f"{out.name}.{k + 1}-of-{n}.part")
+
+
+def _names(sample: str | Path) -> Iterator[str]:
+    try:
+        for chunk in pd.read_csv(sample, usecols=["img"], dtype=str, chunksize=10_000):
+            yield from (name.removesuffix(".jpg") for name in chunk["img"])
+    except (ValueError, OSError) as error:
+        raise DataError(f"{sample} is no sample submission with a column img ({error}); fetch it again.") from error
+
+
+def _in_order(photos: CarFolder, sample: str | Path) -> CarFolder:
+    """The photos that the sample names, in its order."""
+    row = {photo.name: k for k, photo in enumerate(photos)}
+    names = list(_names(sample))
+    if missing := [name for name in names if name not in row]:
+        raise DataError(
+            f"{sample} asks for {len(missing):,} photos that are not in {photos.root}, {missing[0]}.jpg for one; "
+            f"fetch the challenge's test photos."
+        )
+    return photos.subset([row[name] for name in names])
+
+
+def _lines_done(part: Path, photos: CarFolder) -> int:
+    """Whole lines that a killed run left, after the last half one was cut off."""
+    if not part.exists():
+        return 0
+    done, end = 0, 0
+    with part.open("rb") as file:
+        for line in file:
+            if not line.endswith(b"\n"):
+                break
+            if done >= len(photos) or line.split(b",")[0].decode() != f"{photos[done].name}.jpg":
+                raise CarvanaError(f"{part} was begun for other photos; remove it, or choose another name.")
+            done, end = done + 1, end + len(line)
+    with part.open("rb+") as file:
+        file.truncate(end)
+    return done

@@ -1,0 +1,112 @@
+"""Submissions: what is written decodes to what was predicted, in the sample's order, once."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from PIL import Image
+
+from carvana_lessons import data, models
+from carvana_lessons.errors import CarvanaError, DataError
+from carvana_lessons.evaluate import predict
+from carvana_lessons.submission import merge, predict_folder, submit
+
+
+@pytest.fixture
+def model():
+    torch.manual_seed(1)
+    return models.create("unet-tiny", width=2).eval()
+
+
+@pytest.fixture
+def photos(make_folder):
+    return data.CarFolder(make_folder(cars=3, views=4), masks=None)
+
+
+def decoded(path):
+    table = pd.read_csv(path)
+    return {row.img: data.rle_decode(row.rle_mask, (32, 48)) for row in table.itertuples()}
+
+
+def expected(model, photos):
+    return {f"{p.name}.jpg": m for p, m in zip(photos, predict(model, photos, 32, cached=False), strict=True)}
+
+
+def test_the_file_decodes_to_the_predicted_masks(model, photos, tmp_path):
+    out = submit(model, photos, tmp_path / "submission.csv", size=32, batch_size=5)
+    written, wanted = decoded(out), expected(model, photos)
+    assert list(written) == list(wanted)
+    for name, mask in wanted.items():
+        if mask.any():  # an empty mask is written as one pixel
+            assert np.array_equal(written[name], mask)
+    assert out.read_text().startswith("img,rle_mask\n")
+    assert [p.name for p in tmp_path.iterdir() if "submission" in p.name] == ["submission.csv"]
+
+
+def test_the_order_is_the_samples_and_the_file_may_be_compressed(model, photos, tmp_path):
+    names = [f"{p.name}.jpg" for p in photos][::-1]
+    pd.DataFrame({"img": names, "rle_mask": "1 1"}).to_csv(tmp_path / "sample.csv", index=False)
+    out = submit(model, photos, tmp_path / "s.csv.gz", size=32, sample=tmp_path / "sample.csv")
+    assert pd.read_csv(out)["img"].tolist() == names
+
+
+def test_a_sample_with_other_photos_is_refused(model, photos, tmp_path):
+    (tmp_path / "sample.csv").write_text("img,rle_mask\nffffffffffff_01.jpg,1 1\n")
+    with pytest.raises(DataError, match=r"asks for 1 photos that are not in .*ffffffffffff_01\.jpg"):
+        submit(model, photos, tmp_path / "s.csv", size=32, sample=tmp_path / "sample.csv")
+    with pytest.raises(CarvanaError, match="let it end in"):
+        submit(model, photos, tmp_path / "s.txt", size=32)
+
+
+def test_a_killed_run_goes_on_after_its_last_whole_line(model, photos, tmp_path):
+    whole = submit(model, photos, tmp_path / "whole.csv", size=32).read_bytes()
+    lines = whole.splitlines(keepends=True)
+    part = tmp_path / "again.csv.1-of-1.part"
+    part.write_bytes(b"".join(lines[1:6]) + lines[6][:-3])  # killed in the middle of a line
+
+    class Counting(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.inner, self.photos = model, 0
+
+        def forward(self, x):
+            self.photos += len(x)
+            return self.inner(x)
+
+    counting = Counting()
+    assert submit(counting, photos, tmp_path / "again.csv", size=32).read_bytes() == whole
+    assert counting.photos == len(photos) - 5
+    part.write_bytes(lines[2])
+    with pytest.raises(CarvanaError, match="begun for other photos"):
+        submit(model, photos, tmp_path / "again.csv", size=32)
+
+
+def test_shards_together_are_the_whole(model, photos, tmp_path):
+    whole = submit(model, photos, tmp_path / "whole.csv", size=32).read_bytes()
+    for k in (2, 0):
+        submit(model, photos, tmp_path / "parts.csv", size=32, shard=(k, 3))
+    with pytest.raises(CarvanaError, match="2-of-3"):
+        merge(tmp_path / "parts.csv", 3)
+    submit(model, photos, tmp_path / "parts.csv", size=32, shard=(1, 3))
+    assert merge(tmp_path / "parts.csv", 3).read_bytes() == whole
+
+
+def test_any_folder_of_photos_gets_masks_and_cut_outs(model, tmp_path):
+    photos, out = tmp_path / "my photos", tmp_path / "out"
+    photos.mkdir()
+    rng = np.random.default_rng(0)
+    for name in ("Käfer.JPG", "a b.png"):
+        Image.fromarray(rng.integers(0, 255, (37, 53, 3), dtype=np.uint8)).save(photos / name)
+    assert predict_folder(model, photos, out, size=(32, 48), cut_outs=True) == 2
+    assert sorted(p.name for p in out.iterdir()) == [
+        "Käfer_cut_out.png",
+        "Käfer_mask.png",
+        "a b_cut_out.png",
+        "a b_mask.png",
+    ]
+    mask, cut = np.asarray(Image.open(out / "a b_mask.png")), np.asarray(Image.open(out / "a b_cut_out.png"))
+    assert mask.shape == (37, 53) and set(np.unique(mask)) <= {0, 255}
+    assert np.array_equal(cut[..., :3], np.asarray(Image.open(photos / "a b.png")))
+    assert np.array_equal(cut[..., 3] > 127, mask > 0)
+    with pytest.raises(DataError, match="name the folder that holds the photos"):
+        predict_folder(model, out / "nowhere", out, size=32)
