@@ -6,23 +6,25 @@ from typing import Annotated
 
 import typer
 
-from carvana_lessons import data, studio
-from carvana_lessons.course import describe
 from carvana_lessons.errors import CarvanaError
 
+# Rooms are imported inside the commands: --help answers at once, without loading torch.
+
 commands = typer.Typer(
-    help="Cut a car out of its photo: make photos, fetch the real ones, look whether they are in order.",
+    help="Cut a car out of its photo. In the order of the course: make photos or fetch the real ones, look whether "
+    "they are in order, train, evaluate, predict, submit.",
     no_args_is_help=True,
     add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
 )
 
-
-def _size(text: str) -> tuple[int, int]:
-    """ "480x320" → (480, 320), width first, as photos are named."""
-    width, cross, height = text.lower().partition("x")
-    if not (cross and width.isdigit() and height.isdigit()):
-        raise typer.BadParameter(f"{text!r} is no size; write it as WIDTHxHEIGHT, 480x320 for example.")
-    return int(width), int(height)
+Folder = Annotated[Path, typer.Argument(help="A folder in Kaggle's layout: train/, train_masks/, metadata.csv.")]
+Weights = Annotated[list[Path], typer.Option("--weights", help="A checkpoint; repeat it to average several.")]
+Size = Annotated[int, typer.Option(help="Side of the square that the network sees, in pixels.")]
+Batch = Annotated[int, typer.Option(help="Photos a step.")]
+Flip = Annotated[bool, typer.Option("--flip", help="Average with the answer for the mirrored photo.")]
+Seed = Annotated[int, typer.Option(help="Of the split, the first weights and the order of the photos.")]
 
 
 @commands.command("studio")
@@ -33,7 +35,9 @@ def make_studio(
     seed: Annotated[int, typer.Option(help="Another seed, other cars.")] = 0,
     workers: Annotated[int, typer.Option(help="Processes.")] = 2,
 ) -> None:
-    """Draw the synthetic studio's photos and masks, in Kaggle's layout."""
+    """Chapter 1: draw the synthetic studio's photos and masks."""
+    from carvana_lessons import studio
+
     typer.echo(f"Made {studio.make(out, cars=cars, size=_size(size), seed=seed, workers=workers)}.")
 
 
@@ -42,22 +46,163 @@ def fetch(
     out: Annotated[Path, typer.Argument(help="Folder for the photos.")],
     files: Annotated[list[str] | None, typer.Option("--file", help="One of the challenge's files; repeatable.")] = None,
 ) -> None:
-    """Fetch the real challenge photos through kagglehub; needs a Kaggle account that accepted the rules."""
+    """Chapter 1: fetch the real photos; needs a Kaggle account that accepted the challenge's rules."""
+    from carvana_lessons import data
+
     typer.echo(f"In order: {data.download(out, **({'files': tuple(files)} if files else {}))}.")
 
 
 @commands.command()
-def check(folder: Annotated[Path, typer.Argument(help="A folder in Kaggle's layout.")]) -> None:
-    """Decode every photo and mask of a folder and say what is wrong."""
+def check(folder: Folder) -> None:
+    """Chapter 1: decode every photo and mask of a folder and say what is wrong."""
+    from carvana_lessons import data
+    from carvana_lessons.course import describe
+
     cars = data.CarFolder(folder)
     cars.check()
     typer.echo(f"In order: {describe(cars)}.")
+
+
+@commands.command()
+def train(
+    folder: Folder,
+    out: Annotated[Path, typer.Argument(help="Where last.safetensors, best.safetensors and history.csv are kept.")],
+    network: Annotated[str, typer.Option(help="One of the course's networks, unet-tiny to maskingnet.")] = "unet-small",
+    width: Annotated[int | None, typer.Option(help="Channels of the first stage; unset, the published ones.")] = None,
+    size: Size = 128,
+    batch_size: Batch = 16,
+    epochs: Annotated[int, typer.Option(help="Passes over the training photos.")] = 20,
+    lr: Annotated[float, typer.Option(help="Learning rate; of one-cycle the highest one.")] = 3e-3,
+    schedule: Annotated[str, typer.Option(help="constant, halving or one-cycle.")] = "one-cycle",
+    valid: Annotated[float, typer.Option(help="Share of the cars that is kept for validation.")] = 1 / 6,
+    seed: Seed = 0,
+    workers: Annotated[int, typer.Option(help="Processes that prepare batches.")] = 0,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on after the last full epoch in OUT.")] = False,
+) -> None:
+    """Chapter 2: train a network, split by car. On several GPUs: accelerate launch -m carvana_lessons train …"""
+    import torch
+
+    from carvana_lessons import data, models
+    from carvana_lessons.files import replacing
+    from carvana_lessons.trainer import Trainer
+
+    known, unseen = data.split_by_car(data.CarFolder(folder), (1 - valid, valid), seed=seed)
+    torch.manual_seed(seed)
+    model = models.create(network, width=width)
+    history = Trainer(model, lr=lr, schedule=schedule, folder=out, seed=seed).fit(
+        data.loader(known, size=size, batch_size=batch_size, shuffle=True, seed=seed, workers=workers),
+        data.loader(unseen, size=size, batch_size=batch_size),
+        epochs=epochs,
+        resume=resume,
+    )
+    with replacing(out / "history.csv") as file:
+        history.frame.to_csv(file, index=False)
+    typer.echo(
+        f"Dice on {len(unseen.ids)} other cars, at {size}×{size}: {history.last['valid_dice']:.4f}. Kept in {out}."
+    )
+
+
+@commands.command()
+def evaluate(
+    folder: Folder,
+    weights: Weights,
+    size: Size = 128,
+    batch_size: Batch = 16,
+    flip: Flip = False,
+    valid: Annotated[float, typer.Option(help="Score this share of the cars, as `train` kept it; 1 for all.")] = 1 / 6,
+    seed: Seed = 0,
+    out: Annotated[Path | None, typer.Option(help="A CSV file for the scores, a row a photo.")] = None,
+) -> None:
+    """Chapter 2: Dice at the photos' own size; the worst photos by name."""
+    from carvana_lessons import data
+    from carvana_lessons.evaluate import evaluate as score
+    from carvana_lessons.files import replacing
+
+    photos = data.CarFolder(folder)
+    if valid < 1:
+        _, photos = data.split_by_car(photos, (1 - valid, valid), seed=seed)
+    scores = score(_networks(weights), photos, size=size, batch_size=batch_size, flip=flip)
+    if out is not None:
+        with replacing(out) as file:
+            scores.to_csv(file, index=False)
+    typer.echo(f"Dice {scores.dice.mean():.4f} on {len(photos)} photos of {len(photos.ids)} cars. The worst:")
+    typer.echo(scores.nsmallest(5, "dice")[["name", "dice", "fp", "fn"]].to_string(index=False))
+
+
+@commands.command("predict")
+def predict_masks(
+    photos: Annotated[Path, typer.Argument(help="Any folder of JPEG or PNG files.")],
+    out: Annotated[Path, typer.Argument(help="Folder for the masks.")],
+    weights: Weights,
+    size: Size = 128,
+    flip: Flip = False,
+    cut_outs: Annotated[
+        bool, typer.Option("--cut-outs", help="Write the cars on a transparent background too.")
+    ] = False,
+) -> None:
+    """Chapter 9: a mask, and a cut-out if wanted, for every photo of a folder."""
+    from carvana_lessons.submission import predict_folder
+
+    count = predict_folder(_networks(weights), photos, out, size, cut_outs=cut_outs, flip=flip)
+    typer.echo(f"Wrote the masks of {count} photos to {out}.")
+
+
+@commands.command("submit")
+def write_submission(
+    folder: Folder,
+    out: Annotated[Path, typer.Argument(help="submission.csv or submission.csv.gz")],
+    weights: Weights,
+    images: Annotated[str, typer.Option(help="The folder's folder of photos.")] = "test",
+    sample: Annotated[Path | None, typer.Option(help="The challenge's sample_submission.csv.")] = None,
+    size: Size = 128,
+    batch_size: Batch = 16,
+    flip: Flip = False,
+    workers: Annotated[int, typer.Option(help="Processes that decode.")] = 0,
+    shard: Annotated[str, typer.Option(help="K/N: part K of N, counted from 1; for N processes at once.")] = "1/1",
+    join: Annotated[bool, typer.Option("--merge", help="Only join the parts of --shard */N.")] = False,
+) -> None:
+    """Chapter 9: the challenge's file, streamed; a run that was killed goes on where it stopped."""
+    from carvana_lessons import data
+    from carvana_lessons.submission import merge, submit
+
+    k, n = _shard(shard)
+    if join:
+        written = merge(out, n)
+    else:
+        photos = data.CarFolder(folder, images=images, masks=None)
+        networks = _networks(weights)
+        written = submit(networks, photos, out, size, sample, batch_size, flip, workers, shard=(k - 1, n))
+    typer.echo(f"Wrote {written}.")
+
+
+def _networks(weights: list[Path]) -> list:
+    """The networks of some checkpoints, on the fastest device."""
+    from carvana_lessons.checkpoint import load_model
+    from carvana_lessons.course import find_device
+
+    return [load_model(path).to(find_device()) for path in weights]
+
+
+def _size(text: str) -> tuple[int, int]:
+    """ "480x320" → (480, 320), width first, as photos are named."""
+    width, cross, height = text.lower().partition("x")
+    if not (cross and width.isdigit() and height.isdigit()):
+        raise typer.BadParameter(f"{text!r} is no size; write it as WIDTHxHEIGHT, 480x320 for example.")
+    return int(width), int(height)
+
+
+def _shard(text: str) -> tuple[int, int]:
+    """ "2/4" → (2, 4)."""
+    k, slash, n = text.partition("/")
+    if not (slash and k.isdigit() and n.isdigit() and 1 <= int(k) <= int(n)):
+        raise typer.BadParameter(f"{text!r} is no shard; write it as K/N, 1/4 to 4/4 for example.")
+    return int(k), int(n)
 
 
 def app() -> None:
     """Run the command line; errors of the course end with one sentence and exit code 1."""
     try:
         commands()
-    except CarvanaError as error:
+    except (CarvanaError, ValueError, FileExistsError) as error:
         typer.echo(f"carvana-lessons: {error}", err=True)
         sys.exit(1)

@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from torch import nn
 
-from carvana_lessons.data import CarFolder, read_photo, submission_line
+from carvana_lessons.data import CarFolder, read_photo, read_resized, submission_line
 from carvana_lessons.errors import CarvanaError, DataError
 from carvana_lessons.evaluate import car_logits, enlarge, predict
 from carvana_lessons.files import replacing
@@ -72,12 +72,12 @@ def merge(out: str | Path, shards: int) -> Path:
     parts = [_part(out, k, shards) for k in range(shards)]
     if missing := [p.name for p in parts if not p.exists()]:
         raise CarvanaError(f"Parts are missing: {', '.join(missing)}; run their shards first.")
-    with replacing(out) as temporary:
-        with gzip.open(temporary, "wb") if out.suffix == ".gz" else temporary.open("wb") as file:
-            file.write(f"{HEADER}\n".encode())
-            for part in parts:
-                with part.open("rb") as lines:
-                    shutil.copyfileobj(lines, file)
+    opener = gzip.open if out.suffix == ".gz" else open
+    with replacing(out) as temporary, opener(temporary, "wb") as file:
+        file.write(f"{HEADER}\n".encode())
+        for part in parts:
+            with part.open("rb") as lines:
+                shutil.copyfileobj(lines, file)
     for part in parts:
         part.unlink()
     return out
@@ -109,8 +109,7 @@ def predict_folder(
     side = (size, size) if isinstance(size, int) else tuple(size)
     for file in bar(files, desc="predicting", unit="photo"):
         image = read_photo(file)
-        small = Image.fromarray(image).resize(side[::-1], Image.Resampling.BILINEAR)
-        x = torch.from_numpy(np.array(small)).permute(2, 0, 1)[None].float() / 255
+        x = torch.from_numpy(read_resized(file, side)).permute(2, 0, 1)[None].float() / 255
         logits = enlarge(car_logits(model, x, flip), image.shape[:2])[0, 0].cpu()
         _write(out / f"{file.stem}_mask.png", (logits > 0).numpy().astype(np.uint8) * 255)
         if cut_outs:

@@ -2,24 +2,45 @@
 
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 
+from carvana_lessons import cli
+
 
 @pytest.fixture
-def run():
+def run(monkeypatch, capsys):
+    """Type a command line; what is printed and the exit code come back."""
+
     def call(*words):
-        command = [sys.executable, "-m", "carvana_lessons", *map(str, words)]
-        return subprocess.run(command, capture_output=True, text=True, check=False)
+        monkeypatch.setattr(sys, "argv", ["carvana-lessons", *map(str, words)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as end:
+            cli.app()
+        printed = capsys.readouterr()
+        return SimpleNamespace(returncode=end.value.code or 0, stdout=printed.out, stderr=printed.err)
 
     return call
 
 
-def test_help_lists_the_commands(run):
-    answer = run("--help")
+def test_help_reads_like_a_map_and_loads_no_torch():
+    code = "import sys; sys.argv = ['x', '--help']\nfrom carvana_lessons import cli\n"
+    code += "try: cli.app()\nfinally: sys.exit('torch' in sys.modules)"
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert answer.returncode == 0
-    for command in ("studio", "download", "check"):
-        assert command in answer.stdout
+    places = [
+        answer.stdout.index(f"\n  {c} ")
+        for c in ["studio", "download", "check", "train", "evaluate", "predict", "submit"]
+    ]
+    assert places == sorted(places)
+
+
+def test_the_module_is_the_command():
+    command = [sys.executable, "-m", "carvana_lessons", "check", "nowhere"]
+    answer = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert answer.returncode == 1
+    assert answer.stderr.startswith("carvana-lessons: ") and len(answer.stderr.splitlines()) == 1
 
 
 def test_studio_then_check(run, tmp_path):
@@ -45,3 +66,50 @@ def test_a_broken_folder_is_one_sentence_and_exit_code_one(run, make_folder):
 def test_a_size_that_is_none_is_explained(run, tmp_path):
     answer = run("studio", tmp_path / "x", "--size", "large")
     assert answer.returncode == 2 and "WIDTHxHEIGHT" in answer.stderr
+
+
+def test_train_evaluate_predict_submit(run, make_folder, tmp_path, monkeypatch):
+    """The whole way, on tiny photos; what submit writes is what predict wrote."""
+    import numpy as np
+    import pandas as pd
+    from PIL import Image
+
+    from carvana_lessons import data
+
+    monkeypatch.setenv("CARVANA_CACHE", str(tmp_path / "cache"))
+    folder, runs = make_folder(cars=4, views=3), tmp_path / "runs"
+    trained = run(
+        "train", folder, runs, "--network", "unet-tiny", "--width", 2, "--size", 32, "--epochs", 2, "--valid", 0.25
+    )
+    assert trained.returncode == 0, trained.stderr
+    assert "Dice on 1 other cars" in trained.stdout
+    weights = ["--weights", runs / "best.safetensors"]
+    scored = run("evaluate", folder, *weights, "--size", 32, "--valid", 0.25, "--out", tmp_path / "scores.csv")
+    assert scored.returncode == 0, scored.stderr
+    scores = pd.read_csv(tmp_path / "scores.csv")
+    assert len(scores) == 3 and f"Dice {scores.dice.mean():.4f} on 3 photos of 1 cars" in scored.stdout
+
+    masks = run("predict", folder / "train", tmp_path / "masks", *weights, "--size", 32)
+    assert masks.returncode == 0, masks.stderr
+    sent = run("submit", folder, tmp_path / "s.csv", *weights, "--size", 32, "--images", "train")
+    assert sent.returncode == 0, sent.stderr
+    for row in pd.read_csv(tmp_path / "s.csv").itertuples():
+        png = np.asarray(Image.open(tmp_path / "masks" / f"{row.img.removesuffix('.jpg')}_mask.png")) > 0
+        code = "" if row.rle_mask == "1 1" else row.rle_mask
+        assert np.array_equal(data.rle_decode(code, png.shape) > 0, png)
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["train", "{folder}", "{out}", "--network", "unet-huge"], "the course has unet-tiny"),
+        (["train", "{folder}", "{out}", "--schedule", "cosine"], "the trainer has constant"),
+        (["evaluate", "{folder}", "--weights", "{out}/none.safetensors"], "train first"),
+        (["predict", "{out}", "{out}", "--weights", "{folder}/metadata.csv"], "no safetensors file"),
+    ],
+)
+def test_errors_are_one_sentence(run, make_folder, tmp_path, words, sentence):
+    folder = make_folder()
+    answer = run(*[w.format(folder=folder, out=tmp_path / "out") for w in words])
+    assert answer.returncode == 1
+    assert sentence in answer.stderr and "Traceback" not in answer.stderr and len(answer.stderr.splitlines()) == 1

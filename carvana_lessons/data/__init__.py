@@ -4,7 +4,7 @@ from carvana_lessons.data.cache import cache
 from carvana_lessons.data.dataset import CarDataset, loader
 from carvana_lessons.data.download import download
 from carvana_lessons.data.folder import CarFolder, Photo
-from carvana_lessons.data.reading import read_mask, read_pair, read_photo
+from carvana_lessons.data.reading import read_mask, read_pair, read_photo, read_resized
 from carvana_lessons.data.rle import rle_decode, rle_encode, submission_line
 from carvana_lessons.data.split import k_folds_by_car, split_by_car, split_by_image
 
@@ -19,6 +19,7 @@ __all__ = [
     "read_mask",
     "read_pair",
     "read_photo",
+    "read_resized",
     "rle_decode",
     "rle_encode",
     "split_by_car",

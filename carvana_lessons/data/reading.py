@@ -50,6 +50,24 @@ def read_mask(path: str | Path) -> np.ndarray:
     return _mask(path).copy()  # Pillow's own memory is read-only
 
 
+def read_resized(path: str | Path, size: tuple[int, int]) -> np.ndarray:
+    """Decode a photo at the size that a network takes, as `read_pair` does.
+
+    Args:
+        path: JPEG or PNG.  size: (height, width) wanted, both at least 1.
+    Returns: (h, w, 3) uint8, RGB.
+    Raises: DataError if the file cannot be decoded.
+    Lesson: 03.
+    """
+    height, width = size
+    try:
+        with Image.open(path) as image:
+            image.draft(None, (width, height))  # keeps the mode; no effect on anything but a JPEG
+            return np.array(image.convert("RGB").resize((width, height), Image.Resampling.BILINEAR))
+    except UNREADABLE as error:
+        raise unreadable(path, error) from error
+
+
 def read_pair(photo: Photo, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray | None]:
     """Decode a photo and its mask at the size that a network takes.
 
@@ -64,17 +82,12 @@ def read_pair(photo: Photo, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarr
     Lesson: 03.
     """
     height, width = size
-    try:
-        with Image.open(photo.image) as image:
-            image.draft(None, (width, height))  # keeps the mode; no effect on anything but a JPEG
-            small = image.convert("RGB").resize((width, height), Image.Resampling.BILINEAR)
-    except UNREADABLE as error:
-        raise unreadable(photo.image, error) from error
+    small = read_resized(photo.image, size)
     if photo.mask is None:
-        return np.array(small), None
+        return small, None
     # As float: an average rounded to 8 bits between the two passes of a resize would tip pixels that are just half car.
     share = Image.fromarray(_mask(photo.mask).astype(np.float32)).resize((width, height), Image.Resampling.BOX)
-    return np.array(small), (np.asarray(share) >= 0.5 - 1e-6).astype(np.uint8)
+    return small, (np.asarray(share) >= 0.5 - 1e-6).astype(np.uint8)
 
 
 def _mask(path: str | Path) -> np.ndarray:
