@@ -45,7 +45,7 @@ def build_car(seed: int, index: int) -> Car:
     draw = Draw(seed, index, 1)
     kind = draw.weighted(list(SHARES), list(SHARES.values()), turn("body", seed, index))
     body = draw_body(kind, draw)
-    grid, cabin = np.round(body_shell(body), 5), np.round(cabin_shell(body), 5)
+    grid, cabin = np.round(body_shell(body), 7), np.round(cabin_shell(body), 7)
     lower = from_grid(grid, BODY, normals=shell_normals(grid))
     upper = from_grid(cabin, CABIN, normals=shell_normals(cabin))
     maps = [body_labels(body, grid, draw), cabin_labels(body, cabin, draw), spokes(draw)]

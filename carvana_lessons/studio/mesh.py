@@ -80,8 +80,8 @@ def from_grid(grid: np.ndarray, sheet: int, closed: bool = False, normals: np.nd
         closed: the first and last column hold the same points, and the normals run through.
         normals: (R, C, 3) if known better than from differences.
     """
-    # libm made these points: rounding to 10 µm hides its last bit
-    grid = np.round(grid, 5)
+    # libm made these points: rounding hides its last bit. Draws have 6 decimals, so none of them lies on an edge of 7
+    grid = np.round(grid, 7)
     rows, columns = grid.shape[:2]
     if normals is None:
         if closed:

@@ -47,6 +47,7 @@ class Paints:
         albedo: (N, 3) float32 diffuse reflectance.  mirror: (N,) float32 reflectance head-on of the clear coat.
         metal: (N, 3) float32 tint of the broad metallic sheen.  dull: (N,) int32, 0 sharp … 2 blurred reflections.
         name: of the colour, for metadata.csv.
+        clear: share of light that a window lets through.  inside: share of the hall's light that reaches the seats.
     """
 
     albedo: np.ndarray
@@ -54,6 +55,8 @@ class Paints:
     metal: np.ndarray
     dull: np.ndarray
     name: str
+    clear: float
+    inside: float
 
 
 # name, weight, lowest and highest linear reflectance (r, g, b), metallic
@@ -99,8 +102,8 @@ def draw_paints(draw: Draw, two_tone: bool, mark: float) -> Paints:
     for label, value, flakes in ((Label.PAINT, paint, metallic), (Label.SECOND, second, second_metallic)):
         put(label, value * (0.62 if flakes else 1.0), 0.036, 0, value * 0.55 if flakes else 0.0)
     grey = draw.between(0.012, 0.05)
-    put(Label.GLASS, 0.006, 0.045, 0)
-    put(Label.TINTED, 0.004, 0.045, 0)
+    put(Label.GLASS, 0.006, 0.08, 0)  # a pane mirrors on both its sides
+    put(Label.TINTED, 0.004, 0.07, 0)
     put(Label.BLACK, 0.006, 0.036, 0)
     put(Label.TRIM, grey, 0.025, 2)
     put(Label.CHROME, 0.03, 0.62, 0)
@@ -128,4 +131,5 @@ def draw_paints(draw: Draw, two_tone: bool, mark: float) -> Paints:
     put(Label.STRIPE, draw.pick([0.01, 0.012, 0.6]), 0.05, 0)
     if two_tone:
         name = f"{name}/{second_name}"
-    return Paints(*(part.astype(np.float32) for part in (albedo, mirror, metal)), dull, name)
+    tables = [part.astype(np.float32) for part in (albedo, mirror, metal)]
+    return Paints(*tables, dull, name, draw.between(0.50, 0.80), draw.between(0.45, 0.95))

@@ -113,7 +113,7 @@ class Scene:
         which = which[some]
         far = inner_label[which]
         pane = (far == Label.GLASS) | (far == Label.TINTED)
-        dim = np.float32(0.55)
+        dim = np.float32(self.now.car.paints.inside)
         walls = np.isin(far, [Label.PAINT, Label.BLACK, Label.TRIM, Label.CHROME, Label.CLOTH, Label.GAP])
         far = np.where(walls, Label.LINING, far).astype(np.uint8)
         out = self.surface(normal[:, which], far, eye[:, which], z[which] + np.float32(1))
@@ -121,5 +121,5 @@ class Scene:
         out = np.where(pane[:, None], seen[some] * through, out * dim)
         seen = seen.copy()
         seen[some] = out
-        clear = np.where(label == Label.TINTED, np.float32(0.13), np.float32(0.64))
+        clear = np.where(label == Label.TINTED, np.float32(0.13), np.float32(self.now.car.paints.clear))
         return seen * clear[:, None] * np.array([0.97, 1.0, 0.985], np.float32)

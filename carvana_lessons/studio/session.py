@@ -73,7 +73,7 @@ def session(seed: int, index: int) -> Session:
     light = Light(draw, stage.floor, stage.wall)
     skew = draw.about(0.0, 0.07)
     place = (draw.about(0.0, 0.16), draw.about(0.0, 0.12), round(1 - skew * skew / 2, 6), round(skew - skew**3 / 6, 6))
-    exposure = draw.about(1.0, 0.16)
+    exposure = draw.about(1.03, 0.2)
     warm, green = draw.about(0.0, 0.05), draw.about(0.0, 0.015)
     return Session(
         car=car, camera=camera, stage=stage, light=light,

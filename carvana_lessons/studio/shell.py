@@ -86,7 +86,7 @@ def body_shell(body: Body) -> np.ndarray:
     side = curve(
         h, [(0, .915), (.06, .945), (.2, .972), (.42, .990), (.62, 1.0), (.8, .988), (.92, .968), (1, .93)], .05
     )  # fmt: skip
-    # a crease: the flank steps in below the line that catches the light
+    # a crease: above it the flank stands out a little and catches the light
     side = side + depth * (smooth(h, line - 0.02, line + 0.015) - smooth(h, line + 0.015, line + 0.22))
     sweep = 1.0 - body.blunt
     chin = curve(h, [(0, .12), (.1, .05), (.28, .0), (.45, .005), (.6, .02 + .03 * sweep), (.8, .05 + .10 * sweep),
@@ -166,7 +166,7 @@ def cabin_shell(body: Body) -> np.ndarray:
     return np.concatenate([wall, cap])
 
 
-def shell_normals(grid: np.ndarray, crease: int | None = None) -> np.ndarray:
+def shell_normals(grid: np.ndarray) -> np.ndarray:
     """Normals of a half shell: smooth, and without a sideways part in the middle plane."""
     normals = cross(slope(grid, 0), slope(grid, 1))
     normals[:, [0, -1], 1] = 0

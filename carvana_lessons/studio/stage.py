@@ -47,7 +47,7 @@ class Stage:
         self.glow = draw.between(-0.15, 0.30)  # the floor's brighter middle
         self.sheen = draw.between(0.0, 0.5)  # the wall mirrored in the floor at grazing angles
         self.stains = draw.grain((14, 14)) * np.float32(draw.between(0.0, 0.07))
-        self.dark_edge = draw.between(0.90, 0.985) if draw.chance(0.2) else None
+        self.dark_edge = draw.between(0.88, 0.97) if draw.chance(0.22) else None
         self.lip = draw.between(0.4, 1.0), draw.between(0.006, 0.028), draw.between(0.0, 0.16)
         self.pit = draw.between(0.008, 0.07), draw.grain((24, 6))
         self._letters(draw)
