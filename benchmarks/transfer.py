@@ -17,7 +17,7 @@ from carvana_lessons import data, models, studio
 from carvana_lessons.evaluate import evaluate
 from carvana_lessons.trainer import Trainer
 
-SIZE, BATCH, LR = 128, 16, 3e-3
+SIZE, BATCH, LR = 128, 8, 2e-3
 
 
 def train(photos: data.CarFolder, epochs: int, seed: int) -> tuple[torch.nn.Module, float]:

@@ -26,7 +26,9 @@ SECONDS_A_CHAPTER = 1200  # a hung cell is an error, a slow machine is not
 
 
 def main() -> int:
-    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     arguments.add_argument("--fresh", action="store_true", help="execute every chapter anew")
     if arguments.parse_args().fresh:
         shutil.rmtree(BUILD, ignore_errors=True)
@@ -90,7 +92,11 @@ def load_record() -> dict[str, dict]:
 
 def copy_sources(record: dict[str, dict], setting: str) -> list[Path]:
     """Bring ``build/book`` in line with ``book``; return the copies that must be executed."""
-    sources = [p for p in SOURCE.rglob("*") if p.is_file() and not {"__pycache__", ".ipynb_checkpoints"} & set(p.parts)]
+    sources = [
+        p
+        for p in SOURCE.rglob("*")
+        if p.is_file() and not {"__pycache__", ".ipynb_checkpoints"} & set(p.parts)
+    ]
     wanted = {p.relative_to(SOURCE) for p in sources}
     for old in [p for p in COPY.rglob("*") if p.is_file()] if COPY.exists() else []:
         if old.relative_to(COPY) not in wanted:
@@ -100,7 +106,9 @@ def copy_sources(record: dict[str, dict], setting: str) -> list[Path]:
         name = source.relative_to(SOURCE)
         copy = COPY / name
         if source.suffix == ".ipynb":
-            if copy.exists() and record.get(str(name), {}).get("key") == digest_of_text(digest(source), setting):
+            if copy.exists() and record.get(str(name), {}).get("key") == digest_of_text(
+                digest(source), setting
+            ):
                 continue
             stale.append(copy)
         elif copy.exists() and digest(copy) == digest(source):
@@ -111,18 +119,44 @@ def copy_sources(record: dict[str, dict], setting: str) -> list[Path]:
 
 
 def execute(
-    stale: list[Path], record: dict[str, dict], setting: str, run: dict[str, str], environment: dict[str, str]
+    stale: list[Path],
+    record: dict[str, dict],
+    setting: str,
+    run: dict[str, str],
+    environment: dict[str, str],
 ) -> int:
     """Run nbmake over the copies, one after the other, each with all cores; remember those that passed."""
     print(f"Executing {len(stale)} of {len(notebooks(COPY))} chapters.")
     report = BUILD / "nbmake.xml"
-    command = [sys.executable, "-m", "pytest", "--nbmake", "--overwrite", f"--nbmake-timeout={SECONDS_A_CHAPTER}"]
-    command += ["-p", "no:cacheprovider", "--durations=0", "--durations-min=0.1", f"--junitxml={report}"]
-    code = subprocess.run([*command, *map(str, stale)], cwd=ROOT, env=environment, check=False).returncode
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "--nbmake",
+        "--overwrite",
+        f"--nbmake-timeout={SECONDS_A_CHAPTER}",
+    ]
+    command += [
+        "-p",
+        "no:cacheprovider",
+        "--durations=0",
+        "--durations-min=0.1",
+        f"--junitxml={report}",
+    ]
+    code = subprocess.run(
+        [*command, *map(str, stale)], cwd=ROOT, env=environment, check=False
+    ).returncode
     if not report.exists():
         return code or 1
     for case in ET.parse(report).iter("testcase"):
-        copy = next((p for p in stale if p.name == case.get("name") or p.stem == Path(case.get("name", "")).stem), None)
+        copy = next(
+            (
+                p
+                for p in stale
+                if p.name == case.get("name") or p.stem == Path(case.get("name", "")).stem
+            ),
+            None,
+        )
         if copy is not None and case.find("failure") is None and case.find("error") is None:
             name = copy.relative_to(COPY)
             key = digest_of_text(digest(SOURCE / name), setting)
@@ -135,7 +169,9 @@ def execute(
 def build_pages() -> int:
     """HTML from the executed copy, with every warning an error; skipped when it would change nothing."""
     stamp = HTML / ".made-from"
-    inputs = digest_of_text(digest_of_tree(COPY), digest(ROOT / "_config.yml"), digest(RECORD), package_digest())
+    inputs = digest_of_text(
+        digest_of_tree(COPY), digest(ROOT / "_config.yml"), digest(RECORD), package_digest()
+    )
     if not stamp.exists() or stamp.read_text() != inputs:
         # Anew each time: Sphinx forgets the warnings of pages it does not read again.
         output = BUILD / "pages"

@@ -29,7 +29,8 @@ class Trainer:
         loss: logits, target (B, 1, H, W) → scalar, as in `carvana_lessons.losses`.
         schedule: "constant", "halving" (every ``halve_every`` epochs) or "one-cycle", see `carvana_lessons.schedule`.
         accumulate: batches whose gradients are added up before a step; a larger batch for the same memory.
-        clip: longest gradient allowed, as a norm over all weights; None for any.
+        clip: longest gradient allowed, as a norm over all weights; None for any. Without it, networks that have no
+            batch norm diverge now and then.
         patience: epochs without a better Dice on validation after which training stops; None for never.
         compile: let torch.compile rewrite the network; minutes at first, for long runs on a GPU.
         folder: keeps ``last.safetensors`` (everything needed to go on) and ``best.safetensors`` (the weights of the
@@ -47,7 +48,7 @@ class Trainer:
         schedule: str = "constant",
         halve_every: int = 40,
         accumulate: int = 1,
-        clip: float | None = None,
+        clip: float | None = 1.0,
         patience: int | None = None,
         compile: bool = False,
         folder: str | Path | None = None,
