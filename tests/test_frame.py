@@ -19,7 +19,7 @@ ROOMS = [
     {"files", "history"},
     {"studio", "data"},
     {"models", "metrics"},
-    {"losses", "checkpoint"},
+    {"losses", "checkpoint", "features"},
     {"show"},
     {"trainer", "evaluate"},
     {"baselines", "submission"},
