@@ -1,5 +1,6 @@
 """The built pages and the executed chapters, as `book/build.py` left them in ``build/``."""
 
+import html
 import json
 import re
 from html.parser import HTMLParser
@@ -70,11 +71,10 @@ def test_a_chapter_begins_with_its_setting(path):
 
 def test_a_page_carries_the_outputs_that_were_tested():
     for path in CHAPTERS:
-        page = re.sub(r"<[^>]+>", "", (HTML / f"{path.stem}.html").read_text())
+        page = html.unescape(re.sub(r"<[^>]+>", "", (HTML / f"{path.stem}.html").read_text()))
         printed = [o["text"] for c in executed(path) for o in c["outputs"] if o["output_type"] == "stream"]
-        for text in printed:
-            first = "".join(text).splitlines()[0]
-            assert first.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;") in page.replace("&#39;", "'")
+        first_lines = ["".join(text).splitlines()[0].strip() for text in printed]
+        assert len(first_lines) > 5 and [line for line in first_lines if line not in page] == []
 
 
 def test_links_lead_somewhere(pages):
