@@ -28,10 +28,11 @@ serve: book
 
 # The stamp comes last: an installation that was interrupted is done again.
 .venv/ready: pyproject.toml
-	$(PYTHON) -c 'import sys; sys.exit("The course needs Python 3.10 or newer; name one: make PYTHON=python3.12 …" if sys.version_info < (3, 10) else 0)'
-	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --editable '.[book,test]'
-	touch $@
+	@$(PYTHON) -c 'import sys; sys.exit("The course needs Python 3.10 or newer; name one: make PYTHON=python3.12 book" if sys.version_info < (3, 10) else 0)'
+	@echo "Installing into .venv: a few minutes, and some 6 GB where torch comes with CUDA."
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --editable '.[book,test]'
+	@touch $@
 
 clean:
 	rm -rf build .venv
