@@ -46,19 +46,20 @@ class _NotebookBar(tqdm):
             self.display("")
 
 
-def bar(iterable: Iterable | None = None, total: int | None = None, desc: str = "", unit: str = "it") -> tqdm:
+def bar(
+    iterable: Iterable | None = None, total: int | None = None, desc: str = "", unit: str = "it", disable: bool = False
+) -> tqdm:
     """tqdm, in the form that suits where it runs; used as an iterator or with ``update()`` and ``close()``.
 
     Args:
         iterable: what to walk through, or None to count by hand.  total: number of steps.
-        desc: what is being done, shown before the bar.  unit: what one step is ("photo").
+        desc: what is being done, shown before the bar.  unit: what one step is ("photo").  disable: count unseen.
     """
+    options = {"total": total, "desc": desc, "unit": unit, "disable": disable, "leave": False}
     if in_notebook():
-        return _NotebookBar(
-            iterable, total=total, desc=desc, unit=unit, leave=False, gui=False, ncols=90, mininterval=0.4
-        )
+        return _NotebookBar(iterable, ncols=90, mininterval=0.4, **options)
     pause = 0.1 if sys.stderr.isatty() else 15  # a log file gets a line now and then, not a thousand
-    return tqdm(iterable, total=total, desc=desc, unit=unit, leave=False, dynamic_ncols=True, mininterval=pause)
+    return tqdm(iterable, dynamic_ncols=True, mininterval=pause, **options)
 
 
 class Live:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from .draw import Draw
+from carvana_lessons.studio.draw import Draw
 
 # Of each body: how many of a hundred cars have it.
 SHARES = {

@@ -4,15 +4,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .bodies import SHARES, Body, draw_body
-from .draw import Draw, turn
-from .labels import body_labels
-from .mesh import Mesh, from_grid, join
-from .paint import Label, Paints, draw_paints
-from .parts import inside, mirrors, plates, roof_parts, underside
-from .shell import FLANK, body_shell, cabin_shell, shell_normals
-from .wheels import spokes, wheels
-from .windows import cabin_labels
+from carvana_lessons.studio.bodies import SHARES, Body, draw_body
+from carvana_lessons.studio.draw import Draw, turn
+from carvana_lessons.studio.labels import body_labels
+from carvana_lessons.studio.mesh import Mesh, from_grid, join
+from carvana_lessons.studio.paint import Label, Paints, draw_paints
+from carvana_lessons.studio.parts import inside, mirrors, plates, roof_parts, underside
+from carvana_lessons.studio.shell import FLANK, body_shell, cabin_shell, shell_normals
+from carvana_lessons.studio.wheels import spokes, wheels
+from carvana_lessons.studio.windows import cabin_labels
 
 # Sheets 0 … len(Label) − 1 are one label each; these three are maps.
 BODY, CABIN, RIMS = len(Label), len(Label) + 1, len(Label) + 2

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .paint import Label
+from carvana_lessons.studio.paint import Label
 
 
 def near_line(value: np.ndarray, at: float, width: float) -> np.ndarray:

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from .scene import Scene
-from .session import Session
-from .shadow import shaded
+from carvana_lessons.studio.scene import Scene
+from carvana_lessons.studio.session import Session
+from carvana_lessons.studio.shadow import shaded
 
 
 def ground(now: Session, room: np.ndarray, floor: np.ndarray, heading: tuple[float, float]) -> np.ndarray:

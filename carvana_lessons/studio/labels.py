@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from .bodies import Body
-from .draw import Draw
-from .ends import front, near_line, rear
-from .paint import Label
-from .shell import FLANK, smooth
+from carvana_lessons.studio.bodies import Body
+from carvana_lessons.studio.draw import Draw
+from carvana_lessons.studio.ends import front, near_line, rear
+from carvana_lessons.studio.paint import Label
+from carvana_lessons.studio.shell import FLANK, smooth
 
 
 def spread(grid: np.ndarray, wide: int, tall: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -4,8 +4,8 @@ from functools import lru_cache
 
 import numpy as np
 
-from .draw import Draw
-from .mesh import unit
+from carvana_lessons.studio.draw import Draw
+from carvana_lessons.studio.mesh import unit
 
 SIDE = 128  # texels along a table's side
 COARSE = 24  # blurred tables are computed at this size and enlarged

@@ -2,8 +2,8 @@
 
 import hashlib
 
-from .draw import Draw
-from .settings import SOURCE
+from carvana_lessons.studio.draw import Draw
+from carvana_lessons.studio.settings import SOURCE
 
 COLUMNS = ["id", "year", "make", "model", "trim1", "trim2", "source", "body", "color"]
 MAKES = [

@@ -5,7 +5,7 @@ from enum import IntEnum
 
 import numpy as np
 
-from .draw import Draw
+from carvana_lessons.studio.draw import Draw
 
 
 class Label(IntEnum):

@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from .bodies import Body
-from .draw import Draw
-from .mesh import Mesh, blob, box, from_grid, join, tube
-from .paint import Label
-from .shell import roof_edge, shoulder
+from carvana_lessons.studio.bodies import Body
+from carvana_lessons.studio.draw import Draw
+from carvana_lessons.studio.mesh import Mesh, blob, box, from_grid, join, tube
+from carvana_lessons.studio.paint import Label
+from carvana_lessons.studio.shell import roof_edge, shoulder
 
 
 def mirrors(body: Body, draw: Draw) -> list[Mesh]:

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from .draw import Draw
-from .ground import ground
-from .scene import Scene
-from .session import TONES, WHITE, Session, room, session
+from carvana_lessons.studio.draw import Draw
+from carvana_lessons.studio.ground import ground
+from carvana_lessons.studio.scene import Scene
+from carvana_lessons.studio.session import TONES, WHITE, Session, room, session
 
 
 def render(

@@ -6,7 +6,7 @@ are integers and the depth key holds the triangle's number, so the answer is the
 
 import numpy as np
 
-from .camera import SNAP
+from carvana_lessons.studio.camera import SNAP
 
 NONE = np.int64(2**62)
 SMALLEST, BATCH = 2, 400_000  # boxes below 2 samples share one size; candidates tested at a time

@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from .light import DIFFUSE
-from .mesh import Mesh
-from .paint import Label
-from .raster import cover, weights
-from .session import Session
+from carvana_lessons.studio.light import DIFFUSE
+from carvana_lessons.studio.mesh import Mesh
+from carvana_lessons.studio.paint import Label
+from carvana_lessons.studio.raster import cover, weights
+from carvana_lessons.studio.session import Session
 
 
 class Scene:

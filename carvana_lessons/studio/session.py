@@ -5,12 +5,12 @@ from functools import lru_cache
 
 import numpy as np
 
-from .camera import Camera
-from .car import Car, build_car
-from .draw import Draw, turn
-from .light import Light
-from .shadow import footprint
-from .stage import Stage, draw_camera
+from carvana_lessons.studio.camera import Camera
+from carvana_lessons.studio.car import Car, build_car
+from carvana_lessons.studio.draw import Draw, turn
+from carvana_lessons.studio.light import Light
+from carvana_lessons.studio.shadow import footprint
+from carvana_lessons.studio.stage import Stage, draw_camera
 
 VIEWS = 16
 # A turn of 22.5° a view, clockwise seen from above: 1 front, 5 the car's left side, 9 rear, 13 its right side.

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import DataError
-from ..files import cache_folder
+from carvana_lessons.errors import DataError
+from carvana_lessons.files import cache_folder
 
 VERSION = 5  # raised whenever the same settings give other pixels
 SOURCE = "synthetic studio"

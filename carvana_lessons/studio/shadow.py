@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from .bodies import Body
-from .stage import bilinear
+from carvana_lessons.studio.bodies import Body
+from carvana_lessons.studio.stage import bilinear
 
 CELL = 0.05  # metres a texel
 HALF_X, HALF_Y = 5.0, 3.5

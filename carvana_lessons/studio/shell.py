@@ -6,8 +6,8 @@ cross the top to the middle. One grid means one smooth surface: no seams where a
 
 import numpy as np
 
-from .bodies import Body
-from .mesh import cross, slope, unit
+from carvana_lessons.studio.bodies import Body
+from carvana_lessons.studio.mesh import cross, slope, unit
 
 # How high the rows lie: share of the flank, of the half width on top, of the cabin's wall.
 FLANK = np.array(

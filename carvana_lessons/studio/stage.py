@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from .camera import Camera
-from .draw import Draw
-from .letters import MARGIN, TALL, sign
+from carvana_lessons.studio.camera import Camera
+from carvana_lessons.studio.draw import Draw
+from carvana_lessons.studio.letters import MARGIN, TALL, sign
 
 TEXTS = ["CAR MASKS", "CAR LESSONS", "LESSONS", "MASKS", "MASK A CAR", "CARS MASKED", "LEARN MASKS", "CAR ROOM"]
 # Three ways to set up the camera, and how often: (distance, height, focal, rise).

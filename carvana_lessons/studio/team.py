@@ -13,8 +13,8 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-from ..errors import CarvanaError
-from .settings import Settings
+from carvana_lessons.errors import CarvanaError
+from carvana_lessons.studio.settings import Settings
 
 START = "from carvana_lessons.studio.team import work; work()"
 Photo = tuple[int, dict[str, str] | None, dict[str, str]]  # car, its metadata row (once), sha256 by path
@@ -95,8 +95,11 @@ def _serve(member: subprocess.Popen, left: queue.Queue, done: queue.Queue) -> No
 
 def _one_car(folder: Path, index: int, settings: Settings) -> Iterator[Photo]:
     """The 16 photos of one car."""
-    from .session import VIEWS
-    from .write import describe, save_view  # the worker's half of the room; write imports this file
+    from carvana_lessons.studio.session import VIEWS
+    from carvana_lessons.studio.write import (  # the worker's half of the room; write imports this file
+        describe,
+        save_view,
+    )
 
     for view in range(1, VIEWS + 1):
         yield index, describe(index, settings) if view == 1 else None, save_view(folder, index, view, settings)

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from .bodies import Body
-from .draw import Draw
-from .mesh import Mesh, from_grid, join
-from .paint import Label
+from carvana_lessons.studio.bodies import Body
+from carvana_lessons.studio.draw import Draw
+from carvana_lessons.studio.mesh import Mesh, from_grid, join
+from carvana_lessons.studio.paint import Label
 
 STEPS = 40  # around
 

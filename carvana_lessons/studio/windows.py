@@ -2,12 +2,12 @@
 
 import numpy as np
 
-from .bodies import Body
-from .draw import Draw
-from .ends import near_line
-from .labels import spread, walk
-from .paint import Label
-from .shell import PANE, smooth
+from carvana_lessons.studio.bodies import Body
+from carvana_lessons.studio.draw import Draw
+from carvana_lessons.studio.ends import near_line
+from carvana_lessons.studio.labels import spread, walk
+from carvana_lessons.studio.paint import Label
+from carvana_lessons.studio.shell import PANE, smooth
 
 
 def cabin_labels(body: Body, grid: np.ndarray, draw: Draw, wide: int = 1024, tall: int = 384) -> np.ndarray:

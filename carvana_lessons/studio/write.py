@@ -7,15 +7,15 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from tqdm.auto import tqdm
 
-from ..errors import DataError
-from ..files import building
-from .names import COLUMNS, car_id, metadata_row
-from .picture import render
-from .session import VIEWS, session
-from .settings import DEFAULT, SOURCE, VERSION, Settings, default_folder
-from .team import photograph
+from carvana_lessons.errors import DataError
+from carvana_lessons.files import building
+from carvana_lessons.progress import bar
+from carvana_lessons.studio.names import COLUMNS, car_id, metadata_row
+from carvana_lessons.studio.picture import render
+from carvana_lessons.studio.session import VIEWS, session
+from carvana_lessons.studio.settings import DEFAULT, SOURCE, VERSION, Settings, default_folder
+from carvana_lessons.studio.team import photograph
 
 QUALITY = 92
 
@@ -71,12 +71,12 @@ def make(
         (folder / "train_masks").mkdir()
         files: dict[str, str] = {}
         rows: dict[int, dict[str, str]] = {}
-        with tqdm(total=cars * VIEWS, desc="studio", unit="photo", disable=not progress) as bar:
+        with bar(total=cars * VIEWS, desc="drawing photos", unit="photo", disable=not progress) as shown:
             for index, row, hashes in photograph(folder, settings, workers):
                 files |= hashes
                 if row:
                     rows[index] = row
-                bar.update(1)
+                shown.update(1)
         with (folder / "metadata.csv").open("w", newline="", encoding="utf-8") as handle:
             table = csv.DictWriter(handle, COLUMNS, lineterminator="\n")
             table.writeheader()
