@@ -20,9 +20,8 @@ from carvana_lessons.trainer import Trainer
 SIZE, BATCH, LR = 128, 8, 2e-3
 
 
-def train(photos: data.CarFolder, images: int, seed: int) -> tuple[torch.nn.Module, float]:
+def train(photos: data.CarFolder, epochs: int, seed: int) -> tuple[torch.nn.Module, float]:
     """A fresh ``unet-small``, trained; and the seconds that took."""
-    epochs = round(images / len(photos))
     torch.manual_seed(seed)
     model = models.create("unet-small")
     batches = data.loader(photos, size=SIZE, batch_size=BATCH, shuffle=True, seed=seed)
@@ -35,14 +34,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("real", type=Path, help="folder of real photos")
     parser.add_argument("--drawn", type=Path, help="folder of drawn photos; unset, the default studio")
-    parser.add_argument("--images", type=int, default=40_000, help="photos each training sees, however many it has")
+    parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     options = parser.parse_args()
     real = data.CarFolder(options.real)
     drawn = data.CarFolder(options.drawn or studio.ensure())
-    print(
-        f"`unet-small`, {SIZE}×{SIZE}, batch {BATCH}, one-cycle Adam with peak {LR:g}, {options.images:,} photos seen,"
-    )
+    print(f"`unet-small`, {SIZE}×{SIZE}, batch {BATCH}, one-cycle Adam with peak {LR:g}, {options.epochs} epochs,")
     print(f"{torch.get_num_threads()} threads, {date.today()}; Dice at the photos' own size.\n")
     print("| trained on | scored on | seed | Dice | worst photo | training, s |")
     print("| --- | --- | ---: | ---: | ---: | ---: |")
@@ -54,10 +51,10 @@ def main() -> None:
     for seed in options.seeds:
         for name, cars in [("real", real), ("drawn", drawn)]:
             known, unseen = data.split_by_car(cars, (5 / 6, 1 / 6), seed=0)
-            model, seconds = train(known, options.images, seed)
+            model, seconds = train(known, options.epochs, seed)
             where = f"{len(unseen.ids)} other {name} cars"
             line(f"{len(known.ids)} {name} cars", where, seed, model, unseen, seconds)
-        model, seconds = train(drawn, options.images, seed)
+        model, seconds = train(drawn, options.epochs, seed)
         line(f"{len(drawn.ids)} drawn cars", f"all {len(real.ids)} real cars", seed, model, real, seconds)
 
 
