@@ -17,6 +17,7 @@ import shutil
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
+from importlib.metadata import version
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -55,10 +56,6 @@ def main() -> int:
     return build_pages()
 
 
-def notebooks(folder: Path) -> list[Path]:
-    return sorted(p for p in folder.rglob("*.ipynb") if ".ipynb_checkpoints" not in p.parts)
-
-
 def digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
@@ -67,20 +64,29 @@ def digest_of_text(*texts: str) -> str:
     return hashlib.sha256("\n".join(texts).encode()).hexdigest()
 
 
-def digest_of_tree(*folders: Path) -> str:
-    """Over the names and contents of all files, caches left out."""
-    files = sorted(
-        p
-        for folder in folders
-        for p in folder.rglob("*")
-        if p.is_file() and not {"__pycache__", ".ipynb_checkpoints"} & set(p.parts)
+def files_of(folder: Path) -> list[Path]:
+    """All files below a folder but what tools leave there: caches, checkpoints, hidden files."""
+    return sorted(
+        path
+        for path in folder.rglob("*")
+        if path.is_file()
+        and not any(
+            part == "__pycache__" or part.startswith(".") for part in path.relative_to(folder).parts
+        )
     )
-    return digest_of_text(*(f"{p.relative_to(ROOT)} {digest(p)}" for p in files))
+
+
+def digest_of_tree(folder: Path) -> str:
+    """Over the names and contents of all files."""
+    return digest_of_text(*(f"{path.relative_to(folder)} {digest(path)}" for path in files_of(folder)))
 
 
 def package_digest() -> str:
     """The package and the versions it runs with: what a page's numbers depend on besides the chapter itself."""
-    return digest_of_text(digest_of_tree(ROOT / "carvana_lessons"), digest(ROOT / "pyproject.toml"))
+    versions = [
+        f"{name} {version(name)}" for name in ("torch", "torchvision", "numpy", "pillow", "matplotlib")
+    ]
+    return digest_of_text(sys.version, *versions, digest_of_tree(ROOT / "carvana_lessons"))
 
 
 def load_record() -> dict[str, dict]:
@@ -92,11 +98,7 @@ def load_record() -> dict[str, dict]:
 
 def copy_sources(record: dict[str, dict], setting: str) -> list[Path]:
     """Bring ``build/book`` in line with ``book``; return the copies that must be executed."""
-    sources = [
-        p
-        for p in SOURCE.rglob("*")
-        if p.is_file() and not {"__pycache__", ".ipynb_checkpoints"} & set(p.parts)
-    ]
+    sources = files_of(SOURCE)
     wanted = {p.relative_to(SOURCE) for p in sources}
     for old in [p for p in COPY.rglob("*") if p.is_file()] if COPY.exists() else []:
         if old.relative_to(COPY) not in wanted:
@@ -126,7 +128,9 @@ def execute(
     environment: dict[str, str],
 ) -> int:
     """Run nbmake over the copies, one after the other, each with all cores; remember those that passed."""
-    print(f"Executing {len(stale)} of {len(notebooks(COPY))} chapters.")
+    print(
+        f"Executing {len(stale)} of {len([p for p in files_of(COPY) if p.suffix == '.ipynb'])} chapters."
+    )
     report = BUILD / "nbmake.xml"
     command = [
         sys.executable,

@@ -81,9 +81,19 @@ def test_pages_follow_their_sources(build):
     assert sorted(p.name for p in build.COPY.glob("*.md")) == ["other.md"]
 
 
+def test_what_tools_leave_behind_is_no_source(build):
+    build.copy_sources({}, "s")
+    before = build.digest_of_tree(build.COPY)
+    for name in (".ruff_cache/x", "_ext/__pycache__/y.pyc", ".ipynb_checkpoints/a-checkpoint.ipynb"):
+        (build.SOURCE / name).parent.mkdir(parents=True)
+        (build.SOURCE / name).write_text("")
+    build.copy_sources({}, "s")
+    assert build.digest_of_tree(build.COPY) == before
+    assert sorted(p.name for p in build.COPY.rglob("*") if p.is_file()) == ["a.ipynb", "b.ipynb", "page.md"]
+
+
 def test_the_package_is_part_of_what_a_page_is_made_from(build, tmp_path):
     (tmp_path / "carvana_lessons").mkdir()
-    (tmp_path / "pyproject.toml").write_text("")
     module = tmp_path / "carvana_lessons" / "m.py"
     module.write_text("a = 1")
     first = build.package_digest()
