@@ -81,7 +81,7 @@ def fill(model: nn.Module, checkpoint: Checkpoint, path: Path) -> None:
     own = {k: tuple(v.shape) for k, v in model.state_dict().items()}
     theirs = {k: tuple(v.shape) for k, v in checkpoint.weights.items()}
     if own != theirs:
-        wrong = next(k for k in (own.keys() | theirs.keys()) if own.get(k) != theirs.get(k))
+        wrong = next(k for k in {**own, **theirs} if own.get(k) != theirs.get(k))
         raise CarvanaError(
             f"{path} holds the weights of another network ({_recipe_text(checkpoint)}): {wrong} is "
             f"{theirs.get(wrong, 'missing there')}, here {own.get(wrong, 'not wanted')}; create the same network."
