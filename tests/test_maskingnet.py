@@ -85,8 +85,10 @@ def test_no_tensor_is_made_on_the_wrong_device(name):
 
     if not torch.backends.cuda.is_built():
         pytest.skip("needs a CUDA build of torch, the default on Linux; a GPU it does not need")
-    with FakeTensorMode(), torch.device("cuda"):
-        logits = models.create(name, width=2)(torch.rand(1, 3, 64, 64))
+    with FakeTensorMode():
+        with torch.device("cuda"):
+            model, x = models.create(name, width=2), torch.rand(1, 3, 64, 64)
+        logits = model(x)  # outside: whatever is made without a device lands on the CPU
     assert logits.device.type == "cuda"
 
 
