@@ -85,7 +85,7 @@ def predict(
 ) -> Iterator[np.ndarray]:
     """Yield one mask a photo, (H, W) bool at the photo's own size; memory does not grow with their number.
 
-    Logits are enlarged and then thresholded: enlarging a finished mask costs up to 0.3 % of Dice, as chapter 9 shows.
+    Logits are enlarged and then thresholded: a finished mask that is enlarged has a ragged edge, which costs Dice.
 
     Args:
         model, size, batch_size, cached, flip: as `evaluate`.  photos: with or without masks.

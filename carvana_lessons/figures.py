@@ -64,7 +64,7 @@ def figure(fig: Figure, alt: str, kind: str = "png") -> Picture:
 
     Args:
         fig: the figure.  alt: what is seen in it, in a sentence; mandatory.
-        kind: "png", or "jpeg" for a figure made of photos (a tenth of the bytes).
+        kind: "png", or "jpeg" for a figure made of photos (far fewer bytes).
     Returns: a `Picture`; as the last value of a cell it is displayed.
     Raises: ValueError without an alt text.
     """
