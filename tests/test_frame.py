@@ -24,6 +24,7 @@ ROOMS = [
     {"trainer", "evaluate"},
     {"baselines", "submission"},
     {"course"},
+    {"runs"},
     {"exercises"},
     {"cli"},
     {"__main__"},

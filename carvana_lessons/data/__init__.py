@@ -1,5 +1,6 @@
 """Photos on disk become tensors: index and check, split, decode and cache, run-length code, download."""
 
+from carvana_lessons.data.augment import Augment, mirror, rotate
 from carvana_lessons.data.cache import cache
 from carvana_lessons.data.dataset import CarDataset, loader
 from carvana_lessons.data.download import download
@@ -9,6 +10,7 @@ from carvana_lessons.data.rle import rle_decode, rle_encode, submission_line
 from carvana_lessons.data.split import k_folds_by_car, split_by_car, split_by_image
 
 __all__ = [
+    "Augment",
     "CarDataset",
     "CarFolder",
     "Photo",
@@ -16,12 +18,14 @@ __all__ = [
     "download",
     "k_folds_by_car",
     "loader",
+    "mirror",
     "read_mask",
     "read_pair",
     "read_photo",
     "read_resized",
     "rle_decode",
     "rle_encode",
+    "rotate",
     "split_by_car",
     "split_by_image",
     "submission_line",

@@ -1,0 +1,88 @@
+"""A training that was done once is not done again: its folder follows from everything that decides its result."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from carvana_lessons.course import Lesson
+from carvana_lessons.data import CarFolder, loader
+from carvana_lessons.data.dataset import Transform
+from carvana_lessons.files import cache_folder
+from carvana_lessons.history import History
+from carvana_lessons.trainer import Trainer
+
+PACKAGE = Path(__file__).parent
+CODE = ("data", "models", "checkpoint.py", "losses.py", "metrics.py", "schedule.py", "trainer.py")
+
+
+def train_once(
+    lesson: Lesson,
+    model: nn.Module,
+    train: CarFolder,
+    valid: CarFolder | None = None,
+    transform: Transform | None = None,
+    size: int | None = None,
+    images: int | None = None,
+    **settings,
+) -> History:
+    """Train a network at the chapter's scale; a run of the same kind that is in the cache is taken from there.
+
+    The same kind: the same layers and first weights, photos, settings, device and code of the package. A run that was
+    interrupted goes on where it stopped. The history keeps the times of the run that trained.
+
+    Args:
+        lesson: gives batch size, learning rate, seed and, where they are not given here, size and length.
+        model: fresh; it is trained in place.  train, valid: photos with masks.
+        transform: augmentation of the training photos; its ``repr`` must tell its settings.
+        size: side of the network's input.  images: training photos that it sees in all, rounded to whole epochs.
+        settings: further arguments of `Trainer`; lr, schedule and seed are the lesson's where they are not among them.
+    Returns: the `History`.
+    Raises: as `Trainer.fit`.
+    Lesson: 04.
+    """
+    size = size or lesson.size
+    epochs = lesson.epochs if images is None else max(1, round(images / len(train)))
+    settings = {"lr": lesson.lr, "schedule": "one-cycle", "seed": lesson.seed} | settings
+    about = {
+        "layers": repr(model),
+        "weights": _digest_weights(model),
+        "photos": train.fingerprint,
+        "train": [photo.index for photo in train],
+        "valid": [photo.index for photo in valid] if valid is not None else None,
+        "transform": repr(transform),
+        "size": size,
+        "batch_size": lesson.batch_size,
+        "epochs": epochs,
+        "settings": {name: getattr(value, "__qualname__", repr(value)) for name, value in settings.items()},
+        "device": lesson.device,
+        "torch": torch.__version__,
+        "threads": torch.get_num_threads(),
+        "code": digest_code(),
+    }
+    key = hashlib.blake2b(json.dumps(about, sort_keys=True).encode(), digest_size=10).hexdigest()
+    torch.manual_seed(settings["seed"])  # what augmentation draws must not depend on the cells before
+    batches = loader(train, size, lesson.batch_size, shuffle=True, transform=transform, seed=settings["seed"])
+    return Trainer(model, folder=cache_folder() / "runs" / key, **settings).fit(
+        batches, loader(valid, size) if valid is not None else None, epochs=epochs, resume=True
+    )
+
+
+def digest_code() -> str:
+    """Hex digits over the source of everything that decides what a training gives."""
+    digest = hashlib.blake2b(digest_size=8)
+    for room in CODE:
+        place = PACKAGE / room
+        for file in sorted(place.rglob("*.py")) if place.is_dir() else [place]:
+            digest.update(file.read_bytes())
+    return digest.hexdigest()
+
+
+def _digest_weights(model: nn.Module) -> str:
+    digest = hashlib.blake2b(digest_size=8)
+    for tensor in model.state_dict().values():
+        digest.update(np.ascontiguousarray(tensor.detach().cpu().numpy()))
+    return digest.hexdigest()
