@@ -12,7 +12,7 @@ from carvana_lessons.errors import CarvanaError
 
 commands = typer.Typer(
     help="Cut a car out of its photo. In the order of the course: make photos or fetch the real ones, look whether "
-    "they are in order, train, evaluate, predict, submit.",
+    "they are in order, train, evaluate, predict, submit, compare.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
@@ -24,6 +24,7 @@ Weights = Annotated[list[Path], typer.Option("--weights", help="A checkpoint; re
 Size = Annotated[int, typer.Option(help="Side of the square that the network sees, in pixels.")]
 Batch = Annotated[int, typer.Option(help="Photos a step.")]
 Flip = Annotated[bool, typer.Option("--flip", help="Average with the answer for the mirrored photo.")]
+Hours = Annotated[float | None, typer.Option(help="Begin no epoch after that time; the same command goes on.")]
 Seed = Annotated[int, typer.Option(help="Of the split, the first weights and the order of the photos.")]
 
 
@@ -77,6 +78,10 @@ def train(
     valid: Annotated[float, typer.Option(help="Share of the cars that is kept for validation.")] = 1 / 6,
     seed: Seed = 0,
     workers: Annotated[int, typer.Option(help="Processes that prepare batches.")] = 0,
+    accumulate: Annotated[int, typer.Option(help="Batches a step: larger batches for the same memory.")] = 1,
+    clip: Annotated[float, typer.Option(help="Longest gradient; 0 for any.")] = 1.0,
+    compiled: Annotated[bool, typer.Option("--compile", help="Let torch.compile rewrite the network.")] = False,
+    hours: Hours = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on after the last full epoch in OUT.")] = False,
 ) -> None:
     """Chapter 2: train a network, split by car. On several GPUs: accelerate launch -m carvana_lessons train …"""
@@ -89,11 +94,21 @@ def train(
     known, unseen = data.split_by_car(data.CarFolder(folder), (1 - valid, valid), seed=seed)
     torch.manual_seed(seed)
     model = models.create(network, width=width)
-    history = Trainer(model, lr=lr, schedule=schedule, folder=out, seed=seed).fit(
+    history = Trainer(
+        model,
+        lr=lr,
+        schedule=schedule,
+        accumulate=accumulate,
+        clip=clip or None,
+        compile=compiled,
+        folder=out,
+        seed=seed,
+    ).fit(
         data.loader(known, size=size, batch_size=batch_size, shuffle=True, seed=seed, workers=workers),
         data.loader(unseen, size=size, batch_size=batch_size),
         epochs=epochs,
         resume=resume,
+        seconds=None if hours is None else 3600 * hours,
     )
     with replacing(out / "history.csv") as file:
         history.frame.to_csv(file, index=False)
@@ -173,6 +188,36 @@ def write_submission(
         networks = _networks(weights)
         written = submit(networks, photos, out, size, sample, batch_size, flip, workers, shard=(k - 1, n))
     typer.echo(f"Wrote {written}.")
+
+
+@commands.command("compare")
+def compare_networks(
+    folder: Folder,
+    out: Annotated[Path, typer.Argument(help="A folder for the runs and the tables; a started one is gone on with.")],
+    networks: Annotated[
+        list[str] | None, typer.Option("--network", help="Repeat it; unset, the six networks of the defense.")
+    ] = None,
+    seeds: Annotated[list[int] | None, typer.Option("--seed", help="Repeat it; unset, 0 and 1.")] = None,
+    size: Size = 128,
+    width: Annotated[int, typer.Option(help="Channels of the first stage; 0 for the published ones.")] = 8,
+    epochs: Annotated[int, typer.Option(help="Passes over the training photos.")] = 8,
+    batch_size: Batch = 16,
+    lr: Annotated[float, typer.Option(help="Highest learning rate of one-cycle.")] = 2e-3,
+    valid: Annotated[float, typer.Option(help="Share of the cars that is kept for the score.")] = 1 / 6,
+    rotate: Annotated[float, typer.Option(help="Augmentation: largest angle in degrees.")] = 0.0,
+    flip: Annotated[float, typer.Option(help="Augmentation: probability of mirroring.")] = 0.0,
+    color: Annotated[float, typer.Option(help="Augmentation: largest relative change of light and colour.")] = 0.0,
+    hours: Hours = None,
+    speed: Annotated[bool, typer.Option(help="Measure time and memory too, on a machine that is idle.")] = True,
+) -> None:
+    """Chapter 9: several networks under one protocol, scored on cars that none of them saw."""
+    from carvana_lessons import data, models
+    from carvana_lessons.compare import Protocol, compare, markdown
+
+    protocol = Protocol(size, width or None, epochs, batch_size, lr, valid, rotate, flip, color)
+    names = networks or [name for name in models.names() if name not in ("unet-tiny", "unet-small")]
+    table = compare(data.CarFolder(folder), out, names, seeds or (0, 1), protocol, hours, speed)
+    typer.echo(f"{protocol}\n\n{markdown(table)}\nKept in {out}.")
 
 
 def _networks(weights: list[Path]) -> list:

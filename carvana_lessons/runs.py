@@ -16,7 +16,7 @@ from carvana_lessons.history import History
 from carvana_lessons.trainer import Trainer
 
 PACKAGE = Path(__file__).parent
-CODE = ("data", "models", "checkpoint.py", "losses.py", "metrics.py", "schedule.py", "trainer.py")
+CODE = ("data", "models", "checkpoint.py", "losses.py", "metrics.py", "schedule.py", "trainer")
 
 
 def train_once(

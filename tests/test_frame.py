@@ -24,7 +24,7 @@ ROOMS = [
     {"trainer", "evaluate"},
     {"baselines", "submission"},
     {"course"},
-    {"runs"},
+    {"runs", "compare"},
     {"exercises"},
     {"cli"},
     {"__main__"},

@@ -1,116 +1,28 @@
-"""The training loop of chapter 2 with what a long run needs around it."""
+"""One run of the trainer: the loop itself, on Accelerate."""
+
+from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
-from itertools import islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from accelerate import Accelerator
-from torch import Tensor, nn
 from torch.utils.data import DataLoader, Subset
 
 from carvana_lessons import checkpoint
 from carvana_lessons.errors import CarvanaError
 from carvana_lessons.history import History
-from carvana_lessons.losses import bce
 from carvana_lessons.metrics import car_logit, dice
-from carvana_lessons.progress import Live, bar
 from carvana_lessons.schedule import schedule
+from carvana_lessons.trainer.order import batch_names, seed_epoch
+
+if TYPE_CHECKING:
+    from carvana_lessons.trainer.trainer import Trainer
 
 
-class Trainer:
-    """Train a network on a loader: on the CPU, on a GPU in mixed precision, on several under ``accelerate launch``.
-
-    Args:
-        model: (B, 3, H, W) in [0, 1] → logits (B, K, H, W), K = 1 or 2. It is trained in place.
-        lr: Adam's learning rate; for "one-cycle" the highest one.
-        loss: logits, target (B, 1, H, W) → scalar, as in `carvana_lessons.losses`.
-        schedule: "constant", "halving" (every ``halve_every`` epochs) or "one-cycle", see `carvana_lessons.schedule`.
-        accumulate: batches whose gradients are added up before a step; a larger batch for the same memory.
-        clip: longest gradient allowed, as a norm over all weights; None for any. Without it, networks that have no
-            batch norm diverge now and then.
-        patience: epochs without a better Dice on validation after which training stops; None for never.
-        compile: let torch.compile rewrite the network; minutes at first, for long runs on a GPU.
-        folder: keeps ``last.safetensors`` (everything needed to go on) and ``best.safetensors`` (the weights of the
-            best epoch); None keeps nothing.
-        seed: of the order of the photos, epoch by epoch.
-    Raises: ValueError for settings without sense.
-    Source: the loop of slides [A] and [B].  Lesson: 02; on several GPUs: 10.
-    """
-
-    def __init__(
-        self,
-        model: nn.Module,
-        lr: float = 1e-3,
-        loss: Callable[[Tensor, Tensor], Tensor] = bce,
-        schedule: str = "constant",
-        halve_every: int = 40,
-        accumulate: int = 1,
-        clip: float | None = 1.0,
-        patience: int | None = None,
-        compile: bool = False,
-        folder: str | Path | None = None,
-        seed: int = 0,
-    ) -> None:
-        if accumulate < 1:
-            raise ValueError(f"Gradients of {accumulate} batches cannot be added up; take 1 or more.")
-        self.model, self.lr, self.loss = model, lr, loss
-        self.schedule, self.halve_every = schedule, halve_every
-        self.accumulate, self.clip, self.patience, self.compile = accumulate, clip, patience, compile
-        self.folder = Path(folder) if folder is not None else None
-        self.seed = seed
-        self.history = History()
-        self._factor(steps=1, steps_an_epoch=1)  # an unknown name is refused now, not after the photos were decoded
-
-    def fit(
-        self, train: DataLoader, valid: DataLoader | None = None, epochs: int = 10, resume: bool = False
-    ) -> History:
-        """Train for some epochs and look at the validation photos after each.
-
-        Args:
-            train, valid: loaders of batches x (B, 3, H, W) in [0, 1], y (B, 1, H, W) in {0, 1}.
-            epochs: passes over ``train``, at least 1. A further call goes on with the weights and the history, and
-                with a fresh optimiser and schedule.
-            resume: go on from ``last.safetensors`` in the folder, if it is there, until ``epochs`` are done in all.
-                The result is what an uninterrupted run gives, on a CPU to the last bit.
-        Returns: the `History` of all epochs so far. Interrupting (Ctrl-C, the stop button) ends the run with what it
-            has learned.
-        Raises: ValueError for less than one epoch; CarvanaError when the loss stops being a finite number, when the
-            GPU's memory is too small, and when the checkpoint is not of this run.
-        """
-        if epochs < 1:
-            raise ValueError(f"{epochs} epochs train nothing; take 1 or more.")
-        run = _Run(self, train, valid, epochs)
-        done = run.resume() if resume else 0
-        live = Live()
-        try:
-            with bar(total=(epochs - done) * run.batches, desc="training", unit="batch") as progress:
-                for epoch in range(done, epochs):
-                    progress.set_description(f"epoch {epoch + 1}/{epochs}")
-                    run.epoch(epoch, progress)
-                    live.update(self.history._repr_html_)
-                    if self.patience is not None and self._stale() >= self.patience:
-                        break
-        except KeyboardInterrupt:
-            if run.accelerator.is_main_process:
-                print(run.farewell())
-        finally:
-            live.clear()
-            run.close()
-        return self.history
-
-    def _factor(self, steps: int, steps_an_epoch: int) -> Callable[[int], float]:
-        return schedule(self.schedule, steps, steps_an_epoch, self.halve_every)
-
-    def _stale(self) -> int:
-        """Epochs since the best Dice on validation."""
-        scores = self.history.frame["valid_dice"]
-        return 0 if scores.isna().all() else len(scores) - 1 - int(scores.astype(float).argmax())
-
-
-class _Run:
+class Run:
     """One call of `Trainer.fit`: what is made ready for it, and its epochs."""
 
     def __init__(self, trainer: Trainer, train: DataLoader, valid: DataLoader | None, epochs: int) -> None:
@@ -124,14 +36,14 @@ class _Run:
         self.model, self.optimizer, self.train = self.accelerator.prepare(model, optimizer, train)
         self.valid = self._share(valid) if valid is not None else None
         steps_an_epoch = math.ceil(len(self.train) / trainer.accumulate)
-        self.factor = trainer._factor(epochs * steps_an_epoch, steps_an_epoch)
+        self.factor = schedule(trainer.schedule, epochs * steps_an_epoch, steps_an_epoch, trainer.halve_every)
         self.step = 0
         self.batches = len(self.train) + (len(self.valid) if self.valid is not None else 0)
 
     def epoch(self, number: int, progress) -> None:
         """Train, validate, write down, save."""
         began = time.perf_counter()
-        self._seed_order(number)
+        seed_epoch(self.source, self.trainer.seed, number)
         loss, speed = self._train(number, progress)
         scores = self._validate(progress) if self.valid is not None else {}
         history = self.trainer.history
@@ -204,33 +116,13 @@ class _Run:
         return self.accelerator.reduce(tensor, reduction="sum").tolist()
 
     def _describe_divergence(self, number: int, batch: int, value: float) -> str:
-        names = ", ".join(self._names(number, batch)) or f"number {batch + 1}"
+        position = batch * self.accelerator.num_processes + self.accelerator.process_index
+        names = ", ".join(batch_names(self.source, self.trainer.seed, number, position)) or f"number {batch + 1}"
         kept = f" The last good state is {self._file('last')}." if self._file("last") else ""
         return (
             f"The loss became {value} in epoch {number + 1} at the batch {names}: look at these photos and masks, "
             f"or take a smaller learning rate than {self.trainer.lr:g}.{kept}"
         )
-
-    def _seed_order(self, number: int) -> None:
-        """The order of an epoch follows from seed and number alone, so that a resumed run has it too."""
-        for generator in (self.source.generator, getattr(self.source.sampler, "generator", None)):
-            if generator is not None:
-                generator.manual_seed(self.trainer.seed * 1_000_003 + number)
-
-    def _names(self, number: int, batch: int) -> list[str]:
-        """The photos of a batch, found by drawing the epoch's order again."""
-        photos = getattr(self.source.dataset, "photos", None)
-        if photos is None:
-            return []
-        self._seed_order(number)
-        order = DataLoader(
-            range(len(photos)),
-            batch_sampler=self.source.batch_sampler,
-            generator=self.source.generator,
-            collate_fn=list,
-        )
-        position = batch * self.accelerator.num_processes + self.accelerator.process_index
-        return [photos[i].name for i in next(islice(order, position, None), [])]
 
     def _file(self, name: str) -> Path | None:
         """``last.safetensors`` or ``best.safetensors``, where there is one."""
@@ -253,7 +145,7 @@ class _Run:
         }
         state = checkpoint.optimizer_tensors(self.optimizer) | checkpoint.random_tensors()
         checkpoint.save(trainer.folder / "last.safetensors", checkpoint.Checkpoint(weights, about, state))
-        if trainer._stale() == 0:
+        if trainer.stale == 0:
             checkpoint.save(trainer.folder / "best.safetensors", checkpoint.Checkpoint(weights, about))
 
     def resume(self) -> int:

@@ -1,0 +1,76 @@
+"""Time and memory of one network, measured in a process of its own: another network's leftovers would count too."""
+
+import json
+import statistics
+import subprocess
+import sys
+import time
+from dataclasses import asdict, dataclass
+
+import torch
+from torch.utils.data import DataLoader, TensorDataset
+
+from carvana_lessons import models
+from carvana_lessons.course import find_device
+from carvana_lessons.errors import CarvanaError
+from carvana_lessons.evaluate import car_logits
+from carvana_lessons.measure import Memory
+from carvana_lessons.trainer import Trainer
+
+BATCHES, ROUNDS = 6, 3
+
+
+@dataclass(frozen=True)
+class Speed:
+    """What a network costs, decoding not counted.
+
+    Attributes:
+        train_ms: of a training step, an image.  test_ms: of a forward pass, an image.
+        memory_mb: most memory that training took, in 10⁶ bytes: the GPU's, on a CPU the growth of the process.
+        device: "cpu", "cuda" or "mps".  threads: of torch.
+    """
+
+    train_ms: float
+    test_ms: float
+    memory_mb: float
+    device: str
+    threads: int
+
+
+def measure_speed(name: str, width: int | None, size: int, batch_size: int) -> Speed:
+    """Train a network for some steps on noise and send batches through it, in a fresh process.
+
+    Args:
+        name, width: as `models.create` takes them.  size: side of the input.  batch_size: images a step.
+    Returns: medians over a few rounds, after one that warms up.
+    Raises: CarvanaError if the process fails.
+    Lesson: 09.
+    """
+    task = json.dumps({"name": name, "width": width, "size": size, "batch_size": batch_size})
+    done = subprocess.run([sys.executable, "-m", __name__, task], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise CarvanaError(f"The speed of {name} could not be measured: {done.stderr.strip().splitlines()[-1:]}.")
+    return Speed(**json.loads(done.stdout.splitlines()[-1]))
+
+
+def _measure(name: str, width: int | None, size: int, batch_size: int) -> Speed:
+    model = models.create(name, width=width)
+    x = torch.rand(BATCHES * batch_size, 3, size, size)
+    batches = DataLoader(TensorDataset(x, (x[:, :1] > 0.5).float()), batch_size)
+    with Memory() as memory:
+        history = Trainer(model).fit(batches, epochs=1 + ROUNDS)
+    device = next(model.parameters()).device
+    used = torch.cuda.max_memory_allocated() if device.type == "cuda" else memory.growth
+    tests = []
+    for round_ in range(1 + ROUNDS):
+        began = time.perf_counter()
+        for batch in x.split(batch_size):
+            car_logits(model, batch).sum().item()  # .item() waits for the GPU
+        if round_:
+            tests.append(1000 * (time.perf_counter() - began) / len(x))
+    train = 1000 / statistics.median(history.frame["images_per_second"][1:])
+    return Speed(train, statistics.median(tests), used / 1e6, find_device(), torch.get_num_threads())
+
+
+if __name__ == "__main__":
+    print(json.dumps(asdict(_measure(**json.loads(sys.argv[1])))))

@@ -1,0 +1,98 @@
+"""A comparison: what is killed goes on to the same table, and differences come with an honest interval."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from carvana_lessons import data, models
+from carvana_lessons.compare import Protocol, compare, interval, markdown, summarise
+from carvana_lessons.errors import CarvanaError
+
+TINY = Protocol(size=32, width=2, epochs=2, batch_size=4, valid=0.5, flip=0.5)
+NETWORKS = ("unet", "arc1")
+
+
+@pytest.fixture
+def cars(make_folder, own_cache):
+    return data.CarFolder(make_folder(cars=4, views=2))
+
+
+def test_two_networks_and_their_table(cars, tmp_path):
+    table = compare(cars, tmp_path / "runs", NETWORKS, seeds=(0, 1), protocol=TINY)
+    assert list(table["network"]) == ["unet", "arc1"] and list(table["seeds"]) == [2, 2]
+    assert list(table["parameters"]) == [models.count_parameters(models.create(n, width=2)) for n in NETWORKS]
+    assert (table[["train_ms", "test_ms", "memory_mb"]] > 0).all(axis=None)
+    runs = pd.read_csv(tmp_path / "runs" / "runs.csv")
+    assert len(runs) == 4 and (runs["epochs"] == 2).all()
+    for row in table.itertuples():
+        scores = [pd.read_csv(tmp_path / "runs" / f"{row.network}-seed{s}" / "scores.csv") for s in (0, 1)]
+        assert row.dice == pytest.approx(np.mean([s["dice"].mean() for s in scores]))
+        assert {car for s in scores for car in s["car"]} == set(TINY.split(cars)[1].ids)
+    about = json.loads((tmp_path / "runs" / "arc1-seed1" / "run.json").read_text())
+    assert about["protocol"]["flip"] == 0.5 and about["seed"] == 1
+
+
+def test_a_killed_comparison_goes_on_to_the_same_table(cars, tmp_path):
+    whole = compare(cars, tmp_path / "whole", NETWORKS, seeds=(0,), protocol=TINY, speed=False)
+    code = (
+        "import sys; from carvana_lessons import data; from carvana_lessons.compare import Protocol, compare\n"
+        f"compare(data.CarFolder(sys.argv[1]), sys.argv[2], {NETWORKS}, (0,), {TINY!r}, speed=False)"
+    )
+    part = tmp_path / "killed"
+    process = subprocess.Popen([sys.executable, "-c", code, str(cars.root), str(part)], stderr=subprocess.DEVNULL)
+    while not list(part.glob("*/last.safetensors")):  # in the middle of the first network
+        assert process.poll() is None
+        time.sleep(0.005)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    again = compare(cars, part, NETWORKS, seeds=(0,), protocol=TINY, speed=False)
+    pd.testing.assert_frame_equal(again, whole, check_exact=True)
+
+
+def test_a_time_that_is_over_stops_it_and_the_same_call_goes_on(cars, tmp_path):
+    with pytest.raises(CarvanaError, match="goes on"):
+        compare(cars, tmp_path / "runs", NETWORKS, seeds=(0,), protocol=TINY, hours=0, speed=False)
+    assert len(compare(cars, tmp_path / "runs", NETWORKS, seeds=(0,), protocol=TINY, speed=False)) == 2
+
+
+def test_other_settings_or_photos_are_refused(cars, tmp_path, make_folder):
+    compare(cars, tmp_path / "runs", ["unet"], seeds=(0,), protocol=TINY, speed=False)
+    with pytest.raises(CarvanaError, match=r"epochs 2 instead of 3"):
+        compare(cars, tmp_path / "runs", ["unet"], (0,), Protocol(**(vars(TINY) | {"epochs": 3})), speed=False)
+    other = data.CarFolder(make_folder("other", cars=5, views=2))
+    with pytest.raises(CarvanaError, match=r"cars 4 instead of 5"):
+        compare(other, tmp_path / "runs", ["unet"], (0,), TINY, speed=False)
+    with pytest.raises(ValueError, match="unet-huge"):
+        compare(cars, tmp_path / "runs", ["unet-huge"], (0,), TINY)
+
+
+def test_the_interval_is_that_of_the_normal_distribution_where_that_holds():
+    differences = np.random.default_rng(3).normal(0.2, 1.0, size=2_000)
+    mean, low, high = interval(differences)
+    half = 1.96 * differences.std() / 2_000**0.5
+    assert mean == differences.mean()
+    assert (low, high) == (pytest.approx(mean - half, rel=0.05), pytest.approx(mean + half, rel=0.05))
+    assert interval(np.full(5, 0.1)) == (pytest.approx(0.1), pytest.approx(0.1), pytest.approx(0.1))
+
+
+def test_differences_are_taken_car_by_car_on_common_seeds():
+    by_car = pd.DataFrame(
+        [
+            ("unet", 0, "a", 0.8), ("unet", 0, "b", 0.4), ("arc1", 0, "a", 0.9), ("arc1", 0, "b", 0.5),
+            ("unet", 1, "a", 0.0), ("unet", 1, "b", 0.0),  # a seed that arc1 does not have yet
+        ],
+        columns=["network", "seed", "car", "dice"],
+    )  # fmt: skip
+    runs = pd.DataFrame({"network": ["unet", "unet", "arc1"], "seed": [0, 1, 0], "dice": [0.6, 0.0, 0.7]})
+    table = summarise(runs.assign(parameters=1), by_car).set_index("network")
+    assert table.loc["arc1", ["difference", "low", "high"]].tolist() == pytest.approx([0.1] * 3)
+    assert table.loc["arc1", "relative_error"] == pytest.approx(0.3 / 0.7)
+    lines = markdown(table.reset_index()).splitlines()
+    assert lines[0].startswith("| network | Dice, % | against unet") and len({x.count("|") for x in lines}) == 1
+    assert "| arc1 | 70.00 | +10.00 [+10.00, +10.00] | 43 % | 1 | – | – | – |" in lines
