@@ -126,13 +126,17 @@ def evaluate(
     flip: Flip = False,
     valid: Annotated[float, typer.Option(help="Score this share of the cars, as `train` kept it; 1 for all.")] = 1 / 6,
     seed: Seed = 0,
+    by: Annotated[str | None, typer.Option(help="Group the scores too: by view, car or color.")] = None,
     out: Annotated[Path | None, typer.Option(help="A CSV file for the scores, a row a photo.")] = None,
 ) -> None:
-    """Chapter 2: Dice at the photos' own size; the worst photos by name."""
+    """Chapter 2: Dice at the photos' own size; the best and the worst photos by name."""
     from carvana_lessons import data
+    from carvana_lessons import scores as tables
     from carvana_lessons.evaluate import evaluate as score
     from carvana_lessons.files import replacing
 
+    if by not in (None, "view", "car", "color"):
+        raise typer.BadParameter(f"Scores are grouped by view, car or color, not {by!r}.")
     photos = data.CarFolder(folder)
     if valid < 1:
         _, photos = data.split_by_car(photos, (1 - valid, valid), seed=seed)
@@ -140,8 +144,12 @@ def evaluate(
     if out is not None:
         with replacing(out) as file:
             scores.to_csv(file, index=False)
-    typer.echo(f"Dice {scores.dice.mean():.4f} on {len(photos)} photos of {len(photos.ids)} cars. The worst:")
-    typer.echo(scores.nsmallest(5, "dice")[["name", "dice", "fp", "fn"]].to_string(index=False))
+    typer.echo(f"Dice {scores.dice.mean():.4f} on {len(photos)} photos of {len(photos.ids)} cars.")
+    for title, table in (("best", tables.best(scores)), ("worst", tables.worst(scores))):
+        typer.echo(f"\nThe {title}:\n{table.to_string(index=False)}")
+    if by is not None:
+        groups = tables.by(scores, tables.car_colors(photos) if by == "color" else by)
+        typer.echo(f"\nBy {by}:\n{groups.round(4).to_string()}")
 
 
 @commands.command("predict")

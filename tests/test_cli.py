@@ -31,7 +31,7 @@ def test_help_reads_like_a_map_and_loads_no_torch():
     assert answer.returncode == 0
     places = [
         answer.stdout.index(f"\n  {c} ")
-        for c in ["studio", "download", "check", "train", "evaluate", "predict", "submit"]
+        for c in ["studio", "download", "check", "train", "evaluate", "predict", "submit", "compare"]
     ]
     assert places == sorted(places)
 
@@ -84,10 +84,13 @@ def test_train_evaluate_predict_submit(run, make_folder, tmp_path, monkeypatch):
     assert trained.returncode == 0, trained.stderr
     assert "Dice on 1 other cars" in trained.stdout
     weights = ["--weights", runs / "best.safetensors"]
-    scored = run("evaluate", folder, *weights, "--size", 32, "--valid", 0.25, "--out", tmp_path / "scores.csv")
+    scored = run(
+        "evaluate", folder, *weights, "--size", 32, "--valid", 0.25, "--by", "color", "--out", tmp_path / "scores.csv"
+    )
     assert scored.returncode == 0, scored.stderr
     scores = pd.read_csv(tmp_path / "scores.csv")
     assert len(scores) == 3 and f"Dice {scores.dice.mean():.4f} on 3 photos of 1 cars" in scored.stdout
+    assert "The worst:" in scored.stdout and "By color:" in scored.stdout
 
     masks = run("predict", folder / "train", tmp_path / "masks", *weights, "--size", 32)
     assert masks.returncode == 0, masks.stderr

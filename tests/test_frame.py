@@ -22,7 +22,7 @@ ROOMS = [
     {"losses", "checkpoint", "features"},
     {"show"},
     {"trainer", "evaluate"},
-    {"baselines", "submission"},
+    {"baselines", "scores", "submission"},
     {"course"},
     {"runs", "compare"},
     {"exercises"},

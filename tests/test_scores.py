@@ -1,0 +1,51 @@
+"""Tables of scores: against the same thing counted by hand, and colours against paints that are known."""
+
+import pandas as pd
+import pytest
+
+from carvana_lessons import data, scores, studio
+
+TABLE = pd.DataFrame(
+    {
+        "name": ["a_01", "a_02", "b_01", "b_02", "c_01"],
+        "car": ["a", "a", "b", "b", "c"],
+        "view": [1, 2, 1, 2, 1],
+        "dice": [0.9, 0.7, 0.8, 1.0, 0.5],
+        "iou": 0.0,
+        "tp": 1,
+        "fp": 2,
+        "fn": 3,
+    }
+)
+
+
+def test_best_and_worst():
+    assert list(scores.best(TABLE, 2)["name"]) == ["b_02", "a_01"]
+    assert list(scores.worst(TABLE, 3)["name"]) == ["c_01", "a_02", "b_01"]
+    assert list(scores.worst(TABLE, 1).columns) == ["name", "dice", "fp", "fn"]
+
+
+def test_groups():
+    views = scores.by(TABLE, "view")
+    assert views["mean"].tolist() == pytest.approx([(0.9 + 0.8 + 0.5) / 3, 0.85])
+    assert views.index.tolist() == [1, 2] and views["photos"].tolist() == [3, 2]
+    body = scores.by(TABLE, pd.Series({"a": "suv", "b": "suv", "c": "coupe"}, name="body"))
+    assert body.index.tolist() == ["coupe", "suv"] and body.index.name == "body"
+    assert body.loc["suv", ["worst", "cars", "photos"]].tolist() == [0.7, 2, 4]
+
+
+@pytest.mark.parametrize(
+    ("family", "paints"),
+    [("light", ["white"]), ("dark", ["black"]), ("warm", ["red", "orange", "yellow", "maroon"]), ("cool", ["blue"])],
+)
+def test_colors_are_those_that_the_studio_painted(family, paints):
+    cars = data.CarFolder(studio.ensure())
+    known = cars.metadata["color"]
+    chosen = cars.select(cars=known.index[known.isin(paints)])
+    found = scores.car_colors(chosen)
+    assert list(found.index) == chosen.ids and len(found) >= 2
+    assert (found == family).mean() >= 0.75
+
+
+def test_other_views_are_taken_where_the_usual_ones_are_missing(cars):
+    assert set(scores.car_colors(cars.select(views=[1, 2]))) <= set(scores.FAMILIES)
