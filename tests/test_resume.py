@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -134,3 +135,17 @@ def test_too_little_memory_is_one_sentence():
 
     with pytest.raises(checkpoint.CarvanaError, match=r"batches of 8 photos of 16×16; halve batch_size"):
         toy.trainer(None, loss=full).fit(toy.loader(8), epochs=1)
+
+
+def test_a_time_that_is_over_ends_between_epochs_and_resume_goes_on(tmp_path):
+    def slow(logits, y):
+        time.sleep(0.02)
+        return toy.noisy(logits, y)
+
+    whole = toy.trainer(tmp_path / "whole")  # each seeds torch, and its noise is drawn from there
+    whole.fit(toy.loader(8), epochs=6)
+    part = toy.trainer(tmp_path / "part", loss=slow)
+    assert 1 <= len(part.fit(toy.loader(8), epochs=6, seconds=0.2)) < 6  # an epoch sleeps 0.12 s
+    again = toy.trainer(tmp_path / "part")
+    assert len(again.fit(toy.loader(8), epochs=6, resume=True)) == 6
+    assert all(torch.equal(v, again.model.state_dict()[k]) for k, v in whole.model.state_dict().items())
