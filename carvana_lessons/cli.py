@@ -158,6 +158,7 @@ def predict_masks(
     out: Annotated[Path, typer.Argument(help="Folder for the masks.")],
     weights: Weights,
     size: Size = 128,
+    batch_size: Batch = 16,
     flip: Flip = False,
     cut_outs: Annotated[
         bool, typer.Option("--cut-outs", help="Write the cars on a transparent background too.")
@@ -166,7 +167,7 @@ def predict_masks(
     """Chapter 9: a mask, and a cut-out if wanted, for every photo of a folder."""
     from carvana_lessons.submission import predict_folder
 
-    count = predict_folder(_networks(weights), photos, out, size, cut_outs=cut_outs, flip=flip)
+    count = predict_folder(_networks(weights), photos, out, size, batch_size, cut_outs, flip)
     typer.echo(f"Wrote the masks of {count} photos to {out}.")
 
 

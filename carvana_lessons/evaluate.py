@@ -82,6 +82,7 @@ def predict(
     cached: bool = True,
     flip: bool = False,
     workers: int = 0,
+    fill: bool = False,
 ) -> Iterator[np.ndarray]:
     """Yield one mask a photo, (H, W) bool at the photo's own size; memory does not grow with their number.
 
@@ -90,11 +91,13 @@ def predict(
     Args:
         model, size, batch_size, cached, flip: as `evaluate`.  photos: with or without masks.
         workers: processes that decode, for photos that are not cached.
+        fill: bring the last batch up to ``batch_size``, see `filled`.
     """
     remaining = iter(photos)
     for batch in loader(photos, size=size, batch_size=batch_size, cached=cached, workers=workers):
         x = batch if isinstance(batch, Tensor) else batch[0]  # photos without masks come alone
-        for logit in car_logits(model, x, flip):
+        count = len(x)
+        for logit in car_logits(model, filled(x, batch_size) if fill else x, flip)[:count]:
             width, height = next(remaining).size
             yield enlarge(logit[None], (height, width))[0, 0].gt(0).cpu().numpy()
 
@@ -123,6 +126,15 @@ def car_logits(model: nn.Module | Sequence[nn.Module], x: Tensor, flip: bool = F
         if flip:
             total = total + car_logit(network(x.flip(-1))).flip(-1)
     return (total / (len(models) * (1 + flip)))[..., :height, :width]
+
+
+def filled(x: Tensor, batch_size: int) -> Tensor:
+    """A batch of (n, 3, h, w) as (batch_size, 3, h, w), the last photo repeated.
+
+    Convolutions round differently for batches of another size, and a logit that is almost 0 then falls on the other
+    side: in a batch of the same size a photo's mask is the same to the pixel, whatever comes with it.
+    """
+    return torch.cat([x, x[-1:].expand(batch_size - len(x), -1, -1, -1)])
 
 
 def enlarge(logits: Tensor, size: tuple[int, int]) -> Tensor:

@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 import torch
 from PIL import Image
-from torch import nn
+from torch import Tensor, nn
 
 from carvana_lessons.data import CarFolder, read_photo, read_resized, submission_line
 from carvana_lessons.errors import CarvanaError, DataError
-from carvana_lessons.evaluate import car_logits, enlarge, predict
+from carvana_lessons.evaluate import car_logits, enlarge, filled, predict
 from carvana_lessons.files import replacing
 from carvana_lessons.progress import bar
 
@@ -50,12 +50,13 @@ def submit(
         raise CarvanaError(f"{out.name} is no name for a submission; let it end in .csv or .csv.gz.")
     if sample is not None:
         photos = _in_order(photos, sample)
+    batch_size = min(batch_size, len(photos))  # of all photos, so that every shard computes alike
     k, n = shard
     photos = photos.subset(range(k * len(photos) // n, (k + 1) * len(photos) // n))
     part = _part(out, k, n)
     done = _lines_done(part, photos)
     rest = photos[done:]
-    masks = predict(model, rest, size, batch_size, cached=False, flip=flip, workers=workers)
+    masks = predict(model, rest, size, batch_size, cached=False, flip=flip, workers=workers, fill=True)
     part.parent.mkdir(parents=True, exist_ok=True)
     with part.open("a", encoding="ascii", newline="\n") as file:
         for photo, mask in zip(rest, bar(masks, total=len(rest), desc="writing", unit="photo"), strict=True):
@@ -88,13 +89,14 @@ def predict_folder(
     folder: str | Path,
     out: str | Path,
     size: int | tuple[int, int],
+    batch_size: int = 16,
     cut_outs: bool = False,
     flip: bool = False,
 ) -> int:
     """Write a mask for every photo of a folder, whatever the photos are called: ``NAME_mask.png``, 0 and 255.
 
     Args:
-        model, size, flip: as `carvana_lessons.evaluate.evaluate`.
+        model, size, batch_size, flip: as `carvana_lessons.evaluate.evaluate`.
         folder: JPEG or PNG files.  out: where to write; photos are never changed.
         cut_outs: write ``NAME_cut_out.png`` too: the photo with a transparent background, soft at the edge.
     Returns: the number of photos.
@@ -107,15 +109,26 @@ def predict_folder(
         raise DataError(f"There is no .jpg or .png in {folder}; name the folder that holds the photos.")
     out.mkdir(parents=True, exist_ok=True)
     side = (size, size) if isinstance(size, int) else tuple(size)
-    for file in bar(files, desc="predicting", unit="photo"):
-        image = read_photo(file)
-        x = torch.from_numpy(read_resized(file, side)).permute(2, 0, 1)[None].float() / 255
-        logits = enlarge(car_logits(model, x, flip), image.shape[:2])[0, 0].cpu()
-        _write(out / f"{file.stem}_mask.png", (logits > 0).numpy().astype(np.uint8) * 255)
-        if cut_outs:
-            alpha = (logits.sigmoid() * 255).round().to(torch.uint8).numpy()
-            _write(out / f"{file.stem}_cut_out.png", np.dstack([image, alpha]))
+    batch_size = min(batch_size, len(files))
+    with bar(total=len(files), desc="predicting", unit="photo") as progress:
+        for first in range(0, len(files), batch_size):
+            batch = files[first : first + batch_size]
+            x = torch.from_numpy(np.stack([read_resized(file, side) for file in batch])).permute(0, 3, 1, 2) / 255
+            for file, logit in zip(batch, car_logits(model, filled(x, batch_size), flip), strict=False):
+                _write_mask(file, out, logit[None], cut_outs)
+                progress.update()
     return len(files)
+
+
+def _write_mask(file: Path, out: Path, logit: Tensor, cut_outs: bool) -> None:
+    """One photo's files, from its logits (1, 1, h, w)."""
+    with Image.open(file) as photo:
+        width, height = photo.size
+    full = enlarge(logit, (height, width))[0, 0].cpu()
+    _write(out / f"{file.stem}_mask.png", (full > 0).numpy().astype(np.uint8) * 255)
+    if cut_outs:
+        alpha = (full.sigmoid() * 255).round().to(torch.uint8).numpy()
+        _write(out / f"{file.stem}_cut_out.png", np.dstack([read_photo(file), alpha]))
 
 
 def _write(path: Path, pixels: np.ndarray) -> None:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from carvana_lessons import schedule as schedules
+from carvana_lessons.allocator import keep_memory
 from carvana_lessons.history import History
 from carvana_lessons.losses import bce
 from carvana_lessons.progress import Live, bar
@@ -83,6 +84,7 @@ class Trainer:
         """
         if epochs < 1:
             raise ValueError(f"{epochs} epochs train nothing; take 1 or more.")
+        keep_memory()
         run = Run(self, train, valid, epochs)
         done = run.resume() if resume else 0
         end = math.inf if seconds is None else time.monotonic() + seconds
