@@ -25,7 +25,7 @@ def train_once(
     train: CarFolder,
     valid: CarFolder | None = None,
     transform: Transform | None = None,
-    size: int | None = None,
+    size: int | tuple[int, int] | None = None,
     images: int | None = None,
     **settings,
 ) -> History:
@@ -38,7 +38,8 @@ def train_once(
         lesson: gives batch size, learning rate, seed and, where they are not given here, size and length.
         model: fresh; it is trained in place.  train, valid: photos with masks.
         transform: augmentation of the training photos; its ``repr`` must tell its settings.
-        size: side of the network's input.  images: training photos that it sees in all, rounded to whole epochs.
+        size: side, or (height, width), of the input.
+        images: training photos that it sees in all, rounded to whole epochs.
         settings: further arguments of `Trainer`; lr, schedule and seed are the lesson's where they are not among them.
     Returns: the `History`.
     Raises: as `Trainer.fit`.

@@ -10,7 +10,7 @@ from matplotlib import pyplot as plt
 from PIL import Image
 
 from carvana_lessons import models, show
-from carvana_lessons.show.network import _skips, trace
+from carvana_lessons.show.steps import added, trace
 
 
 def decoded(html: str) -> np.ndarray:
@@ -81,6 +81,15 @@ def test_a_flipbook_shows_one_picture_and_labels_its_slider():
         show.flipbook(pictures, labels=["a", "b"], name="angle")
 
 
+def across(steps):
+    return [(steps[a].name, steps[b].name) for b, (a, _) in added(steps).items() if a is not None]
+
+
+def indices(steps):
+    """(stage before the pool that recorded them, stage after the unpooling that takes them)"""
+    return [(steps[s.recorded - 1].name, steps[k + 1].name) for k, s in enumerate(steps) if s.recorded is not None]
+
+
 def test_the_drawing_follows_the_network():
     steps = trace(models.create("unet-tiny"), (64, 96))
     assert [s.given for s in steps if s.kind == "DoubleConv"] == [
@@ -92,11 +101,40 @@ def test_the_drawing_follows_the_network():
         (16, 32, 48),
         (8, 64, 96),
     ]
-    boxes = [s for s in steps if s.kind != "MaxPool2d"]
-    assert [(boxes[a].name, boxes[b].name) for a, b in _skips(boxes)] == [
-        ("down2", "merge0"),
-        ("down1", "merge1"),
-        ("down0", "merge2"),
-    ]
+    assert across(steps) == [("down2", "merge0"), ("down1", "merge1"), ("down0", "merge2")]
     picture = show.architecture(models.create("unet-tiny"))
     assert "3 dashed lines" in picture.alt and "from 128 px down to 16 px" in picture.alt
+
+
+def test_indices_and_maps_are_told_apart():
+    segnet = trace(models.create("segnet", width=2), (64, 96))
+    assert across(segnet) == []
+    assert indices(segnet) == [(f"down{4 - k}", f"up{k}") for k in range(5)]
+    arc1 = trace(models.create("arc1", width=2), (64, 96))
+    assert across(arc1) == indices(arc1) == [(f"down{3 - k}", f"up{k}") for k in range(4)]
+    assert [s.convolutions for s in arc1 if s.role == "stage"] == [2, 2, 3, 3, *[1] * 6, 3, 3, 3, 3]
+    assert {s.given for s in segnet if s.role == "unpool"} >= {(16, 4, 6), (2, 64, 96)}
+
+
+def test_the_middle_shows_its_rates_and_where_coordinates_enter():
+    maskingnet = trace(models.create("maskingnet", width=2), (64, 64))
+    assert [s.rate for s in maskingnet if s.name.startswith("middle")] == [1, 2, 4, 8, 4, 2]
+    outside = {maskingnet[b].name: c for b, (a, c) in added(maskingnet).items() if a is None}
+    assert outside == {"middle0": 2}
+    arc2 = trace(models.create("arc2", width=2), (64, 64))
+    assert added(arc2)[0] == (None, 2)
+
+
+@pytest.mark.parametrize(
+    "name, words",
+    [
+        ("segnet", ["6 image sizes from 128 px down to 4 px", "5 dotted lines carry indices"]),
+        ("arc1", ["4 dashed lines carry maps", "4 dotted lines carry indices", "rates 1, 1, 1, 1, 1, 1"]),
+        ("arc2", ["2 maps from outside enter before down0"]),
+        ("maskingnet", ["rates 1, 2, 4, 8, 4, 2", "2 maps from outside enter before middle0"]),
+    ],
+)
+def test_the_alt_text_says_what_is_drawn(name, words):
+    alt = show.architecture(models.create(name, width=2)).alt
+    assert [w for w in words if w not in alt] == []
+    assert ("dashed" in alt) == (name != "segnet")

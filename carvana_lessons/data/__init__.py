@@ -1,6 +1,6 @@
 """Photos on disk become tensors: index and check, split, decode and cache, run-length code, download."""
 
-from carvana_lessons.data.augment import Augment, mirror, rotate
+from carvana_lessons.data.augment import Augment, mirror, recolor, rotate
 from carvana_lessons.data.cache import cache
 from carvana_lessons.data.dataset import CarDataset, loader
 from carvana_lessons.data.download import download
@@ -23,6 +23,7 @@ __all__ = [
     "read_pair",
     "read_photo",
     "read_resized",
+    "recolor",
     "rle_decode",
     "rle_encode",
     "rotate",

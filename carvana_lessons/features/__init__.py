@@ -1,5 +1,20 @@
 """What a network holds inside: what its stacks see, and the maps between its stages."""
 
-from carvana_lessons.features.receptive import receptive_field, seen_pixels
+from carvana_lessons.features.maps import feature_maps, silenced, stages
+from carvana_lessons.features.readout import Probe, Readout
+from carvana_lessons.features.receptive import Window, receptive_field, seen_from, seen_pixels, windows
+from carvana_lessons.features.strongest import strongest
 
-__all__ = ["receptive_field", "seen_pixels"]
+__all__ = [
+    "Probe",
+    "Readout",
+    "Window",
+    "feature_maps",
+    "receptive_field",
+    "seen_from",
+    "seen_pixels",
+    "silenced",
+    "stages",
+    "strongest",
+    "windows",
+]

@@ -1,9 +1,26 @@
-"""What a stack of convolutions sees: by formula, and measured on the stack itself."""
+"""What convolutions see: by formula, and measured on the network itself."""
 
 import copy
+from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
+
+from carvana_lessons.models import Unpool
+
+
+class Window(NamedTuple):
+    """What one place in a layer's output sees of the input.
+
+    Attributes:
+        layer: its name in the network.  side: of the square of input pixels.
+        step: input pixels between two neighbours in the layer's output.
+    """
+
+    layer: str
+    side: int
+    step: int
 
 
 def receptive_field(stack: nn.Module) -> int:
@@ -19,16 +36,48 @@ def receptive_field(stack: nn.Module) -> int:
     side, step = 1, 1
     for layer in stack.modules():
         if isinstance(layer, nn.Conv2d):
-            side += (layer.kernel_size[0] - 1) * layer.dilation[0] * step
-            step *= layer.stride[0]
+            side, step = _widen(side, step, layer.kernel_size[0], layer.dilation[0], layer.stride[0])
     return side
+
+
+def windows(model: nn.Module, size: int = 64) -> list[Window]:
+    """The windows of a network's layers on its way down, by the formula of `receptive_field`.
+
+    Args:
+        model: (1, 3, H, W) → anything; it is run once, so that layers come in the order in which they run.
+        size: side of the image for that run, one that its pools can halve; the windows do not depend on it.
+    Returns: a `Window` each convolution and each max-pool, up to the first layer that enlarges.
+    Lesson: 07.
+    """
+    found: list[tuple[str, nn.Module]] = []
+    hooks = [
+        layer.register_forward_hook(lambda module, taken, given, name=name: found.append((name, module)))
+        for name, layer in model.named_modules()
+        if isinstance(layer, nn.Conv2d | nn.MaxPool2d | nn.ConvTranspose2d | nn.Upsample | Unpool)
+    ]
+    parameter = next(model.parameters())
+    training = model.training
+    try:
+        with torch.no_grad():  # in evaluation mode: a batch norm must not learn from this image
+            model.eval()(torch.zeros(1, 3, size, size, device=parameter.device, dtype=parameter.dtype))
+    finally:
+        model.train(training)
+        for hook in hooks:
+            hook.remove()
+    side, step, down = 1, 1, []
+    for name, layer in found:
+        if not isinstance(layer, nn.Conv2d | nn.MaxPool2d):
+            break
+        kernel, dilation, stride = (
+            v if isinstance(v, int) else v[0] for v in (layer.kernel_size, layer.dilation, layer.stride)
+        )
+        side, step = _widen(side, step, kernel, dilation, stride)
+        down.append(Window(name, side, step))
+    return down
 
 
 def seen_pixels(stack: nn.Module, size: int) -> Tensor:
     """Which input pixels the output in the middle depends on, measured by its gradient.
-
-    The stack is copied, its weights are made equal and positive, batch norms do nothing: so no path is closed by a
-    ReLU or cancelled by another, and a pixel has a gradient exactly where the architecture looks at it.
 
     Args:
         stack: convolutions of stride 1 that keep the size.  size: side of the input, odd, so that it has a middle.
@@ -38,17 +87,69 @@ def seen_pixels(stack: nn.Module, size: int) -> Tensor:
     """
     if size % 2 == 0:
         raise ValueError(f"An input of side {size} has no pixel in the middle; take an odd side.")
-    twin = copy.deepcopy(stack).double().eval()
-    for layer in twin.modules():
-        if isinstance(layer, nn.Conv2d):
+    first = next(layer for layer in stack.modules() if isinstance(layer, nn.Conv2d))
+    return seen_from(stack, "", (size, size), (size // 2, size // 2), channels=first.in_channels)
+
+
+def seen_from(model: nn.Module, layer: str, size: tuple[int, int], place: tuple[int, int], channels: int = 3) -> Tensor:
+    """Which pixels of the image one place in a layer's output can depend on, measured by its gradient.
+
+    The network is copied, its weights are made equal and positive, batch norms do nothing, a max-pool takes the mean
+    and an unpooling fills all four places: so no path is closed by a ReLU, a maximum or another path, and a pixel has
+    a gradient exactly where the architecture looks at it.
+
+    Args:
+        model: (1, channels, H, W) → (1, C, h, w).  layer: name of a module inside; "" is the network itself.
+        size: (H, W).  place: (row, column) in the layer's output.
+    Returns: (H, W) bool.
+    Lesson: 07.
+    """
+    twin = _opened(model)
+    given: list[Tensor] = []
+    twin.get_submodule(layer).register_forward_hook(lambda module, taken, output: given.append(output))
+    device = next(twin.parameters()).device
+    x = torch.ones(1, channels, *size, dtype=torch.float64, device=device, requires_grad=True)
+    twin(x)
+    given[0][0, :, place[0], place[1]].sum().backward()
+    return (x.grad[0] != 0).any(dim=0)
+
+
+class _MeanPool(nn.Module):
+    """In place of a max-pool: the mean of each square, and indices where it returned them."""
+
+    def __init__(self, pool: nn.MaxPool2d) -> None:
+        super().__init__()
+        self.pool = pool
+
+    def forward(self, x: Tensor) -> Tensor | tuple[Tensor, Tensor]:
+        mean = F.avg_pool2d(x, self.pool.kernel_size, self.pool.stride, self.pool.padding)
+        return (mean, torch.zeros_like(mean, dtype=torch.int64)) if self.pool.return_indices else mean
+
+
+class _Fill(nn.Module):
+    """In place of an unpooling: every value at all places where it could be put."""
+
+    def forward(self, x: Tensor, indices: Tensor, output_size: tuple[int, int]) -> Tensor:
+        return F.interpolate(x, size=tuple(output_size))
+
+
+def _opened(model: nn.Module) -> nn.Module:
+    """A copy in double precision through which every path is open."""
+    twin = copy.deepcopy(model).double().eval()
+    for name, layer in list(twin.named_modules()):
+        if isinstance(layer, nn.MaxPool2d | Unpool):
+            parent, _, child = name.rpartition(".")
+            setattr(twin.get_submodule(parent), child, _Fill() if isinstance(layer, Unpool) else _MeanPool(layer))
+        elif isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
             nn.init.constant_(layer.weight, 1 / layer.weight[0].numel())
             if layer.bias is not None:
                 nn.init.zeros_(layer.bias)
         elif isinstance(layer, nn.BatchNorm2d):
             layer.reset_running_stats()
             layer.reset_parameters()
-    first = next(layer for layer in twin.modules() if isinstance(layer, nn.Conv2d))
-    device = first.weight.device
-    x = torch.ones(1, first.in_channels, size, size, dtype=torch.float64, device=device, requires_grad=True)
-    twin(x)[0, :, size // 2, size // 2].sum().backward()
-    return (x.grad[0] != 0).any(dim=0)
+    return twin
+
+
+def _widen(side: int, step: int, kernel: int, dilation: int, stride: int) -> tuple[int, int]:
+    """Side and step behind a layer, from those before it."""
+    return side + (kernel - 1) * dilation * step, step * stride

@@ -68,17 +68,17 @@ def grid(
     columns = min(columns, len(images))
     rows = -(-len(images) // columns)
     aspect = images[0].shape[0] / images[0].shape[1]
-    cell = width / columns
-    fig, axes = plt.subplots(
-        rows, columns, figsize=(width, rows * (cell * aspect + (0.25 if titles else 0.02))), squeeze=False
-    )
+    between = 0.03  # of an image's width; more below a row where titles follow
+    cell = width / (columns + between * (columns - 1))
+    below = 0.25 if titles else between * cell
+    fig, axes = plt.subplots(rows, columns, figsize=(width, rows * cell * aspect + (rows - 1) * below), squeeze=False)
     for axis in axes.flat:
         axis.axis("off")
     for k, (axis, image) in enumerate(zip(axes.flat, images, strict=False)):
         axis.imshow(shrink(image, 640) if image.dtype == np.uint8 else image)
         if titles:
             axis.set_title(titles[k], fontsize=8, pad=3)
-    fig.subplots_adjust(left=0, right=1, bottom=0, top=1, wspace=0.03, hspace=0.2 if titles else 0.03)
+    fig.subplots_adjust(left=0, right=1, bottom=0, top=1, wspace=between, hspace=below / (cell * aspect))
     return figure(fig, alt, kind="jpeg")
 
 
