@@ -162,12 +162,26 @@ def execute(
             None,
         )
         if copy is not None and case.find("failure") is None and case.find("error") is None:
+            drop_empty_outputs(copy)
             name = copy.relative_to(COPY)
             key = digest_of_text(digest(SOURCE / name), setting)
             record[str(name)] = {"key": key, "seconds": round(float(case.get("time", 0)), 1), **run}
     RECORD.write_text(json.dumps(record, indent=1))
     report.unlink()
     return code
+
+
+def drop_empty_outputs(notebook: Path) -> None:
+    """Take out what a finished progress bar leaves: an output with nothing in it is a gap in the page."""
+    text = json.loads(notebook.read_text(encoding="utf-8"))
+    for cell in text["cells"]:
+        if cell["cell_type"] == "code":
+            cell["outputs"] = [
+                output
+                for output in cell["outputs"]
+                if "".join(output.get("data", {}).get("text/html", "something"))
+            ]
+    notebook.write_text(json.dumps(text, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
 
 
 def build_pages() -> int:

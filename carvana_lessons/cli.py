@@ -19,6 +19,12 @@ commands = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+course_commands = typer.Typer(
+    help="For instructors: chapters for a class, and chapters that follow their exercises.", no_args_is_help=True
+)
+commands.add_typer(course_commands, name="course")
+
+Book = Annotated[Path, typer.Option(help="The folder of the chapters.")]
 Folder = Annotated[Path, typer.Argument(help="A folder in Kaggle's layout: train/, train_masks/, metadata.csv.")]
 Weights = Annotated[list[Path], typer.Option("--weights", help="A checkpoint; repeat it to average several.")]
 Size = Annotated[int, typer.Option(help="Side of the square that the network sees, in pixels.")]
@@ -227,6 +233,43 @@ def compare_networks(
     names = networks or [name for name in models.names() if name not in ("unet-tiny", "unet-small")]
     table = compare(data.CarFolder(folder), out, names, seeds or (0, 1), protocol, hours, speed)
     typer.echo(f"{protocol}\n\n{markdown(table)}\nKept in {out}.")
+
+
+@course_commands.command("export")
+def export_course(
+    student: Annotated[Path | None, typer.Option(help="A new folder for chapters with empty exercises.")] = None,
+    instructor: Annotated[Path | None, typer.Option(help="A new folder for chapters with solved exercises.")] = None,
+    book: Book = Path("book"),
+) -> None:
+    """Write the chapters for a class into a new folder, and a zip file of it."""
+    from carvana_lessons.exercises.notebook import export
+
+    if student is None and instructor is None:
+        raise typer.BadParameter("Name a folder: --student OUT, --instructor OUT, or both.")
+    for out, solutions in ((student, False), (instructor, True)):
+        if out is not None:
+            typer.echo(f"Wrote {out} and {export(book, out, solutions)}.")
+
+
+@course_commands.command("refresh")
+def refresh_course(book: Book = Path("book")) -> None:
+    """Write the exercises of `carvana_lessons/exercises` into the chapters, in place."""
+    from carvana_lessons.exercises.notebook import refresh_folder
+
+    changed = refresh_folder(book)
+    typer.echo(f"Changed: {', '.join(changed)}." if changed else "All chapters are as their exercises say.")
+
+
+@course_commands.command("repository")
+def set_course_repository(
+    address: Annotated[str, typer.Argument(help="https://github.com/OWNER/NAME")],
+    root: Annotated[Path, typer.Option(help="The course's folder.")] = Path(),
+) -> None:
+    """Name your own repository in settings, pages, buttons and first cells, in place."""
+    from carvana_lessons.publishing import set_repository
+
+    for path in set_repository(root, address):
+        typer.echo(f"Changed {path}.")
 
 
 def _networks(weights: list[Path]) -> list:

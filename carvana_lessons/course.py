@@ -37,7 +37,7 @@ class Scale:
 
 
 SCALES = {
-    "quick": Scale(size=128, width=8, batch_size=4, lr=2e-3, images=2_200),
+    "quick": Scale(size=128, width=8, batch_size=4, lr=2e-3, images=1_800),
     "colab": Scale(size=512, width=32, batch_size=8, lr=1e-3, images=30_000),
     "paper": Scale(size=512, width=64, batch_size=4, lr=1e-3, epochs=250),
 }

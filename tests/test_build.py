@@ -101,3 +101,17 @@ def test_the_package_is_part_of_what_a_page_is_made_from(build, tmp_path):
     second = build.package_digest()
     module.rename(module.with_name("n.py"))
     assert len({first, second, build.package_digest()}) == 3
+
+
+def test_what_a_progress_bar_leaves_is_no_gap_in_the_page(build, tmp_path):
+    def html(text):
+        return {"output_type": "display_data", "data": {"text/html": text, "text/plain": "x"}, "metadata": {}}
+
+    printed = {"output_type": "stream", "name": "stdout", "text": ["a"]}
+    outputs = [html([]), html(""), html(["<p>kept</p>"]), printed]
+    cells = [{"cell_type": "code", "id": "a", "source": "", "outputs": outputs}, {"cell_type": "markdown", "id": "b"}]
+    path = tmp_path / "a.ipynb"
+    path.write_text(json.dumps({"cells": cells}))
+    build.drop_empty_outputs(path)
+    left = json.loads(path.read_text())["cells"]
+    assert left[0]["outputs"] == outputs[2:] and left[1] == cells[1]

@@ -17,6 +17,7 @@ PYPROJECT = (ROOT / "pyproject.toml").read_text()
 ROOMS = [
     {"allocator", "errors", "figures", "measure", "progress", "schedule"},
     {"files", "history"},
+    {"publishing"},
     {"studio", "data"},
     {"models", "metrics"},
     {"losses", "checkpoint", "features"},

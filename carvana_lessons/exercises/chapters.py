@@ -1,0 +1,56 @@
+"""Which module holds the exercises of which chapter."""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+
+from carvana_lessons.errors import CarvanaError
+from carvana_lessons.exercises.base import Exercise
+from carvana_lessons.exercises.quiz import Quiz
+
+# The notebook's name, the module, and the chapter's title.
+CHAPTERS = {
+    "01-the-task": ("ex01", "1 · The task"),
+    "02-u-net": ("ex02", "2 · A U-Net in an afternoon"),
+    "03-data-generators": ("ex03", "3 · Data generators"),
+    "04-augmentation": ("ex04", "4 · Augmentation"),
+    "05-segnet-unpooling": ("ex05", "5 · SegNet and unpooling"),
+    "06-coordinate-maps": ("ex06", "6 · Coordinate maps"),
+    "07-dilated-convolution": ("ex07", "7 · Dilated convolution"),
+    "08-feature-maps": ("ex08", "8 · Feature maps"),
+    "appendix-upsampling": ("appendix", "Appendix · Upsampling"),
+}
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """The exercises of one chapter.
+
+    Attributes: name: of the notebook.  module: of the exercises.  title: as a heading.
+        exercises: by the name that a reader types, in their order.  quiz: its questions.
+    """
+
+    name: str
+    module: str
+    title: str
+    exercises: dict[str, Exercise]
+    quiz: Quiz
+
+    @property
+    def path(self) -> str:
+        """What a reader types before the exercise's name: "exercises.ex05"."""
+        return f"exercises.{self.module}"
+
+
+def chapter(name: str) -> Chapter:
+    """The exercises of a notebook, by its name without ending.
+
+    Raises: CarvanaError for a notebook that the course does not have.
+    """
+    if name not in CHAPTERS:
+        raise CarvanaError(f"There are no exercises for {name!r}; the chapters are {', '.join(CHAPTERS)}.")
+    module, title = CHAPTERS[name]
+    held = vars(importlib.import_module(f"carvana_lessons.exercises.{module}"))
+    found = {key: value for key, value in held.items() if isinstance(value, Exercise)}
+    return Chapter(name, module, title, found, held["quiz"])

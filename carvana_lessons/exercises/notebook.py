@@ -1,0 +1,145 @@
+"""From the exercises of a chapter to the cells of its notebook, and to the copies for students and instructors."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from carvana_lessons.errors import CarvanaError
+from carvana_lessons.exercises.chapters import CHAPTERS, Chapter, chapter
+from carvana_lessons.files import building
+
+FIRST, LAST = "## Exercises", "## Summary"
+HOW = (
+    "Replace the `...`, run the cell, then the check below it. A line each helps: "
+    "`{path}.{name}.hint()` gives one hint after the other, `.solution()` shows code and explanation."
+)
+
+
+def cells(found: Chapter) -> list[dict]:
+    """The cells of a chapter's exercises and quiz, as a notebook stores them, without outputs."""
+    made = []
+    for number, (name, exercise) in enumerate(found.exercises.items(), start=1):
+        unit = "minute" if exercise.minutes == 1 else "minutes"
+        head = f"**{number} · {exercise.title} ({exercise.minutes} {unit}).** {exercise.task.strip()}"
+        if number == 1:
+            head = f"{FIRST}\n\n{HOW.format(path=found.path, name=name)}\n\n{head}"
+        made.append(_markdown(f"exercise-{number}", head))
+        made.append(_code(f"exercise-{number}-stub", exercise.stub.strip()))
+        check = f"{found.path}.{name}.check({', '.join(exercise.names)})"
+        if number == 1:
+            check = f"from carvana_lessons import exercises\n\n{check}"
+        made.append(_code(f"exercise-{number}-check", check))
+    made.append(_markdown("quiz", "## Quiz"))
+    made.append(_code("quiz-questions", f"{found.path}.quiz"))
+    return made
+
+
+def refresh(notebook: dict, found: Chapter) -> dict:
+    """A notebook whose cells from "## Exercises" to "## Summary" are those of `cells`.
+
+    Raises: CarvanaError if it has no cell that begins with one of the two headings.
+    """
+    starts = {}
+    for heading in (FIRST, LAST):
+        places = [k for k, cell in enumerate(notebook["cells"]) if "".join(cell["source"]).startswith(heading)]
+        if len(places) != 1:
+            raise CarvanaError(f"{found.name} has {len(places)} cells that begin with {heading!r}; it needs one.")
+        starts[heading] = places[0]
+    if starts[LAST] < starts[FIRST]:
+        raise CarvanaError(f"In {found.name} {LAST!r} stands before {FIRST!r}; exchange the two.")
+    before, after = notebook["cells"][: starts[FIRST]], notebook["cells"][starts[LAST] :]
+    return notebook | {"cells": before + cells(found) + after}
+
+
+def refresh_folder(book: Path) -> list[str]:
+    """Bring the exercises of all chapters of a folder up to date.
+
+    Returns: the names of the chapters that changed.
+    Raises: as `refresh`; CarvanaError if there is no chapter.
+    """
+    changed = []
+    for file in _chapters(book):
+        notebook = _read(file)
+        wanted = refresh(notebook, chapter(file.stem))
+        if wanted != notebook:
+            write(file, wanted)
+            changed.append(file.stem)
+    return changed
+
+
+def solved(notebook: dict, found: Chapter) -> dict:
+    """A notebook in which every stub is replaced by its solution, followed by the explanation."""
+    answers = {f"exercise-{k}-stub": exercise for k, exercise in enumerate(found.exercises.values(), start=1)}
+    made = []
+    for cell in notebook["cells"]:
+        exercise = answers.get(cell.get("id"))
+        if exercise is None:
+            made.append(cell)
+        else:
+            made.append(_code(cell["id"], exercise.answer.strip()))
+            made.append(_markdown(f"{cell['id'].removesuffix('-stub')}-explanation", exercise.explanation.strip()))
+    return notebook | {"cells": made}
+
+
+def export(book: Path, out: Path, solutions: bool = False) -> Path:
+    """Write copies of all chapters for a class into a new folder, and beside it a zip file of that folder.
+
+    Args:
+        book: the folder of the chapters.  out: a new folder.  solutions: with every stub solved and explained.
+    Returns: the zip file.
+    Raises: FileExistsError if the folder is there already; CarvanaError if there is no chapter in ``book``.
+    """
+    files = _chapters(book)
+    with building(Path(out)) as folder:
+        for file in files:
+            found = chapter(file.stem)
+            notebook = refresh(_read(file), found)  # whatever an author tried in the stubs stays with the author
+            write(folder / file.name, solved(notebook, found) if solutions else notebook)
+    return Path(shutil.make_archive(str(out), "zip", root_dir=Path(out).parent, base_dir=Path(out).name))
+
+
+def _chapters(book: Path) -> list[Path]:
+    files = [path for path in sorted(Path(book).glob("*.ipynb")) if path.stem in CHAPTERS]
+    if not files:
+        raise CarvanaError(f"There are no chapters in {book}; name the course's folder `book`.")
+    return files
+
+
+def _read(path: Path) -> dict:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def write(path: Path, notebook: dict) -> None:
+    """Write a notebook as the repository stores it."""
+    path.write_text(json.dumps(notebook, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+
+
+def solutions(found: Chapter) -> Iterator[str]:
+    """The solutions of a chapter as Markdown, piece by piece."""
+    yield f"## {found.title}"
+    for number, exercise in enumerate(found.exercises.values(), start=1):
+        yield f"### {number} · {exercise.title}"
+        yield exercise.task.strip()
+        yield exercise.solution().markdown
+
+
+def _lines(text: str) -> list[str]:
+    return text.splitlines(keepends=True)
+
+
+def _markdown(name: str, text: str) -> dict:
+    return {"cell_type": "markdown", "id": name, "metadata": {}, "source": _lines(text)}
+
+
+def _code(name: str, text: str) -> dict:
+    return {
+        "cell_type": "code",
+        "execution_count": None,
+        "id": name,
+        "metadata": {},
+        "outputs": [],
+        "source": _lines(text),
+    }
