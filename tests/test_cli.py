@@ -1,12 +1,16 @@
 """The command line, as a user types it."""
 
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from carvana_lessons import cli
+
+BOOK = Path(__file__).resolve().parent.parent / "book"
 
 
 @pytest.fixture
@@ -116,3 +120,32 @@ def test_errors_are_one_sentence(run, make_folder, tmp_path, words, sentence):
     answer = run(*[w.format(folder=folder, out=tmp_path / "out") for w in words])
     assert answer.returncode == 1
     assert sentence in answer.stderr and "Traceback" not in answer.stderr and len(answer.stderr.splitlines()) == 1
+
+
+def test_copies_for_a_class(run, tmp_path):
+    answer = run("course", "export", "--student", tmp_path / "students", "--book", BOOK)
+    assert answer.returncode == 0, answer.stderr
+    assert (tmp_path / "students" / "01-the-task.ipynb").exists() and (tmp_path / "students.zip").exists()
+    again = run("course", "export", "--student", tmp_path / "students", "--book", BOOK)
+    assert again.returncode == 1 and "exists already" in again.stderr
+    nothing = run("course", "export", "--book", BOOK)
+    assert nothing.returncode == 2 and "--student OUT" in nothing.stderr
+
+
+def test_chapters_follow_their_exercises(run, tmp_path):
+    shutil.copy(BOOK / "01-the-task.ipynb", tmp_path)
+    assert "All chapters are" in run("course", "refresh", "--book", tmp_path).stdout
+    copy = tmp_path / "01-the-task.ipynb"
+    copy.write_text(copy.read_text().replace("my_dice", "your_dice"))
+    assert "Changed: 01-the-task." in run("course", "refresh", "--book", tmp_path).stdout
+    assert copy.read_text() == (BOOK / "01-the-task.ipynb").read_text()
+    assert run("course", "refresh", "--book", tmp_path / "nowhere").returncode == 1
+
+
+def test_a_fork_names_itself(run, tmp_path):
+    (tmp_path / "book").mkdir()
+    shutil.copy(BOOK.parent / "_config.yml", tmp_path)
+    (tmp_path / "README.md").write_text("")
+    answer = run("course", "repository", "https://github.com/a/b", "--root", tmp_path)
+    assert answer.returncode == 0 and "_config.yml" in answer.stdout
+    assert "url: https://github.com/a/b\n" in (tmp_path / "_config.yml").read_text()
