@@ -72,7 +72,8 @@ def test_a_chapter_begins_with_its_setting(path):
 def test_a_page_carries_the_outputs_that_were_tested():
     for path in CHAPTERS:
         page = html.unescape(re.sub(r"<[^>]+>", "", (HTML / f"{path.stem}.html").read_text()))
-        printed = [o["text"] for c in executed(path) for o in c["outputs"] if o["output_type"] == "stream"]
+        outputs = [o for c in executed(path) for o in c["outputs"] if "text/html" not in o.get("data", {})]
+        printed = [o.get("text") or o.get("data", {}).get("text/plain") for o in outputs]
         first_lines = ["".join(text).splitlines()[0].strip() for text in printed]
         assert len(first_lines) > 5 and [line for line in first_lines if line not in page] == []
 
