@@ -14,6 +14,7 @@ import hashlib
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
@@ -33,6 +34,8 @@ def main() -> int:
     arguments.add_argument("--fresh", action="store_true", help="execute every chapter anew")
     if arguments.parse_args().fresh:
         shutil.rmtree(BUILD, ignore_errors=True)
+    # A build that is ended takes the chapters that it executes along: left behind, they would fight with the next one.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     from carvana_lessons import course  # here, so that --help needs no torch
     from carvana_lessons.data import CarFolder
     from carvana_lessons.errors import CarvanaError

@@ -18,11 +18,11 @@ import numpy as np
 import psutil
 import torch
 
-SECONDS, GIGABYTES = 3.0, 2.0
+SECONDS, GIGABYTES = 2.5, 2.0
 # Where code lies that is not the reader's: Python's own, what pip installed, and this package.
 _PATHS = [sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")]
 LIBRARIES = (*_PATHS, *site.getsitepackages(), str(Path(__file__).parents[1]), "<frozen")
-PATIENCE = 0.5  # seconds that a thread has to end
+PATIENCE = 0.4  # seconds that a thread has to end
 
 
 @dataclass(frozen=True)
