@@ -2,7 +2,7 @@
 
     python -m benchmarks augmentation ../photos
 
-The experiment of chapter 4, ten times as long and on all views: Dice at the network's size, mean over the seeds and
+The experiment of chapter 4, much longer and on all views: Dice at the network's size, mean over the seeds and
 half its 95 % interval; at the end the differences of pairs with the same seed.
 """
 
