@@ -260,6 +260,20 @@ def refresh_course(book: Book = Path("book")) -> None:
     typer.echo(f"Changed: {', '.join(changed)}." if changed else "All chapters are as their exercises say.")
 
 
+@course_commands.command("results")
+def keep_results(
+    out: Annotated[Path, typer.Argument(help="The folder that `compare` filled.")],
+    name: Annotated[str, typer.Argument(help="Of the results, as chapter 9 asks for them: networks-256.")],
+    commit: Annotated[str, typer.Option(help="Of the code that made them.")] = "unknown",
+    command: Annotated[str | None, typer.Option(help="That made them; unset, what `compare` was told.")] = None,
+    book: Book = Path("book"),
+) -> None:
+    """Copy the numbers of a comparison into the book; no photo and no weights come along."""
+    from carvana_lessons.compare import keep
+
+    typer.echo(f"Kept in {keep(out, book / 'results' / name, commit, command)}.")
+
+
 @course_commands.command("repository")
 def set_course_repository(
     address: Annotated[str, typer.Argument(help="https://github.com/OWNER/NAME")],

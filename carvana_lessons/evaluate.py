@@ -38,7 +38,7 @@ def evaluate(
     Source: the metric as slides [B] state it.  Lesson: 01.
     """
     with bar(
-        predict(model, photos, size, batch_size, cached), total=len(photos), desc="scoring", unit="photo"
+        predict(model, photos, size, batch_size, cached, flip), total=len(photos), desc="scoring", unit="photo"
     ) as masks:
         return score(masks, photos)
 

@@ -3,22 +3,11 @@
 import numpy as np
 import pytest
 import torch
+from conftest import Brightness
 from torch import nn
 
 from carvana_lessons import data
 from carvana_lessons.evaluate import car_logits, enlarge, evaluate, predict, score
-
-
-class Brightness(nn.Module):
-    """Says "car" where the photo is brighter than a threshold; two output channels, as the defense's networks."""
-
-    def __init__(self):
-        super().__init__()
-        self.threshold = nn.Parameter(torch.tensor(0.4))
-
-    def forward(self, x):
-        bright = x.mean(1, keepdim=True)
-        return torch.cat([self.threshold.expand_as(bright), bright], dim=1)
 
 
 def dice_by_hand(a, b):
@@ -90,6 +79,14 @@ class Columns(nn.Module):
         return self.weight * torch.arange(x.shape[-1], dtype=torch.float32).expand(len(x), 1, *x.shape[-2:])
 
 
+class LeftHalf(Columns):
+    """Says "car" on the left half, and nothing of the right: averaged with its mirror, "car" everywhere."""
+
+    def forward(self, x):
+        columns = super().forward(x)
+        return (columns < x.shape[-1] / 2).float() - 0.4
+
+
 def test_sizes_that_pools_cannot_divide_are_padded_and_cut_back():
     model = Columns()
     logits = car_logits(model, torch.rand(2, 3, 40, 70))
@@ -100,6 +97,14 @@ def test_sizes_that_pools_cannot_divide_are_padded_and_cut_back():
 def test_flipping_averages_with_the_mirrored_answer():
     logits = car_logits(Columns(), torch.rand(1, 3, 32, 64), flip=True)
     assert torch.equal(logits, torch.full((1, 1, 32, 64), 63 / 2))
+
+
+def test_a_score_with_flipping_is_that_of_the_averaged_masks(cars, own_cache):
+    model = LeftHalf()
+    straight, averaged = (evaluate(model, cars[:2], size=32, flip=flip) for flip in (False, True))
+    masks = list(predict(model, cars[:2], size=32, flip=True))
+    assert averaged.dice.tolist() == score(masks, cars[:2]).dice.tolist()
+    assert (averaged.dice != straight.dice).all()
 
 
 def test_several_networks_are_averaged():

@@ -19,6 +19,8 @@ CHAPTERS = {
     "06-coordinate-maps": ("ex06", "6 · Coordinate maps"),
     "07-dilated-convolution": ("ex07", "7 · Dilated convolution"),
     "08-feature-maps": ("ex08", "8 · Feature maps"),
+    "09-results": ("ex09", "9 · Results"),
+    "10-beyond": ("ex10", "10 · Beyond"),
     "appendix-upsampling": ("appendix", "Appendix · Upsampling"),
 }
 

@@ -11,6 +11,7 @@ from carvana_lessons.models.coordinates import append_maps, coordinate_maps
 from carvana_lessons.models.maskingnet import DESIGNS, Design, MaskingNet, Unpool
 from carvana_lessons.models.pretrained import load_pretrained
 from carvana_lessons.models.unet import UNet
+from carvana_lessons.models.weights import NAME, load_shipped, read_card, ship, shipped
 
 __all__ = [
     "DESIGNS",
@@ -26,6 +27,9 @@ __all__ = [
     "create",
     "load_pretrained",
     "names",
+    "read_card",
+    "ship",
+    "shipped",
 ]
 
 
@@ -58,9 +62,13 @@ def names() -> list[str]:
 
 
 def create(
-    name: str, width: int | None = None, num_classes: int | None = None, dilation: Sequence[int] | None = None
+    name: str,
+    width: int | None = None,
+    num_classes: int | None = None,
+    dilation: Sequence[int] | None = None,
+    weights: str | None = None,
 ) -> nn.Module:
-    """Make a network by name, with fresh weights.
+    """Make a network by name, with fresh weights or with those that come with the package.
 
     Args:
         name: one of `names()`.
@@ -68,13 +76,17 @@ def create(
             thinner, for a laptop.
         num_classes: channels of the output; unset, the published one (1 for the two small nets, else 2).
         dilation: rates of the convolutions in the middle, for a network that has six there; unset, its own.
+        weights: "carvana" for weights trained on the real photos, of the networks that `shipped` names; the width is
+            then that of `read_card`.
     Returns: a module, (B, 3, H, W) in [0, 1] → logits (B, num_classes, H, W).
-    Raises: ValueError for an unknown name, a width below 1, a number of classes other than 1 and 2, and rates that
-        are not as many as the middle has convolutions, or below 1.
+    Raises: ValueError for an unknown name, a width below 1, a number of classes other than 1 and 2, rates that are
+        not as many as the middle has convolutions, or below 1, and for weights that there are not.
     Lesson: 02.
     """
     if name not in _NETWORKS:
         raise ValueError(f"There is no network called {name!r}; the course has {', '.join(_NETWORKS)}.")
+    if weights is not None:
+        return _with_weights(name, width, num_classes, dilation, weights)
     entry = _NETWORKS[name]
     width = entry.width if width is None else width
     num_classes = entry.num_classes if num_classes is None else num_classes
@@ -89,6 +101,17 @@ def create(
     # A checkpoint keeps it, so that the same network can be made again from the file alone.
     model.recipe = {"name": name, "width": width, "num_classes": num_classes, "dilation": dilation and list(dilation)}
     return model
+
+
+def _with_weights(name: str, width: int | None, num_classes: int | None, dilation, weights: str) -> nn.Module:
+    if weights != NAME:
+        raise ValueError(f"There are no weights called {weights!r}; {NAME!r} are those that come with the package.")
+    card = read_card(name)
+    if width not in (None, card["width"]) or num_classes is not None or dilation is not None:
+        raise ValueError(f"The weights of {name} are of width {card['width']}; leave the other settings as they are.")
+    model = create(name, width=card["width"])
+    load_shipped(model, name)
+    return model.eval()
 
 
 def _dilated(name: str, rates: tuple[int, ...]) -> Design:

@@ -1,0 +1,57 @@
+"""Train a network on real photos and write its weights, with a card, to where the package ships them.
+
+    python -m benchmarks weights ../photos --network unet-small
+
+The folder holds real photos in Kaggle's layout. One car of six is kept for the score, the same that `compare` keeps.
+"""
+
+import argparse
+from datetime import date
+from pathlib import Path
+
+import torch
+
+from carvana_lessons import data, models
+from carvana_lessons.evaluate import evaluate
+from carvana_lessons.files import cache_folder
+from carvana_lessons.models.weights import rounded
+from carvana_lessons.trainer import Trainer
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path, help="real photos in Kaggle's layout")
+    parser.add_argument("--network", default="unet-small", choices=models.names())
+    parser.add_argument("--width", type=int, default=8)
+    parser.add_argument("--size", type=int, default=128, help="side of the input; multiples of 32")
+    parser.add_argument("--batch-size", type=int, default=8)
+    parser.add_argument("--lr", type=float, default=4e-3, help="highest rate of one-cycle")
+    parser.add_argument("--epochs", type=int, default=31)
+    parser.add_argument("--flip", type=float, default=0.0, help="probability of mirroring a training photo")
+    o = parser.parse_args()
+    cars = data.CarFolder(o.folder)
+    known, unseen = data.split_by_car(cars, (5 / 6, 1 / 6), seed=0)
+    torch.manual_seed(0)
+    model = models.create(o.network, width=o.width)
+    transform = data.Augment(rotate=0, flip=o.flip) if o.flip else None
+    batches = data.loader(known, o.size, o.batch_size, shuffle=True, transform=transform, seed=0)
+    kept = cache_folder() / "weights" / f"{o.network}-{o.width}-{o.size}-{o.batch_size}-{o.lr:g}-{o.epochs}-{o.flip:g}"
+    history = Trainer(model, lr=o.lr, schedule="one-cycle", folder=kept).fit(batches, epochs=o.epochs, resume=True)
+    scores = evaluate(rounded(model), unseen, o.size, o.batch_size)
+    card = {
+        "size": o.size,
+        "data": f"Carvana Image Masking Challenge, {len(known.ids)} cars, {len(known)} photos",
+        "protocol": f"{o.epochs} epochs, batch {o.batch_size}, one-cycle Adam with peak {o.lr:g}, binary "
+        f"cross-entropy, {f'mirrored with probability {o.flip:g}' if o.flip else 'no augmentation'}, seed 0",
+        "scored_on": f"{len(unseen.ids)} other cars, {len(unseen)} photos, at their own size; split by car, seed 0",
+        "dice": round(scores.dice.mean(), 5),
+        "worst": round(scores.dice.min(), 5),
+        "minutes": round(history.seconds / 60, 1),
+        "threads": torch.get_num_threads(),
+        "date": str(date.today()),
+    }
+    print(models.ship(model, card).read_text())
+
+
+if __name__ == "__main__":
+    main()

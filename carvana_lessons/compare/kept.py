@@ -1,0 +1,90 @@
+"""What was measured for this book on real photos and is too long for a chapter: tables that come with it."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from carvana_lessons.compare.table import summarise
+from carvana_lessons.errors import CarvanaError
+from carvana_lessons.files import replacing
+
+PACKAGE = Path(__file__).parents[1]
+# In the repository they stand in the book; the wheel, which has no book, carries a copy.
+PLACES = (PACKAGE.parent / "book" / "results", PACKAGE / "results")
+TABLES = ("runs", "cars", "speeds")
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A comparison that was made once, by a command that anybody with the photos can repeat.
+
+    Attributes:
+        about: command, commit, protocol, photos, hours of training, when it began, torch, device, threads.
+        runs: a row a run: network, seed, dice, worst, parameters, …  cars: a row a run and car: dice.
+        speeds: a row a network: train_ms, test_ms, memory_mb; empty where they were not measured.
+    """
+
+    about: dict
+    runs: pd.DataFrame
+    cars: pd.DataFrame
+    speeds: pd.DataFrame
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """As `carvana_lessons.compare.summarise` makes it."""
+        return summarise(self.runs, self.cars, self.speeds.to_dict("index"))
+
+
+def measured(name: str) -> Measured:
+    """A comparison of the book, by name.
+
+    Raises: CarvanaError for a name that is not there.
+    Lesson: 09.
+    """
+    home = next((place for place in PLACES if place.is_dir()), PLACES[0])
+    folder = home / name
+    if not (folder / "about.json").exists():
+        there = ", ".join(sorted(f.parent.name for f in home.glob("*/about.json")))
+        raise CarvanaError(f"No results called {name!r} come with the course; there are {there or 'none'}.")
+    tables = {table: pd.read_csv(folder / f"{table}.csv") for table in TABLES if (folder / f"{table}.csv").exists()}
+    speeds = tables.pop("speeds", pd.DataFrame(columns=["network"])).set_index("network")
+    return Measured(json.loads((folder / "about.json").read_text(encoding="utf-8")), speeds=speeds, **tables)
+
+
+def keep(out: Path, folder: Path, commit: str, command: str | None = None) -> Path:
+    """Copy the numbers of a comparison to where the book keeps them; no photo and no weights come along.
+
+    Args:
+        out: the folder that `compare` or ``benchmarks beyond`` filled.  folder: to write.
+        commit: of the code that made them.  command: that made them; None for what `compare` was told.
+    Returns: ``folder``.
+    Raises: CarvanaError if nothing is done in ``out``.
+    """
+    if not (out / "runs.csv").exists():
+        raise CarvanaError(f"There is no runs.csv in {out}; run the comparison first.")
+    tables = {name: pd.read_csv(out / f"{name}.csv") for name in ("runs", "cars")}
+    speeds = {file.stem: json.loads(file.read_text()) for file in sorted((out / "speed").glob("*.json"))}
+    if speeds:
+        tables["speeds"] = pd.DataFrame.from_dict(speeds, orient="index").rename_axis("network").reset_index()
+    settings = json.loads((out / "protocol.json").read_text())
+    about = {"command": command or _command(tables["runs"], settings["protocol"]), "commit": commit} | settings
+    about["hours"] = round(tables["runs"]["seconds"].sum() / 3600, 2)
+    for file in sorted(out.glob("*/run.json"))[-1:]:
+        run = json.loads(file.read_text())
+        about |= {key: run[key] for key in ("began", "torch", "device", "threads")}
+    for name, table in tables.items():
+        with replacing(folder / f"{name}.csv") as file:
+            table.round(6).to_csv(file, index=False)
+    with replacing(folder / "about.json") as file:
+        file.write_text(json.dumps(about, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    return folder
+
+
+def _command(runs: pd.DataFrame, protocol: dict) -> str:
+    """What `carvana-lessons compare` was told, from what it left."""
+    options = [("network", name) for name in dict.fromkeys(runs["network"])]
+    options += [("seed", seed) for seed in sorted(set(runs["seed"]))]
+    options += [(name.replace("_", "-"), value or 0) for name, value in protocol.items()]
+    return "carvana-lessons compare PHOTOS OUT " + " ".join(f"--{name} {value}" for name, value in options)

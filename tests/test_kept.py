@@ -1,0 +1,92 @@
+"""Results that come with the course: whole, told where from, and the same after a copy."""
+
+import json
+
+import pandas as pd
+import pytest
+import torch
+
+from carvana_lessons import models
+from carvana_lessons.compare import LEADERBOARD, keep, measured, reported, summarise
+from carvana_lessons.compare.kept import PLACES
+from carvana_lessons.errors import CarvanaError
+
+NAMES = sorted(file.parent.name for file in PLACES[0].glob("*/about.json"))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_result_says_where_it_is_from_and_fits_together(name):
+    found = measured(name)
+    assert {"command", "commit", "protocol", "photos", "hours", "torch", "threads"} <= set(found.about)
+    assert len(found.about["commit"]) >= 7
+    means = found.cars.groupby(["network", "seed"])["dice"].mean()  # all cars have 16 photos
+    for run in found.runs.itertuples():
+        assert run.dice == pytest.approx(means[run.network, run.seed], abs=2e-6)
+    assert not found.table[["dice", "difference", "low", "high"]].isna().any(axis=None)
+
+
+def test_they_are_numbers_and_nothing_else():
+    files = [f for f in PLACES[0].rglob("*") if f.is_file()]
+    assert {f.suffix for f in files} == {".csv", ".json"} and sum(f.stat().st_size for f in files) < 300_000
+
+
+def test_the_reported_table_is_the_defenses():
+    table = reported()
+    for name, row in table.iterrows():
+        with torch.device("meta"):
+            network = models.create(name)
+        assert models.count_parameters(network) == row.parameters
+    # Slides [B], "Summary": the error decreased by 32.3 % and 23.8 %.
+    error = table["error"]
+    assert 100 * (1 - error["maskingnet"] / error["unet"]) == pytest.approx(32.3, abs=0.05)
+    assert 100 * (1 - error["maskingnet"] / error["segnet"]) == pytest.approx(23.8, abs=0.05)
+    assert list(LEADERBOARD) == sorted(LEADERBOARD, reverse=True) and len(LEADERBOARD) == 12
+
+
+@pytest.fixture
+def out(tmp_path):
+    folder = tmp_path / "out"
+    (folder / "speed").mkdir(parents=True)
+    (folder / "unet-seed0").mkdir()
+    runs = {
+        "network": ["unet", "arc1"],
+        "seed": [0, 0],
+        "dice": [0.9, 0.95],
+        "parameters": [7, 8],
+        "seconds": [1800] * 2,
+    }
+    cars = {"network": ["unet"] * 2 + ["arc1"] * 2, "seed": 0, "car": ["a", "b"] * 2, "dice": [0.85, 0.95, 0.9, 1.0]}
+    pd.DataFrame(runs).to_csv(folder / "runs.csv", index=False)
+    pd.DataFrame(cars).to_csv(folder / "cars.csv", index=False)
+    speed = {"train_ms": 1.5, "test_ms": 0.5, "memory_mb": 10.0, "device": "cpu", "threads": 1}
+    (folder / "speed" / "arc1.json").write_text(json.dumps(speed))
+    protocol = {"protocol": {"size": 64, "width": None, "batch_size": 4}, "photos": {"cars": 2}}
+    (folder / "protocol.json").write_text(json.dumps(protocol))
+    run = {"began": "2020-01-01", "torch": "2.2", "device": "cpu", "threads": 1, "network": "unet"}
+    (folder / "unet-seed0" / "run.json").write_text(json.dumps(run))
+    return folder
+
+
+def test_what_is_kept_comes_back(out, tmp_path, monkeypatch):
+    monkeypatch.setattr("carvana_lessons.compare.kept.PLACES", (tmp_path / "results",))
+    keep(out, tmp_path / "results" / "mine", commit="abc1234")
+    found = measured("mine")
+    assert found.about["command"].startswith(
+        "carvana-lessons compare PHOTOS OUT --network unet --network arc1 --seed 0"
+    )
+    assert "--width 0" in found.about["command"] and "--batch-size 4" in found.about["command"]
+    assert found.about["hours"] == 1.0 and found.about["began"] == "2020-01-01"
+    table = found.table.set_index("network")
+    assert table.loc["arc1", "difference"] == pytest.approx(0.05) and table.loc["arc1", "train_ms"] == 1.5
+    expected = summarise(found.runs, found.cars)
+    assert table["dice"].tolist() == expected["dice"].tolist()
+
+
+def test_what_is_not_there_is_said(out, tmp_path, monkeypatch):
+    with pytest.raises(CarvanaError, match=r"No results called 'networks-9'.*networks-128"):
+        measured("networks-9")
+    with pytest.raises(CarvanaError, match=r"no runs\.csv"):
+        keep(tmp_path, tmp_path / "results", commit="abc1234")
+    monkeypatch.setattr("carvana_lessons.compare.kept.PLACES", (tmp_path / "nowhere",))
+    with pytest.raises(CarvanaError, match="there are none"):
+        measured("networks-128")
