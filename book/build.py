@@ -92,6 +92,13 @@ def package_digest() -> str:
     return digest_of_text(sys.version, *versions, digest_of_tree(ROOT / "carvana_lessons"))
 
 
+def key(notebook: Path, setting: str) -> str:
+    """What an execution of a notebook follows from; the tables of long runs count for whoever reads them."""
+    text = notebook.read_text(encoding="utf-8")
+    tables = digest_of_tree(SOURCE / "results") if "measured(" in text else ""
+    return digest_of_text(text, setting, tables)
+
+
 def load_record() -> dict[str, dict]:
     try:
         return json.loads(RECORD.read_text())
@@ -111,9 +118,7 @@ def copy_sources(record: dict[str, dict], setting: str) -> list[Path]:
         name = source.relative_to(SOURCE)
         copy = COPY / name
         if source.suffix == ".ipynb":
-            if copy.exists() and record.get(str(name), {}).get("key") == digest_of_text(
-                digest(source), setting
-            ):
+            if copy.exists() and record.get(str(name), {}).get("key") == key(source, setting):
                 continue
             stale.append(copy)
         elif copy.exists() and digest(copy) == digest(source):
@@ -167,22 +172,28 @@ def execute(
         if copy is not None and case.find("failure") is None and case.find("error") is None:
             drop_empty_outputs(copy)
             name = copy.relative_to(COPY)
-            key = digest_of_text(digest(SOURCE / name), setting)
-            record[str(name)] = {"key": key, "seconds": round(float(case.get("time", 0)), 1), **run}
+            seconds = round(float(case.get("time", 0)), 1)
+            record[str(name)] = {"key": key(SOURCE / name, setting), "seconds": seconds, **run}
     RECORD.write_text(json.dumps(record, indent=1))
     report.unlink()
     return code
 
 
 def drop_empty_outputs(notebook: Path) -> None:
-    """Take out what a finished progress bar leaves: an output with nothing in it is a gap in the page."""
+    """Take out what a page has no use for: what a finished progress bar leaves, and widgets that need a kernel.
+
+    An output with nothing in it is a gap in the page; of a cell tagged ``remove-cell``, which the page does not show,
+    the widget would still bring its scripts along, from a foreign server.
+    """
     text = json.loads(notebook.read_text(encoding="utf-8"))
+    text["metadata"].pop("widgets", None)
     for cell in text["cells"]:
         if cell["cell_type"] == "code":
+            live = "remove-cell" in cell["metadata"].get("tags", [])
             cell["outputs"] = [
                 output
                 for output in cell["outputs"]
-                if "".join(output.get("data", {}).get("text/html", "something"))
+                if not live and "".join(output.get("data", {}).get("text/html", "something"))
             ]
     notebook.write_text(json.dumps(text, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
 

@@ -26,7 +26,13 @@ commands.add_typer(course_commands, name="course")
 
 Book = Annotated[Path, typer.Option(help="The folder of the chapters.")]
 Folder = Annotated[Path, typer.Argument(help="A folder in Kaggle's layout: train/, train_masks/, metadata.csv.")]
-Weights = Annotated[list[Path], typer.Option("--weights", help="A checkpoint; repeat it to average several.")]
+Weights = Annotated[
+    list[Path],
+    typer.Option(
+        "--weights",
+        help="A checkpoint, or a network whose weights come with the package; repeat it to average several.",
+    ),
+]
 Size = Annotated[int, typer.Option(help="Side of the square that the network sees, in pixels.")]
 Batch = Annotated[int, typer.Option(help="Photos a step.")]
 Flip = Annotated[bool, typer.Option("--flip", help="Average with the answer for the mirrored photo.")]
@@ -263,7 +269,7 @@ def refresh_course(book: Book = Path("book")) -> None:
 @course_commands.command("results")
 def keep_results(
     out: Annotated[Path, typer.Argument(help="The folder that `compare` filled.")],
-    name: Annotated[str, typer.Argument(help="Of the results, as chapter 9 asks for them: networks-256.")],
+    name: Annotated[str, typer.Argument(help="Of the results, as chapter 9 asks for them: six-networks.")],
     commit: Annotated[str, typer.Option(help="Of the code that made them.")] = "unknown",
     command: Annotated[str | None, typer.Option(help="That made them; unset, what `compare` was told.")] = None,
     book: Book = Path("book"),
@@ -287,11 +293,16 @@ def set_course_repository(
 
 
 def _networks(weights: list[Path]) -> list:
-    """The networks of some checkpoints, on the fastest device."""
+    """The networks of some checkpoints or names, on the fastest device."""
+    from carvana_lessons import models
     from carvana_lessons.checkpoint import load_model
     from carvana_lessons.course import find_device
 
-    return [load_model(path).to(find_device()) for path in weights]
+    names, device = models.shipped(), find_device()
+    return [
+        (models.create(w.name, weights="carvana") if str(w) in names and not w.exists() else load_model(w)).to(device)
+        for w in weights
+    ]
 
 
 def _size(text: str) -> tuple[int, int]:

@@ -11,6 +11,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
+from carvana_lessons.cutout import feather, transparent
 from carvana_lessons.data import CarFolder, read_photo, read_resized, submission_line
 from carvana_lessons.errors import CarvanaError, DataError
 from carvana_lessons.evaluate import car_logits, enlarge, filled, predict
@@ -127,8 +128,7 @@ def _write_mask(file: Path, out: Path, logit: Tensor, cut_outs: bool) -> None:
     full = enlarge(logit, (height, width))[0, 0].cpu()
     _write(out / f"{file.stem}_mask.png", (full > 0).numpy().astype(np.uint8) * 255)
     if cut_outs:
-        alpha = (full.sigmoid() * 255).round().to(torch.uint8).numpy()
-        _write(out / f"{file.stem}_cut_out.png", np.dstack([read_photo(file), alpha]))
+        _write(out / f"{file.stem}_cut_out.png", transparent(read_photo(file), feather(full)))
 
 
 def _write(path: Path, pixels: np.ndarray) -> None:

@@ -103,15 +103,34 @@ def test_the_package_is_part_of_what_a_page_is_made_from(build, tmp_path):
     assert len({first, second, build.package_digest()}) == 3
 
 
+def test_tables_of_long_runs_count_for_whoever_reads_them(build):
+    (build.SOURCE / "results" / "six").mkdir(parents=True)
+    table = build.SOURCE / "results" / "six" / "runs.csv"
+    keys = []
+    for text in ("dice\n0.5\n", "dice\n0.6\n"):
+        table.write_text(text)
+        notebooks = [notebook("compare.measured('six')"), notebook("6 * 7")]
+        for k, content in enumerate(notebooks):
+            (build.SOURCE / f"{k}.ipynb").write_text(content)
+        keys.append([build.key(build.SOURCE / f"{k}.ipynb", "setting") for k in (0, 1)])
+    assert keys[0][0] != keys[1][0] and keys[0][1] == keys[1][1]
+
+
 def test_what_a_progress_bar_leaves_is_no_gap_in_the_page(build, tmp_path):
     def html(text):
         return {"output_type": "display_data", "data": {"text/html": text, "text/plain": "x"}, "metadata": {}}
 
     printed = {"output_type": "stream", "name": "stdout", "text": ["a"]}
     outputs = [html([]), html(""), html(["<p>kept</p>"]), printed]
-    cells = [{"cell_type": "code", "id": "a", "source": "", "outputs": outputs}, {"cell_type": "markdown", "id": "b"}]
+    cells = [
+        {"cell_type": "code", "id": "a", "metadata": {}, "source": "", "outputs": outputs},
+        {"cell_type": "markdown", "id": "b", "metadata": {}},
+        {"cell_type": "code", "id": "c", "metadata": {"tags": ["remove-cell"]}, "outputs": [html("<p>a live one</p>")]},
+    ]
     path = tmp_path / "a.ipynb"
-    path.write_text(json.dumps({"cells": cells}))
+    path.write_text(json.dumps({"cells": cells, "metadata": {"widgets": {"state": 1}, "kernelspec": {}}}))
     build.drop_empty_outputs(path)
-    left = json.loads(path.read_text())["cells"]
-    assert left[0]["outputs"] == outputs[2:] and left[1] == cells[1]
+    left = json.loads(path.read_text())
+    assert left["cells"][0]["outputs"] == outputs[2:] and left["cells"][1] == cells[1]
+    # A widget brings scripts of a foreign server into the page, even of a cell that the page does not show.
+    assert left["cells"][2]["outputs"] == [] and left["metadata"] == {"kernelspec": {}}

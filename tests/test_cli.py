@@ -106,6 +106,24 @@ def test_train_evaluate_predict_submit(run, make_folder, tmp_path, monkeypatch):
         assert np.array_equal(data.rle_decode(code, png.shape) > 0, png)
 
 
+def test_weights_that_come_with_the_package_are_named(run, tmp_path):
+    """A drawn car at full size, and a network that saw none but real ones: near enough to be no accident."""
+    import numpy as np
+    from PIL import Image
+
+    from carvana_lessons import data, studio
+
+    cars = data.CarFolder(studio.make(tmp_path / "photos", cars=1, size=(480, 320), progress=False))
+    done = run("predict", tmp_path / "photos" / "train", tmp_path / "masks", "--weights", "unet-small", "--cut-outs")
+    assert done.returncode == 0, done.stderr
+    for photo in cars:
+        mask = np.asarray(Image.open(tmp_path / "masks" / f"{photo.name}_mask.png")) > 0
+        alpha = np.asarray(Image.open(tmp_path / "masks" / f"{photo.name}_cut_out.png"))[..., 3]
+        truth = data.read_mask(photo.mask) > 0
+        assert (mask & truth).sum() > 0.6 * (mask | truth).sum()
+        assert np.array_equal(alpha > 127, mask)
+
+
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [

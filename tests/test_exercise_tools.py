@@ -13,7 +13,7 @@ import torch
 
 from carvana_lessons.errors import CarvanaError
 from carvana_lessons.exercises import ex02, ex05
-from carvana_lessons.exercises.chapters import CHAPTERS, chapter
+from carvana_lessons.exercises.chapters import CHAPTERS, PAGES, chapter
 from carvana_lessons.exercises.compare import difference, shown
 from carvana_lessons.exercises.notebook import export, refresh
 from carvana_lessons.exercises.quiz import Choice, Question
@@ -252,7 +252,7 @@ def test_the_chapters_hold_the_exercises_as_they_are(name):
 
 
 def test_all_chapters_have_exercises():
-    assert sorted(CHAPTERS) == sorted(path.stem for path in BOOK.glob("*.ipynb"))
+    assert sorted([*CHAPTERS, *PAGES]) == sorted(path.stem for path in BOOK.glob("*.ipynb"))
 
 
 def test_copies_for_a_class(tmp_path):
@@ -266,7 +266,7 @@ def test_copies_for_a_class(tmp_path):
     name = "05-segnet-unpooling.ipynb"
     student = (tmp_path / "students" / name).read_text()
     assert json.loads(student) == json.loads((BOOK / name).read_text())
-    assert not (tmp_path / "students" / "Untitled.ipynb").exists()
+    assert {path.stem for path in (tmp_path / "students").iterdir()} == {*CHAPTERS, *PAGES}  # not Untitled.ipynb
     export(BOOK, tmp_path / "instructors", solutions=True)
     cells = {c["id"]: "".join(c["source"]) for c in json.loads((tmp_path / "instructors" / name).read_text())["cells"]}
     assert cells["exercise-1-stub"] == ex05.read_an_index.answer

@@ -60,7 +60,7 @@ def out(tmp_path):
     pd.DataFrame(cars).to_csv(folder / "cars.csv", index=False)
     speed = {"train_ms": 1.5, "test_ms": 0.5, "memory_mb": 10.0, "device": "cpu", "threads": 1}
     (folder / "speed" / "arc1.json").write_text(json.dumps(speed))
-    protocol = {"protocol": {"size": 64, "width": None, "batch_size": 4}, "photos": {"cars": 2}}
+    protocol = {"protocol": {"size": 64, "width": None, "batch_size": 4, "lr": 2e-3}, "photos": {"cars": 2}}
     (folder / "protocol.json").write_text(json.dumps(protocol))
     run = {"began": "2020-01-01", "torch": "2.2", "device": "cpu", "threads": 1, "network": "unet"}
     (folder / "unet-seed0" / "run.json").write_text(json.dumps(run))
@@ -74,7 +74,7 @@ def test_what_is_kept_comes_back(out, tmp_path, monkeypatch):
     assert found.about["command"].startswith(
         "carvana-lessons compare PHOTOS OUT --network unet --network arc1 --seed 0"
     )
-    assert "--width 0" in found.about["command"] and "--batch-size 4" in found.about["command"]
+    assert found.about["command"].endswith("--size 64 --width 0 --batch-size 4")  # lr is the usual one
     assert found.about["hours"] == 1.0 and found.about["began"] == "2020-01-01"
     table = found.table.set_index("network")
     assert table.loc["arc1", "difference"] == pytest.approx(0.05) and table.loc["arc1", "train_ms"] == 1.5
@@ -83,10 +83,10 @@ def test_what_is_kept_comes_back(out, tmp_path, monkeypatch):
 
 
 def test_what_is_not_there_is_said(out, tmp_path, monkeypatch):
-    with pytest.raises(CarvanaError, match=r"No results called 'networks-9'.*networks-128"):
-        measured("networks-9")
+    with pytest.raises(CarvanaError, match=r"No results called 'nine-networks'.*eight-networks"):
+        measured("nine-networks")
     with pytest.raises(CarvanaError, match=r"no runs\.csv"):
         keep(tmp_path, tmp_path / "results", commit="abc1234")
     monkeypatch.setattr("carvana_lessons.compare.kept.PLACES", (tmp_path / "nowhere",))
     with pytest.raises(CarvanaError, match="there are none"):
-        measured("networks-128")
+        measured("eight-networks")

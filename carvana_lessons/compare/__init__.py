@@ -5,7 +5,7 @@ from carvana_lessons.compare.protocol import Protocol
 from carvana_lessons.compare.reported import LEADERBOARD, reported
 from carvana_lessons.compare.runs import compare
 from carvana_lessons.compare.speed import Speed, measure_speed
-from carvana_lessons.compare.table import interval, markdown, summarise
+from carvana_lessons.compare.table import interval, markdown, paired, summarise
 
 __all__ = [
     "LEADERBOARD",
@@ -18,6 +18,7 @@ __all__ = [
     "markdown",
     "measure_speed",
     "measured",
+    "paired",
     "reported",
     "summarise",
 ]

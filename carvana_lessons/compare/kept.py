@@ -1,11 +1,12 @@
 """What was measured for this book on real photos and is too long for a chapter: tables that come with it."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import pandas as pd
 
+from carvana_lessons.compare.protocol import Protocol
 from carvana_lessons.compare.table import summarise
 from carvana_lessons.errors import CarvanaError
 from carvana_lessons.files import replacing
@@ -71,8 +72,8 @@ def keep(out: Path, folder: Path, commit: str, command: str | None = None) -> Pa
     settings = json.loads((out / "protocol.json").read_text())
     about = {"command": command or _command(tables["runs"], settings["protocol"]), "commit": commit} | settings
     about["hours"] = round(tables["runs"]["seconds"].sum() / 3600, 2)
-    for file in sorted(out.glob("*/run.json"))[-1:]:
-        run = json.loads(file.read_text())
+    runs = [json.loads(file.read_text()) for file in out.glob("*/run.json")]
+    for run in sorted(runs, key=lambda run: run["began"])[:1]:
         about |= {key: run[key] for key in ("began", "torch", "device", "threads")}
     for name, table in tables.items():
         with replacing(folder / f"{name}.csv") as file:
@@ -83,8 +84,9 @@ def keep(out: Path, folder: Path, commit: str, command: str | None = None) -> Pa
 
 
 def _command(runs: pd.DataFrame, protocol: dict) -> str:
-    """What `carvana-lessons compare` was told, from what it left."""
+    """What `carvana-lessons compare` was told, from what it left; settings that are the default are not repeated."""
+    usual = asdict(Protocol())
     options = [("network", name) for name in dict.fromkeys(runs["network"])]
     options += [("seed", seed) for seed in sorted(set(runs["seed"]))]
-    options += [(name.replace("_", "-"), value or 0) for name, value in protocol.items()]
+    options += [(k.replace("_", "-"), value or 0) for k, value in protocol.items() if value != usual[k]]
     return "carvana-lessons compare PHOTOS OUT " + " ".join(f"--{name} {value}" for name, value in options)

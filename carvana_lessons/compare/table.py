@@ -26,7 +26,7 @@ def summarise(runs: pd.DataFrame, by_car: pd.DataFrame, speeds: Mapping[str, dic
     rows = []
     for name in names:
         own = runs[runs["network"] == name]
-        difference, low, high = interval(_paired(by_car, name, baseline))
+        difference, low, high = interval(paired(by_car, name, baseline))
         rows.append(
             {
                 "network": name,
@@ -46,6 +46,19 @@ def summarise(runs: pd.DataFrame, by_car: pd.DataFrame, speeds: Mapping[str, dic
     return table
 
 
+def paired(by_car: pd.DataFrame, name: str, other: str) -> pd.Series:
+    """How much better one network is than another, car by car: what the cars have in common drops out.
+
+    Args:
+        by_car: as for `summarise`.  name, other: networks.
+    Returns: Dice of ``name`` minus Dice of ``other``, mean over the seeds that both have, by car.
+    Lesson: 09.
+    """
+    table = by_car.pivot_table(index=["seed", "car"], columns="network", values="dice")
+    both = table[[name]].assign(other=table[other]).dropna()
+    return (both[name] - both["other"]).groupby("car").mean()
+
+
 def interval(differences: np.ndarray, level: float = 0.95, seed: int = 0) -> tuple[float, float, float]:
     """Mean of paired differences and its percentile bootstrap interval.
 
@@ -62,13 +75,6 @@ def interval(differences: np.ndarray, level: float = 0.95, seed: int = 0) -> tup
     draws = np.random.default_rng(seed).integers(len(differences), size=(RESAMPLES, len(differences)))
     low, high = np.quantile(differences[draws].mean(axis=1), [(1 - level) / 2, (1 + level) / 2])
     return float(differences.mean()), float(low), float(high)
-
-
-def _paired(by_car: pd.DataFrame, name: str, baseline: str) -> np.ndarray:
-    """A difference a car, mean over the seeds that both networks have."""
-    table = by_car.pivot_table(index=["seed", "car"], columns="network", values="dice")
-    both = table[[name]].assign(other=table[baseline]).dropna()
-    return (both[name] - both["other"]).groupby("car").mean().to_numpy()
 
 
 def markdown(table: pd.DataFrame) -> str:

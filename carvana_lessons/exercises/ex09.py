@@ -1,4 +1,4 @@
-"""Exercises of chapter 9: a lead in errors and in pixels, pairs in the same order, wrong pixels at full size, cars drawn."""
+"""Exercises of chapter 9: a lead in pixels, pairs in the same order, wrong pixels at full size, cars drawn."""
 
 from itertools import combinations, pairwise
 
@@ -10,40 +10,31 @@ from carvana_lessons.exercises.base import Exercise, Function, Value
 from carvana_lessons.exercises.quiz import Choice, Question, Quiz
 
 _FIRST, _TWELFTH, _CAR = 0.997332, 0.997085, 600_000
-_LEAD = _FIRST - _TWELFTH
+_LEAD, _ERROR, _BOTH_MASKS = _FIRST - _TWELFTH, 1 - _TWELFTH, 2 * _CAR
+_PERCENT = 100 * _LEAD / _ERROR
 # Rounded answers are right, too: nobody reads a fourth digit from such a table.
 _percent = Value(
-    100 * _LEAD / (1 - _TWELFTH),
+    _PERCENT,
     {
-        "the lead is to be compared with the 12th place's error, 1 − 0.997085, not with the 1st place's": 100
-        * _LEAD
-        / (1 - _FIRST),
-        "that is a share; times 100 it is a percentage": _LEAD / (1 - _TWELFTH),
+        "the lead is to be compared with the 12th place's error, not with the 1st place's": 100 * _LEAD / (1 - _FIRST),
+        "that is a share; times 100 it is a percentage": _PERCENT / 100,
         "that is the difference of the two Dice; divide it by the 12th place's error": _LEAD,
         "that is the difference of the two Dice in percentage points; divide it by the 12th place's error": 100 * _LEAD,
-        "the lead is to be compared with an error, 1 − Dice, not with Dice": 100 * _LEAD / (_FIRST - 2 * _LEAD),
-        "that is the part of the error that is left, and you are asked for the part that is gone": 100
-        * (1 - _FIRST)
-        / (1 - _TWELFTH),
-        "the sign is exchanged: the 1st place has less error": -100 * _LEAD / (1 - _TWELFTH),
+        "that is the part of the error that is left, and you are asked for the part that is gone": 100 - _PERCENT,
+        "the sign is exchanged: the 1st place has less error": -_PERCENT,
     },
     close=0.02,
 )
 _pixels = Value(
-    _LEAD * 2 * _CAR,
+    _LEAD * _BOTH_MASKS,
     {
         "Dice divides by both masks together, |X| + |Y|, and each of them has 600,000 pixels": _LEAD * _CAR,
         "the size of the photo does not enter into Dice; only |X| + |Y| does": _LEAD * 1918 * 1280,
-        "that many pixels are wrong in the 12th place's mask; how many fewer are it in the 1st place's": (1 - _TWELFTH)
-        * 2
-        * _CAR,
-        "that many pixels are still wrong in the 1st place's mask; the difference was asked for": (1 - _FIRST)
-        * 2
-        * _CAR,
-        "that is the percentage of 600,000; the pixels follow from the difference of the two Dice": 100
-        * _LEAD
-        / (1 - _TWELFTH)
-        * _CAR,
+        "that many pixels are wrong in the 12th place's mask; the difference was asked for": _ERROR * _BOTH_MASKS,
+        "that many pixels are wrong in the 1st place's mask; the difference was asked for": (1 - _FIRST) * _BOTH_MASKS,
+        "that is the percentage of 600,000; the pixels follow from the difference of the two Dice": _PERCENT
+        * _CAR
+        / 100,
     },
     close=0.02,
 )
@@ -75,8 +66,8 @@ my_percent = 100 * (first - twelfth) / (1 - twelfth)
 my_pixels = (first - twelfth) * 2 * 600_000
 """,
     explanation="8.5 % of the error is 296 pixels of a photo that has 2.5 million. A car's outline in such a photo is "
-    "thousands of pixels long, so the whole lead is a line that lies better by a small part of a pixel. And the "
-    "twelfth may be a few photos' luck away from the eleventh; the leaderboard gives no interval.",
+    "thousands of pixels long, so the whole lead is a line that lies better by a small part of a pixel. How much "
+    "of it is luck with the photos a leaderboard does not say: it gives no interval.",
     judge=_judge_lead,
     faults={
         _NUMBERS.format(0.0847, 296): "times 100",
@@ -88,7 +79,8 @@ my_pixels = (first - twelfth) * 2 * 600_000
         _NUMBERS.format(8.47, 148): "both masks together",
         _NUMBERS.format(8.47, 606): "size of the photo",
         _NUMBERS.format(8.47, 3498): "12th place's mask",
-        _NUMBERS.format(8.47, 3202): "still wrong",
+        _NUMBERS.format(8.47, 3202): "1st place's mask",
+        _NUMBERS.format(8.47, 50_841): "percentage of 600,000",
         _NUMBERS.format(8.47, -296): "-296 is not it",
     },
 )
@@ -131,8 +123,9 @@ same_order = Exercise(
     "```python\n"
     "from carvana_lessons.compare import measured, reported\n"
     "\n"
-    'table = reported().join(measured("networks-128").table.set_index("network").dice, rsuffix="_here")\n'
-    "my_agreement(table.dice.to_numpy(), table.dice_here.to_numpy())\n"
+    "theirs = reported().dice\n"
+    'ours = measured("six-networks").table.set_index("network").dice[theirs.index]\n'
+    "my_agreement(theirs.to_numpy(), ours.to_numpy())\n"
     "```",
     stub="def my_agreement(first, second):\n    return ...",
     hints=(
@@ -150,9 +143,9 @@ def my_agreement(first, second):
     alike = [(first[i] > first[j]) == (second[i] > second[j]) for i, j in pairs]
     return sum(alike) / len(pairs)
 """,
-    explanation="Two tables that have nothing to do with each other agree on half of the pairs, on average, so read "
-    "the number from 0.5 up, not from 0. Six networks make 15 pairs, few enough for luck. Kendall's tau is the same "
-    "count on a scale from −1 to 1: twice the share, minus 1.",
+    explanation="Two tables that have nothing to do with each other agree on half of the pairs, on average, so "
+    "compare the number with 0.5, not with 0. Six networks make 15 pairs, few enough for luck. Kendall's tau is the "
+    "same count on a scale from −1 to 1: twice the share, minus 1.",
     judge=Function(
         _agreement,
         [(np.array(first), np.array(second)) for first, second in _TABLES],
@@ -209,6 +202,18 @@ def _missed(logits, mask):
     return (~(_large(logits, mask) > 0) & mask.bool()).sum().item()
 
 
+def _false_car(logits, mask):
+    return _wrong(logits, mask) - _missed(logits, mask)
+
+
+def _cut_first(logits, mask):
+    return _count(_large((logits > 0).float(), mask) > 0.5, mask)
+
+
+def _by_centres(logits, mask):
+    return _count(_large(logits, mask, align_corners=True) > 0, mask)
+
+
 def _dice(logits, mask):
     return 1 - _wrong(logits, mask) / ((_large(logits, mask) > 0).sum() + mask.sum()).item()
 
@@ -223,7 +228,11 @@ def _blob(height: int, width: int, seed: int) -> tuple[torch.Tensor, torch.Tenso
     return logits, truth.to(torch.uint8)
 
 
-_HALF = (torch.tensor([[-1.0, 4.0]]), torch.tensor([[0, 1, 1, 1], [1, 1, 1, 1]], dtype=torch.uint8))
+# The outline lies between the two pixels, nearer to the one that is less sure.
+_SMALL = [
+    (torch.tensor([[-1.0, 4.0]]), torch.tensor([[0, 1, 1, 1], [0, 1, 1, 0]], dtype=torch.uint8)),
+    (torch.tensor([[-3.0, 7.0]]), torch.tensor([[1, 0, 1, 1], [0, 0, 1, 1]], dtype=torch.uint8)),
+]
 
 full_size = Exercise(
     title="Wrong at full size",
@@ -253,19 +262,15 @@ def my_wrong(logits, mask):
     "follows: 1 − wrong / (|X| + |Y|).",
     judge=Function(
         _wrong,
-        [_HALF, _blob(5, 7, 0), _blob(6, 4, 1), _blob(9, 8, 2)],
+        [*_SMALL, _blob(5, 7, 0), _blob(6, 4, 1)],
         {
             "you cut first and enlarged then, pixel by pixel; enlarge the logits, then cut": lambda logits, mask: (
                 _count(_large((logits > 0).float(), mask, "nearest") > 0, mask)
             ),
-            "you cut first and enlarged then; even bilinearly the sure and the unsure are alike by then": lambda logits, mask: (
-                _count(_large((logits > 0).float(), mask) > 0.5, mask)
-            ),
+            "you cut first and enlarged then; even bilinearly the sure and the unsure are alike by then": _cut_first,
             "a mask that was enlarged bilinearly and cut at 0 grows by every pixel that car touches; enlarge the "
             "logits": lambda logits, mask: _count(_large((logits > 0).float(), mask) > 0, mask),
-            "with `align_corners=True` the centres of the corner pixels were laid upon each other": lambda logits, mask: (
-                _count(_large(logits, mask, align_corners=True) > 0, mask)
-            ),
+            "with `align_corners=True` the centres of the corner pixels were laid upon each other": _by_centres,
             "you enlarged probabilities; near 0 and 1 these hardly tell how sure the network is": lambda logits, mask: (
                 _count(_large(logits.sigmoid(), mask) > 0.5, mask)
             ),
@@ -280,9 +285,7 @@ def my_wrong(logits, mask):
             ),
             "those are the pixels that are right": lambda logits, mask: mask.numel() - _wrong(logits, mask),
             "car that was missed is half of it; background that was called car is wrong, too": _missed,
-            "car that was missed is wrong, too, and you counted only background that was called car": lambda logits, mask: (
-                _wrong(logits, mask) - _missed(logits, mask)
-            ),
+            "car that was missed is wrong, too, and you counted only background that was called car": _false_car,
             "that is the share of wrong pixels; their number was asked for": lambda logits, mask: (
                 _wrong(logits, mask) / mask.numel()
             ),
@@ -411,12 +414,8 @@ quiz = Quiz(
                     "The views of a car go wrong together, and count as independent answers.",
                     right=True,
                 ),
-                Choice(
-                    "An interval that is too wide.", "There are more photos than cars, so it looks surer than it is."
-                ),
-                Choice(
-                    "The same interval; every photo has a car.", "Only if the views of a car had nothing in common."
-                ),
+                Choice("An interval that is too wide.", "More photos than cars make it look surer."),
+                Choice("The same interval; every photo has a car.", "Only if a car's views had nothing in common."),
             ),
         ),
         Question(

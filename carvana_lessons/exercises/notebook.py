@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from carvana_lessons.errors import CarvanaError
-from carvana_lessons.exercises.chapters import CHAPTERS, Chapter, chapter
+from carvana_lessons.exercises.chapters import CHAPTERS, PAGES, Chapter, chapter
 from carvana_lessons.files import building
 
 FIRST, LAST = "## Exercises", "## Summary"
@@ -85,7 +85,7 @@ def solved(notebook: dict, found: Chapter) -> dict:
 
 
 def export(book: Path, out: Path, solutions: bool = False) -> Path:
-    """Write copies of all chapters for a class into a new folder, and beside it a zip file of that folder.
+    """Write copies of all notebooks for a class into a new folder, and beside it a zip file of that folder.
 
     Args:
         book: the folder of the chapters.  out: a new folder.  solutions: with every stub solved and explained.
@@ -98,6 +98,8 @@ def export(book: Path, out: Path, solutions: bool = False) -> Path:
             found = chapter(file.stem)
             notebook = refresh(_read(file), found)  # whatever an author tried in the stubs stays with the author
             write(folder / file.name, solved(notebook, found) if solutions else notebook)
+        for name in PAGES:
+            write(folder / f"{name}.ipynb", _read(Path(book) / f"{name}.ipynb"))
     return Path(shutil.make_archive(str(out), "zip", root_dir=Path(out).parent, base_dir=Path(out).name))
 
 

@@ -3,6 +3,7 @@
 from carvana_lessons.figures import Picture, encode, figure
 from carvana_lessons.show.bars import bars
 from carvana_lessons.show.flipbook import Flipbook, flipbook
+from carvana_lessons.show.intervals import intervals
 from carvana_lessons.show.network import architecture
 from carvana_lessons.show.numbers import numbers
 from carvana_lessons.show.photos import BLUE, GREEN, ORANGE, compare, errors, grid, overlay, shrink
@@ -21,6 +22,7 @@ __all__ = [
     "figure",
     "flipbook",
     "grid",
+    "intervals",
     "numbers",
     "overlay",
     "shrink",

@@ -94,7 +94,7 @@ def compare(photo: np.ndarray, target: np.ndarray, prediction: np.ndarray, alt: 
     return grid(
         [photo, target, prediction, errors(photo, target, prediction)],
         alt,
-        titles=["photo", "target", title or "prediction", f"{wrong:,} wrong: orange missed, blue too much"],
+        titles=["photo", "target", title or "prediction", f"{wrong:,} wrong (orange: missed)"],
     )
 
 

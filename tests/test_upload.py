@@ -1,0 +1,112 @@
+"""A reader's own photo: both forms of FileUpload's value, real files, and what is said about a file that is none."""
+
+import base64
+import io
+import re
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from carvana_lessons import models
+from carvana_lessons.errors import DataError
+from carvana_lessons.upload import cut_out_widget, open_photo, uploaded
+
+
+def picture(size=(60, 40)) -> np.ndarray:
+    """Red above, blue below."""
+    pixels = np.zeros((size[1], size[0], 3), np.uint8)
+    pixels[: size[1] // 2, :, 0] = pixels[size[1] // 2 :, :, 2] = 250
+    return pixels
+
+
+def encoded(pixels: np.ndarray, kind: str = "JPEG", **options) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, format=kind, **options)
+    return buffer.getvalue()
+
+
+def of_7(*files):
+    """As Colab's ipywidgets 7 gives it."""
+    return {n: {"metadata": {"name": n, "type": "", "size": len(c), "lastModified": 0}, "content": c} for n, c in files}
+
+
+def of_8(*files):
+    return tuple({"name": n, "type": "", "size": len(c), "content": memoryview(c)} for n, c in files)
+
+
+@pytest.fixture(scope="module")
+def model():
+    torch.manual_seed(1)
+    return models.create("unet-tiny", width=2).eval()
+
+
+@pytest.mark.parametrize("form", [of_7, of_8])
+def test_the_value_of_either_version_is_read(form):
+    files = [("my car.jpg", encoded(picture())), ("b.png", encoded(picture(), "PNG"))]
+    assert uploaded(form(*files)) == files
+    assert uploaded(form()) == []
+    assert np.abs(open_photo(*uploaded(form(*files))[0]).astype(int) - picture()).mean() < 3
+
+
+def test_a_photo_is_turned_as_exif_says():
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned by a quarter, clockwise
+    stored = np.rot90(picture())  # what the camera wrote
+    photo = open_photo("a.jpg", encoded(stored, quality=95, exif=exif))
+    assert photo.shape == picture().shape
+    assert np.abs(photo.astype(int) - picture()).mean() < 3
+
+
+def test_a_huge_photo_is_shrunk_and_a_small_one_is_not():
+    assert open_photo("a.jpg", encoded(np.zeros((900, 3000, 3), np.uint8)), side=1000).shape == (300, 1000, 3)
+    exif = Image.Exif()
+    exif[0x0112] = 8
+    assert open_photo("a.jpg", encoded(np.zeros((900, 3000, 3), np.uint8), exif=exif), 1000).shape == (1000, 300, 3)
+    assert np.array_equal(open_photo("a.png", encoded(picture(), "PNG")), picture())
+
+
+@pytest.mark.parametrize("mode", ["L", "P", "CMYK", "RGBA", "LA", "1"])
+def test_any_mode_comes_out_as_rgb(mode):
+    kind = "JPEG" if mode == "CMYK" else "PNG"
+    buffer = io.BytesIO()
+    Image.new(mode, (20, 10)).save(buffer, format=kind)
+    photo = open_photo("a", buffer.getvalue())
+    assert photo.shape == (10, 20, 3) and photo.dtype == np.uint8
+    if mode in ("RGBA", "LA"):
+        assert (photo == 255).all()  # what was transparent is white
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"a note", encoded(picture())[:200], b"<svg xmlns='http://www.w3.org/2000/svg'/>"]
+)
+def test_a_file_that_is_no_photo_is_named(content):
+    with pytest.raises(DataError, match=r"notes\.txt is no photo .* choose a JPEG or PNG"):
+        open_photo("notes.txt", content)
+
+
+def choose(box, *files):
+    """What the browser sends when files are chosen."""
+    box.children[0].set_state({"value": [file | {"last_modified": 0} for file in of_8(*files)]})
+    return box.children[1].value
+
+
+def test_the_widget_shows_before_and_after_and_a_png_to_keep(model):
+    box = cut_out_widget(model, 32)
+    page = choose(box, ("my <car>.png", encoded(picture(), "PNG")))
+    assert page.count("<img ") == 3 and "before" in page and "transparent" in page
+    assert "<car>" not in page and "my &lt;car&gt;_cut_out.png" in page
+    assert not re.search(r'(?:src|href)="(?!data:)', page)  # nothing is asked of any server
+    kept = re.search(r'download="[^"]+" [^>]*href="data:image/png;base64,([^"]+)"', page)[1]
+    with Image.open(io.BytesIO(base64.b64decode(kept))) as image:
+        assert image.mode == "RGBA" and image.size == (60, 40)
+        pixels = np.asarray(image)
+    assert (pixels[pixels[..., 3] == 0] == 0).all()
+
+
+def test_the_widget_says_what_is_wrong_and_goes_on(model):
+    box = cut_out_widget(model, 32)
+    page = choose(box, ("<b>.txt", b"a note"))
+    assert page.startswith('<p role="alert">&lt;b&gt;.txt is no photo') and "Traceback" not in page
+    assert "<img " in choose(box, ("a.jpg", encoded(picture())))
