@@ -19,7 +19,7 @@ import torch
 from torch import nn
 
 from carvana_lessons import data, losses, models, studio
-from carvana_lessons.compare.protocol import Protocol, claim
+from carvana_lessons.compare.protocol import Protocol, claim, environment
 from carvana_lessons.evaluate import evaluate
 from carvana_lessons.files import replacing
 from carvana_lessons.pseudo import pseudo_label
@@ -166,6 +166,9 @@ def main() -> None:
     cars = data.CarFolder(o.folder)
     protocol = Protocol(size=o.size, epochs=o.epochs, batch_size=8, lr=4e-3)
     claim(o.out, protocol, cars)
+    if not (about := o.out / "runs" / "run.json").exists():
+        with replacing(about) as file:
+            file.write_text(json.dumps(environment(), indent=1) + "\n")
     print(json.dumps(asdict(protocol)))
     run(Bench(o.out, cars, protocol), o.seeds)
     print(pd.read_csv(o.out / "runs.csv").to_string())

@@ -54,7 +54,7 @@ def main() -> int:
     stale = copy_sources(record, setting)
     # An absolute path: a kernel starts in the notebook's folder, not where the command was typed.
     environment = os.environ | ({"CARVANA_DATA": str(folder)} if "CARVANA_DATA" in os.environ else {})
-    if stale and (code := execute(stale, record, setting, run, environment)):
+    if stale and (code := execute(stale, record, run, environment)):
         return code
     return build_pages()
 
@@ -106,32 +106,35 @@ def load_record() -> dict[str, dict]:
         return {}
 
 
-def copy_sources(record: dict[str, dict], setting: str) -> list[Path]:
-    """Bring ``build/book`` in line with ``book``; return the copies that must be executed."""
+def copy_sources(record: dict[str, dict], setting: str) -> dict[Path, str]:
+    """Bring ``build/book`` in line with ``book``; return the copies that must be executed, and the key of each.
+
+    The keys are of the moment of copying: a source that is edited while its copy runs is stale afterwards.
+    """
     sources = files_of(SOURCE)
     wanted = {p.relative_to(SOURCE) for p in sources}
     for old in [p for p in COPY.rglob("*") if p.is_file()] if COPY.exists() else []:
         if old.relative_to(COPY) not in wanted:
             old.unlink()
-    stale = []
+    stale = {}
     for source in sources:
         name = source.relative_to(SOURCE)
         copy = COPY / name
         if source.suffix == ".ipynb":
-            if copy.exists() and record.get(str(name), {}).get("key") == key(source, setting):
+            made_from = key(source, setting)
+            if copy.exists() and record.get(str(name), {}).get("key") == made_from:
                 continue
-            stale.append(copy)
+            stale[copy] = made_from
         elif copy.exists() and digest(copy) == digest(source):
             continue
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, copy)
-    return sorted(stale)
+    return stale
 
 
 def execute(
-    stale: list[Path],
+    stale: dict[Path, str],
     record: dict[str, dict],
-    setting: str,
     run: dict[str, str],
     environment: dict[str, str],
 ) -> int:
@@ -173,7 +176,7 @@ def execute(
             drop_empty_outputs(copy)
             name = copy.relative_to(COPY)
             seconds = round(float(case.get("time", 0)), 1)
-            record[str(name)] = {"key": key(SOURCE / name, setting), "seconds": seconds, **run}
+            record[str(name)] = {"key": stale[copy], "seconds": seconds, **run}
     RECORD.write_text(json.dumps(record, indent=1))
     report.unlink()
     return code

@@ -40,7 +40,7 @@ def run(build, setting="s"):
     """One build: names of the executed notebooks, and the exit code."""
     record = build.load_record()
     stale = build.copy_sources(record, setting)
-    code = build.execute(stale, record, setting, RUN, None) if stale else 0
+    code = build.execute(stale, record, RUN, None) if stale else 0
     return [p.name for p in stale], code
 
 
@@ -60,10 +60,16 @@ def test_only_what_changed_is_executed(build):
     assert run(build) == (["a.ipynb"], 0)
     assert printed(build.COPY / "a.ipynb") == "new\n" and printed(build.COPY / "b.ipynb") == "b\n"
 
-    assert build.copy_sources(build.load_record(), "the package changed") == [
-        build.COPY / "a.ipynb",
-        build.COPY / "b.ipynb",
-    ]
+    changed = build.copy_sources(build.load_record(), "the package changed")
+    assert list(changed) == [build.COPY / "a.ipynb", build.COPY / "b.ipynb"]
+
+
+def test_a_chapter_that_is_edited_while_its_copy_runs_runs_again(build):
+    stale = build.copy_sources({}, "s")
+    (build.SOURCE / "a.ipynb").write_text(notebook("print('edited')"))
+    assert build.execute(stale, record := {}, RUN, None) == 0 and set(record) == {"a.ipynb", "b.ipynb"}
+    assert run(build) == (["a.ipynb"], 0)
+    assert printed(build.COPY / "a.ipynb") == "edited\n"
 
 
 def test_a_failed_chapter_fails_the_build_and_is_not_remembered(build):

@@ -2,8 +2,12 @@
 
 import hashlib
 import json
+import platform
 from dataclasses import asdict, dataclass
+from datetime import datetime, timezone
 from pathlib import Path
+
+import torch
 
 from carvana_lessons.data import Augment, CarFolder, split_by_car
 from carvana_lessons.errors import CarvanaError
@@ -74,6 +78,17 @@ def claim(folder: Path, protocol: Protocol, cars: CarFolder) -> None:
             f"{folder} holds a comparison with {', '.join(changed)}; repeat its settings to go on, or choose another "
             f"folder."
         )
+
+
+def environment() -> dict:
+    """When a run began, and on what: for whoever wonders why numbers differ."""
+    return {
+        "began": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "device": torch.cuda.get_device_name() if torch.cuda.is_available() else platform.processor() or "cpu",
+        "threads": torch.get_num_threads(),
+    }
 
 
 def describe_photos(cars: CarFolder) -> dict:

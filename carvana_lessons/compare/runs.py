@@ -1,18 +1,16 @@
 """Every run of a comparison in a folder of its own; what is done is not done again."""
 
 import json
-import platform
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pandas as pd
 import torch
 
 from carvana_lessons import models
-from carvana_lessons.compare.protocol import Protocol, claim
+from carvana_lessons.compare.protocol import Protocol, claim, environment
 from carvana_lessons.compare.speed import measure_speed
 from carvana_lessons.compare.table import markdown, summarise
 from carvana_lessons.data import CarFolder, loader
@@ -96,11 +94,7 @@ def _provenance(name: str, seed: int, protocol: Protocol, model: torch.nn.Module
         "seed": seed,
         "parameters": models.count_parameters(model),
         "protocol": asdict(protocol),
-        "began": datetime.now(UTC).isoformat(timespec="seconds"),
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "device": torch.cuda.get_device_name() if torch.cuda.is_available() else platform.processor() or "cpu",
-        "threads": torch.get_num_threads(),
+        **environment(),
     }
 
 
