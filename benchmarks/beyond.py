@@ -100,13 +100,23 @@ class Bench:
 
 @dataclass(frozen=True)
 class Step:
-    """A row of the table: what to train, at which size, whether test photos are mirrored, and for which seeds."""
+    """A row of the table: what to train, at which size, whether test photos are mirrored, and for which seeds.
+
+    ``trainings`` is the number of networks trained for it, ``networks`` of those that answer for a test photo.
+    """
 
     name: str
     make: Callable[[Bench, int], nn.Module | list[nn.Module]]
     size: int | None = None
     flip: bool = False
     once: bool = False
+    trainings: int = 1
+    networks: int = 1
+
+    @property
+    def passes(self) -> int:
+        """Forward passes for a test photo."""
+        return self.networks * (1 + self.flip)
 
 
 STEPS = [
@@ -116,14 +126,18 @@ STEPS = [
     Step("training photos mirrored", lambda b, s: b.four(s)[3]),
     Step("test photos mirrored", Bench.base, flip=True),
     Step("both mirrored", lambda b, s: b.four(s)[3], flip=True),
-    Step("the first four averaged", Bench.four),
-    Step("the first four averaged, test photos mirrored", Bench.four, flip=True),
-    Step("begun from drawn cars", lambda b, s: b.train("begun", s, begin=b.drawn(s))),
+    Step("the first four averaged", Bench.four, trainings=4, networks=4),
+    Step("the first four averaged, test photos mirrored", Bench.four, flip=True, trainings=4, networks=4),
+    Step("begun from drawn cars", lambda b, s: b.train("begun", s, begin=b.drawn(s)), trainings=2),
     Step(f"{FEW} labelled cars", Bench.few_cars),
-    Step(f"{FEW} labelled cars, begun from drawn cars", lambda b, s: b.train("few-begun", s, b.few, begin=b.drawn(s))),
-    Step(f"{FEW} labelled cars, the others pseudo-labelled", Bench.pseudo),
+    Step(
+        f"{FEW} labelled cars, begun from drawn cars",
+        lambda b, s: b.train("few-begun", s, b.few, begin=b.drawn(s)),
+        trainings=2,
+    ),
+    Step(f"{FEW} labelled cars, the others pseudo-labelled", Bench.pseudo, trainings=2),
     Step(f"{LARGE}×{LARGE} pixels", lambda b, s: b.train("large", s, size=LARGE), size=LARGE),
-    Step(f"{FOLDS} folds averaged", Bench.folds, once=True),
+    Step(f"{FOLDS} folds averaged", Bench.folds, once=True, trainings=FOLDS, networks=FOLDS),
 ]
 
 
@@ -146,8 +160,9 @@ def write(out: Path) -> None:
     keys = ["network", "seed"]
     runs = scores.groupby(keys, sort=False)["dice"].agg(dice="mean", worst="min").reset_index()
     runs["parameters"] = models.count_parameters(models.create(NETWORK))
-    histories = out.glob("runs/*/history.csv")
-    runs["seconds"] = sum(pd.read_csv(file)["seconds"].sum() for file in histories) / len(runs)  # trainings are shared
+    steps = {step.name: step for step in STEPS}
+    for cost in ("trainings", "passes"):
+        runs[cost] = [getattr(steps[name], cost) for name in runs["network"]]
     tables = {"runs": runs}
     tables["cars"] = scores.groupby([*keys, "car"], sort=False)["dice"].mean().reset_index()
     for name, table in tables.items():

@@ -12,6 +12,7 @@ from pathlib import Path
 import torch
 
 from carvana_lessons import data, models
+from carvana_lessons.compare import Protocol
 from carvana_lessons.evaluate import evaluate
 from carvana_lessons.files import cache_folder
 from carvana_lessons.models.weights import rounded
@@ -29,20 +30,18 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=31)
     parser.add_argument("--flip", type=float, default=0.0, help="probability of mirroring a training photo")
     o = parser.parse_args()
-    cars = data.CarFolder(o.folder)
-    known, unseen = data.split_by_car(cars, (5 / 6, 1 / 6), seed=0)
+    p = Protocol(o.size, o.width, o.epochs, o.batch_size, o.lr, flip=o.flip)
+    known, unseen = p.split(data.CarFolder(o.folder))
     torch.manual_seed(0)
     model = models.create(o.network, width=o.width)
-    transform = data.Augment(rotate=0, flip=o.flip) if o.flip else None
-    batches = data.loader(known, o.size, o.batch_size, shuffle=True, transform=transform, seed=0)
+    batches = data.loader(known, o.size, o.batch_size, shuffle=True, transform=p.transform, seed=0)
     kept = cache_folder() / "weights" / f"{o.network}-{o.width}-{o.size}-{o.batch_size}-{o.lr:g}-{o.epochs}-{o.flip:g}"
     history = Trainer(model, lr=o.lr, schedule="one-cycle", folder=kept).fit(batches, epochs=o.epochs, resume=True)
     scores = evaluate(rounded(model), unseen, o.size, o.batch_size)
     card = {
         "size": o.size,
         "data": f"Carvana Image Masking Challenge, {len(known.ids)} cars, {len(known)} photos",
-        "protocol": f"{o.epochs} epochs, batch {o.batch_size}, one-cycle Adam with peak {o.lr:g}, binary "
-        f"cross-entropy, {f'mirrored with probability {o.flip:g}' if o.flip else 'no augmentation'}, seed 0",
+        "protocol": f"{p}, binary cross-entropy, seed 0",
         "scored_on": f"{len(unseen.ids)} other cars, {len(unseen)} photos, at their own size; split by car, seed 0",
         "dice": round(scores.dice.mean(), 5),
         "worst": round(scores.dice.min(), 5),

@@ -47,13 +47,11 @@ def test_the_reported_table_is_the_defenses():
 def out(tmp_path):
     folder = tmp_path / "out"
     (folder / "speed").mkdir(parents=True)
-    (folder / "unet-seed0").mkdir()
     runs = {
         "network": ["unet", "arc1"],
         "seed": [0, 0],
         "dice": [0.9, 0.95],
         "parameters": [7, 8],
-        "seconds": [1800] * 2,
     }
     cars = {"network": ["unet"] * 2 + ["arc1"] * 2, "seed": 0, "car": ["a", "b"] * 2, "dice": [0.85, 0.95, 0.9, 1.0]}
     pd.DataFrame(runs).to_csv(folder / "runs.csv", index=False)
@@ -62,6 +60,9 @@ def out(tmp_path):
     (folder / "speed" / "arc1.json").write_text(json.dumps(speed))
     protocol = {"protocol": {"size": 64, "width": None, "batch_size": 4, "lr": 2e-3}, "photos": {"cars": 2}}
     (folder / "protocol.json").write_text(json.dumps(protocol))
+    for place in ("unet-seed0", "runs/arc1-seed0"):  # `compare` has its runs in OUT, ``benchmarks beyond`` one below
+        (folder / place).mkdir(parents=True)
+        pd.DataFrame({"epoch": [1, 2], "seconds": [600, 1200]}).to_csv(folder / place / "history.csv", index=False)
     run = {"began": "2020-01-01", "torch": "2.2", "device": "cpu", "threads": 1, "network": "unet"}
     (folder / "unet-seed0" / "run.json").write_text(json.dumps(run))
     return folder

@@ -71,7 +71,8 @@ def keep(out: Path, folder: Path, commit: str, command: str | None = None) -> Pa
         tables["speeds"] = pd.DataFrame.from_dict(speeds, orient="index").rename_axis("network").reset_index()
     settings = json.loads((out / "protocol.json").read_text())
     about = {"command": command or _command(tables["runs"], settings["protocol"]), "commit": commit} | settings
-    about["hours"] = round(tables["runs"]["seconds"].sum() / 3600, 2)
+    seconds = sum(pd.read_csv(file)["seconds"].sum() for file in out.rglob("history.csv"))
+    about["hours"] = round(seconds / 3600, 2)
     runs = [json.loads(file.read_text()) for file in out.glob("*/run.json")]
     for run in sorted(runs, key=lambda run: run["began"])[:1]:
         about |= {key: run[key] for key in ("began", "torch", "device", "threads")}
