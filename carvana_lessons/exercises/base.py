@@ -158,6 +158,23 @@ class Value:
         return f"{shown(given)} is not it."
 
 
+class Each:
+    """Judges several values one after the other, each with faults of its own.
+
+    Args:
+        judges: for each value, in the order of the stub's names, where it belongs ("in the corner") and its `Value`.
+    """
+
+    def __init__(self, judges: Mapping[str, Value]) -> None:
+        self.judges = judges
+
+    def __call__(self, *answers: Any) -> str | None:
+        for (where, judge), answer in zip(self.judges.items(), answers, strict=True):
+            if wrong := judge(answer):
+                return f"{where}: {wrong}"
+        return None
+
+
 @dataclass(eq=False)
 class Exercise:
     """One exercise of a chapter.

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from carvana_lessons.exercises.base import Exercise, Function, Value, attempted
+from carvana_lessons.exercises.base import Each, Exercise, Function, Value, attempted
 from carvana_lessons.exercises.compare import shown
 from carvana_lessons.exercises.quiz import Choice, Question, Quiz
 
@@ -89,14 +89,6 @@ _ALL_TEN = Value(
     },
 )
 
-
-def _judge_cost(first_up, all_ten) -> str | None:
-    for where, answer, judge in [("on the way up", first_up, _FIRST_UP), ("at all ten", all_ten, _ALL_TEN)]:
-        if why := judge(answer):
-            return f"{where}: {why}"
-    return None
-
-
 _COST = "my_first_up, my_all_ten = {}\n"
 
 the_cost = Exercise(
@@ -117,7 +109,7 @@ the_cost = Exercise(
     explanation="What else comes in does not matter, only what goes out: beside 1024 channels two maps cost as much as "
     "beside 512. All ten together are 48,384 parameters, still under two thousandths of the network's 32.8 million. "
     "The price of maps is no reason against them.",
-    judge=_judge_cost,
+    judge=Each({"on the way up": _FIRST_UP, "at all ten": _ALL_TEN}),
     faults={
         _COST.format("9 * 512, 9 * 2688"): "on the way up: there are two maps",
         _COST.format("2 * 512, 2 * 2688"): "nine weights",

@@ -4,7 +4,7 @@ from math import gcd
 
 import numpy as np
 
-from carvana_lessons.exercises.base import Exercise, Function, Value, attempted
+from carvana_lessons.exercises.base import Each, Exercise, Function, Value, attempted
 from carvana_lessons.exercises.compare import shown
 from carvana_lessons.exercises.quiz import Choice, Question, Quiz
 
@@ -26,14 +26,6 @@ _CORNER = Value(
         "you laid the kernel on upside down: its lower right quarter lies on the image": 8,
     },
 )
-
-
-def _judge_by_hand(middle, corner) -> str | None:
-    for where, answer, judge in [("in the middle", middle, _MIDDLE), ("in the corner", corner, _CORNER)]:
-        if why := judge(answer):
-            return f"{where}: {why}"
-    return None
-
 
 _BY_HAND = "my_middle, my_corner = {}\n"
 
@@ -62,7 +54,7 @@ by_hand = Exercise(
     explanation="In the middle of a 5×5 image, rate 4 is a 1×1 convolution: eight of the nine weights fall on zeros. "
     "In a corner more of them have work to do than in the middle, which no regular convolution does. On small maps a "
     "large rate buys nothing.",
-    judge=_judge_by_hand,
+    judge=Each({"in the middle": _MIDDLE, "in the corner": _CORNER}),
     faults={
         _BY_HAND.format("17, 6"): "in the middle: you computed the regular",
         _BY_HAND.format("14, 13"): "in the middle: you computed rate 2",

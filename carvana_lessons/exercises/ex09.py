@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from carvana_lessons.exercises.base import Exercise, Function, Value
+from carvana_lessons.exercises.base import Each, Exercise, Function, Value
 from carvana_lessons.exercises.quiz import Choice, Question, Quiz
 
 _FIRST, _TWELFTH, _CAR = 0.997332, 0.997085, 600_000
@@ -39,14 +39,6 @@ _pixels = Value(
     close=0.02,
 )
 
-
-def _judge_lead(percent, pixels) -> str | None:
-    for name, judge, answer in (("my_percent", _percent, percent), ("my_pixels", _pixels, pixels)):
-        if wrong := judge(answer):
-            return f"of `{name}`: {wrong}"
-    return None
-
-
 _NUMBERS = "my_percent, my_pixels = {}, {}\n"
 
 lead = Exercise(
@@ -68,7 +60,7 @@ my_pixels = (first - twelfth) * 2 * 600_000
     explanation="8.5 % of the error is 296 pixels of a photo that has 2.5 million. A car's outline in such a photo is "
     "thousands of pixels long, so the whole lead is a line that lies better by a small part of a pixel. How much "
     "of it is luck with the photos a leaderboard does not say: it gives no interval.",
-    judge=_judge_lead,
+    judge=Each({"of `my_percent`": _percent, "of `my_pixels`": _pixels}),
     faults={
         _NUMBERS.format(0.0847, 296): "times 100",
         _NUMBERS.format(9.26, 296): "not with the 1st place's",

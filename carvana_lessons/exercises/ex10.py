@@ -6,7 +6,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from carvana_lessons import losses
-from carvana_lessons.exercises.base import Exercise, Function, Value, attempted
+from carvana_lessons.exercises.base import Each, Exercise, Function, Value, attempted
 from carvana_lessons.exercises.compare import difference, shown
 from carvana_lessons.exercises.quiz import Choice, Question, Quiz
 
@@ -39,14 +39,6 @@ _euros = Value(
     close=0.02,
 )
 
-
-def _judge_bill(hours, euros) -> str | None:
-    for name, judge, answer in (("my_hours", _hours, hours), ("my_euros", _euros, euros)):
-        if wrong := judge(answer):
-            return f"of `{name}`: {wrong}"
-    return None
-
-
 _BILL = "my_hours, my_euros = {}, {}\n"
 
 bill = Exercise(
@@ -68,7 +60,7 @@ my_euros = my_hours * 0.40
     "card for the first place (*reported* by its authors). Reading and shrinking a photo comes on top, but once, "
     "however many networks share it. For a challenge that is fine; a service that has to answer at once pays those ten "
     "passes with every photo.",
-    judge=_judge_bill,
+    judge=Each({"of `my_hours`": _hours, "of `my_euros`": _euros}),
     faults={
         _BILL.format(5.95, 4.76): "once mirrored",
         _BILL.format(2.38, 4.76): "by five networks",
