@@ -11,12 +11,14 @@ from pathlib import Path
 
 import torch
 
-from carvana_lessons import data, models
+from carvana_lessons import data, losses, models
 from carvana_lessons.compare import Protocol
 from carvana_lessons.evaluate import evaluate
 from carvana_lessons.files import cache_folder
 from carvana_lessons.models.weights import rounded
 from carvana_lessons.trainer import Trainer
+
+LOSSES = {"bce": losses.bce, "outline": losses.boundary_bce}
 
 
 def main() -> None:
@@ -29,19 +31,22 @@ def main() -> None:
     parser.add_argument("--lr", type=float, default=4e-3, help="highest rate of one-cycle")
     parser.add_argument("--epochs", type=int, default=31)
     parser.add_argument("--flip", type=float, default=0.0, help="probability of mirroring a training photo")
+    parser.add_argument("--loss", default="bce", choices=LOSSES, help="outline: pixels near the outline count five times")
     o = parser.parse_args()
     p = Protocol(o.size, o.width, o.epochs, o.batch_size, o.lr, flip=o.flip)
     known, unseen = p.split(data.CarFolder(o.folder))
     torch.manual_seed(0)
     model = models.create(o.network, width=o.width)
     batches = data.loader(known, o.size, o.batch_size, shuffle=True, transform=p.transform, seed=0)
-    kept = cache_folder() / "weights" / f"{o.network}-{o.width}-{o.size}-{o.batch_size}-{o.lr:g}-{o.epochs}-{o.flip:g}"
-    history = Trainer(model, lr=o.lr, schedule="one-cycle", folder=kept).fit(batches, epochs=o.epochs, resume=True)
+    settings = (o.network, o.width, o.size, o.batch_size, o.lr, o.epochs, o.flip, o.loss)
+    kept = cache_folder() / "weights" / "-".join(map(str, settings))
+    trainer = Trainer(model, lr=o.lr, loss=LOSSES[o.loss], schedule="one-cycle", folder=kept)
+    history = trainer.fit(batches, epochs=o.epochs, resume=True)
     scores = evaluate(rounded(model), unseen, o.size, o.batch_size)
     card = {
         "size": o.size,
         "data": f"Carvana Image Masking Challenge, {len(known.ids)} cars, {len(known)} photos",
-        "protocol": f"{p}, binary cross-entropy, seed 0",
+        "protocol": f"{p}, {'outline-weighted ' * (o.loss == 'outline')}binary cross-entropy, seed 0",
         "scored_on": f"{len(unseen.ids)} other cars, {len(unseen)} photos, at their own size; split by car, seed 0",
         "dice": round(scores.dice.mean(), 5),
         "worst": round(scores.dice.min(), 5),
