@@ -31,7 +31,9 @@ def main() -> None:
     parser.add_argument("--lr", type=float, default=4e-3, help="highest rate of one-cycle")
     parser.add_argument("--epochs", type=int, default=31)
     parser.add_argument("--flip", type=float, default=0.0, help="probability of mirroring a training photo")
-    parser.add_argument("--loss", default="bce", choices=LOSSES, help="outline: pixels near the outline count five times")
+    parser.add_argument(
+        "--loss", default="bce", choices=LOSSES, help="outline: pixels near the outline count five times"
+    )
     o = parser.parse_args()
     p = Protocol(o.size, o.width, o.epochs, o.batch_size, o.lr, flip=o.flip)
     known, unseen = p.split(data.CarFolder(o.folder))

@@ -47,9 +47,10 @@ def boundary_weights(target: Tensor, reach: int = 5, weight: float = 5.0) -> Ten
     """
     y = F.pad(target.float(), [reach] * 4, mode="replicate")
     side = 2 * reach + 1
-    near_car = F.max_pool2d(y, side, stride=1)
-    near_background = F.max_pool2d(1 - y, side, stride=1)
-    return torch.where((near_car > 0) & (near_background > 0), weight, 1.0)
+    # Car pixels in the square around each pixel; rows first, then columns, is many times faster than whole squares.
+    rows = F.avg_pool2d(y, (1, side), stride=1, divisor_override=1)
+    car = F.avg_pool2d(rows, (side, 1), stride=1, divisor_override=1)
+    return torch.where((car > 0) & (car < side * side), weight, 1.0)
 
 
 def boundary_bce(logits: Tensor, target: Tensor, reach: int = 5, weight: float = 5.0) -> Tensor:

@@ -1,62 +1,8 @@
 """The built pages in a real browser: what moves when a reader clicks or presses a key, and what no page may do."""
 
-import os
-import shutil
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
-from threading import Thread
-
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
-
-ROOT = Path(__file__).resolve().parents[2]
-HTML = ROOT / "build" / "html"
-PAGES = sorted(p.stem for p in [*(ROOT / "book").glob("*.ipynb"), *(ROOT / "book").glob("*.md")])
-FLAGS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-
-
-class Quiet(SimpleHTTPRequestHandler):
-    def log_message(self, *_):
-        pass
-
-
-@pytest.fixture(scope="module")
-def site():
-    """The address of the pages on this machine."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=HTML))
-    Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-
-
-@pytest.fixture(scope="module")
-def browser():
-    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if found is None:
-        if os.environ.get("CI"):
-            pytest.fail("There is no Chromium; .ci/run should have installed it.")
-        pytest.skip("no Chromium here; `apt-get install chromium` brings it, then these tests run")
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=found, args=FLAGS)
-        yield running
-        running.close()
-
-
-@pytest.fixture
-def page(browser: Browser):
-    opened = browser.new_page(viewport={"width": 1280, "height": 900})
-    yield opened
-    opened.close()
+from built import PAGES
+from playwright.sync_api import Page
 
 
 def test_a_quiz_tells_about_each_choice_by_mouse_and_by_keyboard(page: Page, site):
@@ -116,6 +62,56 @@ def test_a_picture_stands_on_no_board_in_the_dark(page: Page, site):
     dark = caption.evaluate(ground + " return getComputedStyle(e).backgroundColor }")
     light = caption.evaluate("e => getComputedStyle(e).color")
     assert _brightness(dark) < 60 and _brightness(light) > 150
+
+
+def test_search_finds_offline_what_a_chapter_says(page: Page, site):
+    asked = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(f"{site}/intro.html")
+    page.keyboard.press("Control+k")
+    page.keyboard.type("gridding")
+    page.keyboard.press("Enter")
+    found = page.locator("ul.search li a")
+    found.first.wait_for()
+    assert [link for link in found.all() if "07-dilated-convolution" in link.get_attribute("href")]
+    found.first.click()
+    page.wait_for_load_state()
+    assert "gridding" in page.locator("article").inner_text().lower()
+    assert [url for url in asked if not url.startswith((site, "data:"))] == []
+
+
+def test_the_reader_chooses_light_or_dark(page: Page, site):
+    page.emulate_media(color_scheme="light")
+    page.goto(f"{site}/intro.html")
+    theme = "document.documentElement.dataset.theme"
+    assert page.evaluate(theme) == "light"
+    button = page.locator("button.theme-switch-button:visible").first
+    for _ in range(3):  # light, dark, as the system has it
+        button.click()
+        if page.evaluate(theme) == "dark":
+            break
+    assert page.evaluate(theme) == "dark"
+    page.goto(f"{site}/01-the-task.html")
+    assert page.evaluate(theme) == "dark"
+
+
+def test_pages_follow_each_other(page: Page, site):
+    page.goto(f"{site}/01-the-task.html")
+    page.locator("a.right-next").click()
+    page.wait_for_url("**/02-u-net.html")
+    page.locator("a.left-prev").click()
+    page.wait_for_url("**/01-the-task.html")
+
+
+def test_a_page_prints_without_its_bars(page: Page, site):
+    page.emulate_media(media="print")
+    page.goto(f"{site}/07-dilated-convolution.html")
+    assert page.locator("#pst-primary-sidebar").is_hidden() and page.locator(".bd-header-article").is_hidden()
+    assert page.locator("article").is_visible()
+    wide = page.evaluate(
+        "[...document.querySelectorAll('article img')].filter(i => i.getBoundingClientRect().right > innerWidth).length"
+    )
+    assert wide == 0
 
 
 def _brightness(color: str) -> float:

@@ -8,12 +8,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
-
-ROOT = Path(__file__).resolve().parents[2]
-BUILD = ROOT / "build"
-HTML = BUILD / "html"
-CHAPTERS = sorted((ROOT / "book").glob("*.ipynb"))
-PAGES = sorted(p.stem for p in [*CHAPTERS, *(ROOT / "book").glob("*.md")])
+from built import BUILD, CHAPTERS, HTML, PAGES
 
 
 class Page(HTMLParser):

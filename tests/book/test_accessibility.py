@@ -1,0 +1,40 @@
+"""Every page before axe-core's judgement, in the light and in the dark, and what a screen reader reads first."""
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from built import PAGES
+from playwright.sync_api import Page
+
+# The theme's own search field, buttons and logo break these two; in an article they would be ours.
+OF_THE_THEME = {"label-content-name-mismatch", "region"}
+
+
+@pytest.mark.parametrize("mode", ["light", "dark"])
+@pytest.mark.parametrize("name", PAGES)
+def test_axe_finds_nothing(page: Page, site, name, mode):
+    page.emulate_media(color_scheme=mode, reduced_motion="reduce")
+    page.goto(f"{site}/{name}.html", wait_until="load")
+    assert page.evaluate("document.documentElement.dataset.theme") == mode
+    page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")  # what is folded counts too
+    found = []
+    for violation in Axe().run(page).response["violations"]:
+        for node in violation["nodes"]:
+            inside = page.evaluate("s => !!document.querySelector(s)?.closest('article')", node["target"][0])
+            if inside or violation["id"] not in OF_THE_THEME:
+                found.append(f"{violation['id']}: {node['target'][0]} {node['html'][:120]}")
+    assert found == []
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_has_a_language_a_title_and_one_main_heading(page: Page, site, name):
+    page.goto(f"{site}/{name}.html")
+    assert page.locator("html").get_attribute("lang") == "en"
+    heading = page.locator("article h1")
+    assert heading.count() == 1
+    assert page.title().startswith(heading.inner_text().rstrip("#").strip())
+
+
+def test_axe_would_find_a_picture_without_words(page: Page, site):
+    page.goto(f"{site}/intro.html")
+    page.evaluate("document.querySelector('article img').removeAttribute('alt')")
+    assert "image-alt" in {v["id"] for v in Axe().run(page).response["violations"]}

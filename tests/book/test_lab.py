@@ -1,0 +1,87 @@
+"""A chapter in JupyterLab, as a student runs it: a real server, a real kernel, a real browser."""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from built import BOOK
+from playwright.sync_api import Browser, expect
+
+TOKEN = "lessons"
+CHAPTER = "02-u-net"
+# JupyterLab draws only the cells in view; with this, all of them.
+ALL_CELLS = {"@jupyterlab/notebook-extension:tracker": {"windowingMode": "none"}}
+QUIET = {"@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False}}
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterator[tuple[str, Path]]:
+    """The address of a lab server and the folder with the copy of a chapter that it shows."""
+    root = tmp_path_factory.mktemp("lab")
+    shutil.copy(BOOK / f"{CHAPTER}.ipynb", root)
+    (root / "app").mkdir()
+    shutil.copytree(Path(sys.prefix) / "share" / "jupyter" / "lab", root / "app", dirs_exist_ok=True)
+    (root / "app" / "settings").mkdir(exist_ok=True)
+    (root / "app" / "settings" / "overrides.json").write_text(json.dumps(ALL_CELLS | QUIET))
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "jupyter", "lab", "--no-browser", "--ip=127.0.0.1", f"--port={port}"]
+    command += [f"--IdentityProvider.token={TOKEN}", f"--app-dir={root / 'app'}", "--allow-root"]
+    own = {"JUPYTER_CONFIG_DIR": str(root / "config"), "JUPYTERLAB_WORKSPACES_DIR": str(root / "workspaces")}
+    own |= {"JUPYTERLAB_SETTINGS_DIR": str(root / "user"), "CARVANA_SCALE": "quick"}
+    with (root / "server.log").open("w") as log:
+        server = subprocess.Popen(command, cwd=root, env=os.environ | own, stdout=log, stderr=log)
+    address = f"http://127.0.0.1:{port}"
+    try:
+        _wait_for(f"{address}/api?token={TOKEN}", server, root / "server.log")
+        yield address, root
+    finally:
+        server.terminate()  # shuts its kernels down
+        server.wait(30)
+
+
+def _wait_for(url: str, server: subprocess.Popen, log: Path, seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end and server.poll() is None:
+        try:
+            with urllib.request.urlopen(url):
+                return
+        except OSError:
+            time.sleep(0.3)
+    pytest.fail(f"JupyterLab did not start: {log.read_text()[-2000:]}")
+
+
+def test_chapter_2_runs_to_its_end_and_its_slider_changes_the_picture(lab, browser: Browser):
+    address, root = lab
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page.goto(f"{address}/lab/tree/{CHAPTER}.ipynb?reset&token={TOKEN}")
+    page.get_by_role("menuitem", name="Run", exact=True).click()
+    page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+    notebook = root / f"{CHAPTER}.ipynb"
+    code = [c for c in json.loads(notebook.read_text())["cells"] if c["cell_type"] == "code"]
+    prompts = page.locator(".jp-CodeCell .jp-InputArea-prompt")
+    expect(prompts).to_have_text([f"[{k + 1}]:" for k in range(len(code))], timeout=600_000)
+    page.keyboard.press("Control+s")
+    expect(page.locator(".jp-mod-dirty")).to_have_count(0)
+    outputs = [o for c in json.loads(notebook.read_text())["cells"] for o in c.get("outputs", [])]
+    assert outputs and [o for o in outputs if o["output_type"] == "error"] == []
+
+    widget = page.locator(".jp-OutputArea-output .widget-interact").first
+    picture = widget.locator("img")
+    before = picture.get_attribute("src"), picture.get_attribute("alt")
+    slider = widget.get_by_role("slider").first
+    slider.focus()
+    for _ in range(3):
+        page.keyboard.press("ArrowRight")
+    expect(picture).not_to_have_attribute("alt", before[1])
+    assert picture.get_attribute("src") != before[0]
+    page.close()
