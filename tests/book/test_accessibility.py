@@ -9,20 +9,25 @@ from playwright.sync_api import Page
 OF_THE_THEME = {"label-content-name-mismatch", "region"}
 
 
-@pytest.mark.parametrize("mode", ["light", "dark"])
 @pytest.mark.parametrize("name", PAGES)
-def test_axe_finds_nothing(page: Page, site, name, mode):
-    page.emulate_media(color_scheme=mode, reduced_motion="reduce")
+def test_axe_finds_nothing(page: Page, site, name):
+    page.emulate_media(color_scheme="light")
     page.goto(f"{site}/{name}.html", wait_until="load")
-    assert page.evaluate("document.documentElement.dataset.theme") == mode
     page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")  # what is folded counts too
+    found = _violations(page)
+    page.evaluate("document.documentElement.dataset.theme = 'dark'")  # where nothing but the colours is different
+    assert found + _violations(page, {"runOnly": ["color-contrast"]}) == []
+
+
+def _violations(page: Page, options: dict | None = None) -> list[str]:
+    """What axe objects to, less what is the theme's."""
     found = []
-    for violation in Axe().run(page).response["violations"]:
+    for violation in Axe().run(page, options=options).response["violations"]:
         for node in violation["nodes"]:
             inside = page.evaluate("s => !!document.querySelector(s)?.closest('article')", node["target"][0])
             if inside or violation["id"] not in OF_THE_THEME:
                 found.append(f"{violation['id']}: {node['target'][0]} {node['html'][:120]}")
-    assert found == []
+    return found
 
 
 @pytest.mark.parametrize("name", PAGES)
