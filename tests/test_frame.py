@@ -1,11 +1,13 @@
 """The repository as a whole: one list of dependencies, imports that run one way, notebooks without outputs."""
 
 import ast
+import dis
 import json
 import re
 import subprocess
 import sys
 from pathlib import Path
+from types import CodeType
 
 import pytest
 
@@ -128,6 +130,34 @@ def test_a_chapter_reads_alike_in_three_readers(path):
         assert heading in text
     for link in re.findall(r"\]\((?!https?:)([^)#]+)", text):
         assert (path.parent / link).exists(), link
+
+
+def bound(code: str) -> set[str]:
+    """Names that a cell gives a value, a function or a module; those inside its functions are their own."""
+    return {i.argval for i in dis.get_instructions(compile(code, "cell", "exec")) if i.opname == "STORE_NAME"}
+
+
+def taken(code: CodeType) -> set[str]:
+    """Names of the notebook that a function reads whenever it is called."""
+    inner = [taken(part) for part in code.co_consts if isinstance(part, CodeType)]
+    return {i.argval for i in dis.get_instructions(code) if i.opname == "LOAD_GLOBAL"}.union(*inner)
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
+def test_a_live_picture_is_absent_from_the_page_and_outlives_the_chapter(path):
+    """A reader runs all cells and then moves a slider: what the picture is drawn from must still be there."""
+    cells = json.loads(path.read_text())["cells"]
+    sources = ["".join(c["source"]) if c["cell_type"] == "code" else "" for c in cells]
+    for k, source in enumerate(sources):
+        if not (played := re.match(r"show\.play\((\w+),", source)):
+            continue
+        for cell in cells[k - 1 : k + 1]:  # the text above asks what only a slider answers
+            assert cell["metadata"].get("tags") == ["remove-cell"], cell["id"]
+        [maker] = [s for s in sources[:k] if f"def {played[1]}(" in s]
+        parts = compile(maker, "cell", "exec").co_consts
+        [function] = [p for p in parts if isinstance(p, CodeType) and p.co_name == played[1]]
+        later = set().union(*map(bound, sources[k + 1 :]))
+        assert (taken(function) | {played[1]}) & later == set()
 
 
 def test_all_first_cells_are_one():

@@ -73,6 +73,20 @@ def test_a_second_fit_goes_on(model, loader):
     assert history.last["loss"] < first
 
 
+def test_who_looks_after_each_epoch_sees_that_epoch_and_changes_nothing(model, loader):
+    twin, seen = copy.deepcopy(model), []
+
+    def look(network, epoch):
+        seen.append((epoch, network.training, copy.deepcopy(network.state_dict())))
+
+    Trainer(model, lr=1e-2, schedule="one-cycle").fit(loader, epochs=3, after_epoch=look)
+    Trainer(twin, lr=1e-2, schedule="one-cycle").fit(loader, epochs=3)
+    assert [(epoch, training) for epoch, training, _ in seen] == [(1, False), (2, False), (3, False)]
+    for name, value in twin.state_dict().items():
+        assert torch.equal(value, model.state_dict()[name]) and torch.equal(value, seen[2][2][name])
+    assert not any(torch.equal(seen[0][2][name], seen[1][2][name]) for name in seen[0][2])
+
+
 def test_a_loss_that_is_no_number_stops_the_run(model, loader):
     with pytest.raises(CarvanaError, match="loss became nan in epoch 1 at the batch number 1"):
         Trainer(model, loss=lambda logits, y: losses.bce(logits, y) * float("nan")).fit(loader, epochs=1)

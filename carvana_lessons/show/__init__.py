@@ -4,6 +4,7 @@ from carvana_lessons.figures import Picture, encode, figure
 from carvana_lessons.show.bars import bars
 from carvana_lessons.show.flipbook import Flipbook, flipbook
 from carvana_lessons.show.intervals import intervals
+from carvana_lessons.show.live import play
 from carvana_lessons.show.network import architecture
 from carvana_lessons.show.numbers import numbers
 from carvana_lessons.show.photos import BLUE, GREEN, ORANGE, compare, errors, grid, overlay, shrink
@@ -25,5 +26,6 @@ __all__ = [
     "intervals",
     "numbers",
     "overlay",
+    "play",
     "shrink",
 ]

@@ -67,6 +67,7 @@ class Trainer:
         epochs: int = 10,
         resume: bool = False,
         seconds: float | None = None,
+        after_epoch: Callable[[nn.Module, int], object] | None = None,
     ) -> History:
         """Train for some epochs and look at the validation photos after each.
 
@@ -77,6 +78,8 @@ class Trainer:
             resume: go on from ``last.safetensors`` in the folder, if it is there, until ``epochs`` are done in all.
                 The result is what an uninterrupted run gives, on a CPU to the last bit.
             seconds: no epoch is begun after that time; with ``resume`` the next call goes on. None for no limit.
+            after_epoch: called with the network, in evaluation mode, and the number of the epoch, counted from 1, when
+                that epoch is done and saved; it may look, and must not change weights. Every process calls its own.
         Returns: the `History` of all epochs so far. Interrupting (Ctrl-C, the stop button) ends the run with what it
             has learned.
         Raises: ValueError for less than one epoch; CarvanaError when the loss stops being a finite number, when the
@@ -97,6 +100,8 @@ class Trainer:
                     progress.set_description(f"epoch {epoch + 1}/{epochs}")
                     run.epoch(epoch, progress)
                     live.update(self.history._repr_html_)
+                    if after_epoch is not None:
+                        after_epoch(self.model.eval(), len(self.history))
                     if self.patience is not None and self.stale >= self.patience:
                         break
         except KeyboardInterrupt:

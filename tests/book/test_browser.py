@@ -26,7 +26,10 @@ def test_questions_do_not_hang_together(page: Page, site):
     assert page.locator(".quiz input:checked").count() == questions.count() == 3
 
 
-@pytest.mark.parametrize("name", ["04-augmentation", "08-feature-maps"])
+@pytest.mark.parametrize(
+    "name",
+    ["01-the-task", "02-u-net", "04-augmentation", "05-segnet-unpooling", "07-dilated-convolution", "08-feature-maps"],
+)
 def test_a_flipbook_turns_by_keyboard(page: Page, site, name):
     page.goto(f"{site}/{name}.html")
     book = page.locator("figure.flipbook").first
