@@ -75,7 +75,7 @@ def test_chapter_2_runs_to_its_end_and_its_slider_changes_the_picture(lab, brows
     outputs = [o for c in json.loads(notebook.read_text())["cells"] for o in c.get("outputs", [])]
     assert outputs and [o for o in outputs if o["output_type"] == "error"] == []
 
-    widget = page.locator(".jp-OutputArea-output .widget-interact").first
+    widget = page.locator(".jp-OutputArea-output .widget-vbox").first
     picture = widget.locator("img")
     before = picture.get_attribute("src"), picture.get_attribute("alt")
     slider = widget.get_by_role("slider").first
