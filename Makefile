@@ -1,5 +1,6 @@
 # make book    the executed course as HTML: prints the path of its first page
 # make test    unit tests, every notebook, the built pages, style
+# make colab   three chapters with the versions that Google Colab ships
 # make lab     JupyterLab in book/
 # make serve   the built pages on http://127.0.0.1:8000
 # make clean   removes what these made here (the photos in your cache folder stay)
@@ -8,7 +9,7 @@ PYTHON ?= python3
 PORT ?= 8000
 BIN := .venv/bin
 
-.PHONY: book test lab serve clean
+.PHONY: book test colab lab serve clean
 
 book: .venv/ready
 	$(BIN)/python book/build.py
@@ -18,6 +19,9 @@ test: .venv/ready
 	$(BIN)/ruff format --check .
 	$(BIN)/python book/build.py
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile  # two processes of two threads each would fight
+
+colab: .venv/ready
+	$(BIN)/python tests/colab.py
 
 lab: .venv/ready
 	$(BIN)/jupyter lab book

@@ -9,7 +9,7 @@ import matplotlib as mpl
 import numpy as np
 import torch
 
-from carvana_lessons import studio
+from carvana_lessons import colab, studio
 from carvana_lessons.data import CarFolder
 from carvana_lessons.errors import CarvanaError
 from carvana_lessons.figures import STYLE
@@ -52,6 +52,8 @@ class Lesson:
         name: the chapter's file name.  device: "cpu", "cuda" or "mps".  scale: "quick", "colab" or "paper".
         data: a folder in Kaggle's layout.  source: what its photos are, in words.  seed: of every random choice.
         size, width, batch_size, lr, epochs: see `Scale`.
+        keep: the chapter's folder for checkpoints that shall outlive this machine, None if nothing is kept:
+            ``Trainer(…, folder=lesson.keep and lesson.keep / "unet").fit(…, resume=True)``.
     """
 
     name: str
@@ -65,6 +67,7 @@ class Lesson:
     batch_size: int
     lr: float
     epochs: int
+    keep: Path | None = None
 
     @property
     def kind(self) -> str:
@@ -75,23 +78,30 @@ class Lesson:
         return (
             f"{self.name} · device {self.device} · scale {self.scale} ({self.size}×{self.size} px, "
             f"{self.epochs} epochs) · data: {self.source} · seed {self.seed}"
+            + (f" · kept in {self.keep.parent.name}" if self.keep else "")
         )
 
 
-def start(name: str, seed: int = 0) -> Lesson:
+def start(name: str, seed: int = 0, keep: str | Path | None = None) -> Lesson:
     """Begin a chapter: find the device, choose the scale, find or make the photos, seed everything, say so.
 
     ``CARVANA_SCALE`` is "quick", "colab" or "paper"; unset, "colab" with a GPU and "quick" without.
     ``CARVANA_DATA`` is a folder in Kaggle's layout; unset, the synthetic studio, made once into the user's cache.
+    In Colab, a session without a GPU is told where to switch it on.
 
     Args:
         name: the chapter's file name without ending, for the line that is printed.  seed: any integer ≥ 0.
+        keep: a folder for trainings and photos that shall outlive this machine, or "drive" for one on Google Drive;
+            trainings of `train_once` that are there go on or are taken from there. None: what ``CARVANA_KEEP`` says
+            (``keep`` sets it for the session), and where that is unset nothing is kept.
     Returns: the `Lesson`.
-    Raises: CarvanaError for an unknown scale; DataError for a folder that is not in order.
+    Raises: CarvanaError for an unknown scale; DataError for a folder that is not in order;
+        CarvanaError for a ``keep`` that cannot be had, as `colab.open_keep`.
     Lesson: 01.
     """
     device = find_device()
     scale = scale_name(device)
+    kept = colab.open_keep(keep)  # before the photos: they may lie there
     folder = data_folder()
     cars = CarFolder(folder)
     chosen = SCALES[scale]
@@ -112,8 +122,11 @@ def start(name: str, seed: int = 0) -> Lesson:
         batch_size=chosen.batch_size,
         lr=chosen.lr,
         epochs=epochs,
+        keep=kept and kept / name,
     )
     print(lesson)
+    if device == "cpu" and colab.inside():
+        print(colab.NO_GPU)
     return lesson
 
 

@@ -13,7 +13,7 @@ import platformdirs
 def cache_folder() -> Path:
     """The folder for photos, caches and checkpoints that the course makes.
 
-    ``CARVANA_CACHE`` where it is set (a Google Drive folder in Colab, say), else the user's cache folder.
+    ``CARVANA_CACHE`` where it is set (a folder on a larger disk, say), else the user's cache folder.
     """
     chosen = os.environ.get("CARVANA_CACHE")
     return Path(chosen).expanduser().resolve() if chosen else platformdirs.user_cache_path("carvana-lessons")

@@ -13,6 +13,7 @@ from carvana_lessons.data import CarFolder, loader
 from carvana_lessons.data.dataset import Transform
 from carvana_lessons.files import cache_folder
 from carvana_lessons.history import History
+from carvana_lessons.keeping import keep_folder
 from carvana_lessons.trainer import Trainer
 
 PACKAGE = Path(__file__).parent
@@ -32,7 +33,8 @@ def train_once(
     """Train a network at the chapter's scale; a run of the same kind that is in the cache is taken from there.
 
     The same kind: the same layers and first weights, photos, settings, device and code of the package. A run that was
-    interrupted goes on where it stopped. The history keeps the times of the run that trained.
+    interrupted goes on where it stopped, in another session too where `course.start` was given ``keep``. The history
+    keeps the times of the run that trained.
 
     Args:
         lesson: gives batch size, learning rate, seed and, where they are not given here, size and length.
@@ -67,7 +69,8 @@ def train_once(
     key = hashlib.blake2b(json.dumps(about, sort_keys=True).encode(), digest_size=10).hexdigest()
     torch.manual_seed(settings["seed"])  # what augmentation draws must not depend on the cells before
     batches = loader(train, size, lesson.batch_size, shuffle=True, transform=transform, seed=settings["seed"])
-    return Trainer(model, folder=cache_folder() / "runs" / key, **settings).fit(
+    home = keep_folder() or cache_folder()
+    return Trainer(model, folder=home / "runs" / key, **settings).fit(
         batches, loader(valid, size) if valid is not None else None, epochs=epochs, resume=True
     )
 

@@ -23,6 +23,7 @@ from carvana_lessons.data.folder import CarFolder
 from carvana_lessons.data.reading import read_pair
 from carvana_lessons.errors import CarvanaError
 from carvana_lessons.files import building, cache_folder
+from carvana_lessons.keeping import bring, put_by
 from carvana_lessons.progress import bar
 
 FORMAT = 1  # counts up when what is stored changes, so that older copies are no longer found
@@ -35,6 +36,7 @@ def cache(cars: CarFolder, size: int | tuple[int, int], workers: int | None = No
     The copy is of the *whole* folder, so that the parts of a split share it: photo ``i`` of a part is row
     ``part[i].index``. It is keyed on folder, size and the files' names, sizes and times; a change to any of them
     builds it anew and removes the old one. It appears under its name only when it is complete.
+    Where `course.start` was given ``keep``, a small one is kept there and fetched by the next session.
 
     Args:
         cars: the folder, or any part of it.  size: of the photos, (height, width), or one number for both.
@@ -46,17 +48,23 @@ def cache(cars: CarFolder, size: int | tuple[int, int], workers: int | None = No
     whole, shape = cars.whole, as_size(size)
     home, group, key = _address(whole, shape)
     folder = home / f"{group}-{key}"
-    if _complete(folder, whole, shape):
-        return folder
+    if not _complete(folder, whole, shape):
+        shutil.rmtree(folder, ignore_errors=True)
+        _check_room(home, whole, shape)
+        if not (bring(folder) and _complete(folder, whole, shape)):
+            _build(folder, whole, shape, workers or min(4, os.cpu_count() or 1))
+        _tidy(home, group, keep=folder)
+    put_by(folder)
+    return folder
+
+
+def _build(folder: Path, whole: CarFolder, shape: tuple[int, int], workers: int) -> None:
     shutil.rmtree(folder, ignore_errors=True)
-    _check_room(home, whole, shape)
     try:
         with building(folder) as part:
-            _fill(part, whole, shape, workers or min(4, os.cpu_count() or 1))
+            _fill(part, whole, shape, workers)
     except FileExistsError:
         pass  # another process was faster; its copy is the same
-    _tidy(home, group, keep=folder)
-    return folder
 
 
 def as_size(size: int | tuple[int, int]) -> tuple[int, int]:

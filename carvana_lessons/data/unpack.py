@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import calendar
 import errno
+import os
 import shutil
 import stat
 import zipfile
 from pathlib import Path, PurePosixPath
+from typing import BinaryIO
 
 from carvana_lessons.errors import CarvanaError
 from carvana_lessons.progress import bar
@@ -17,7 +20,8 @@ LITTER = {"__MACOSX", ".DS_Store", "Thumbs.db"}
 def unpack(archive: Path, out: Path, target: Path) -> None:
     """Unpack a zip file into ``out``; what is there at its full size is left alone, so a broken run goes on.
 
-    Every member is written beside its place and renamed when it is whole (its checksum is verified on the way).
+    Every member is written beside its place and renamed when it is whole (its checksum is verified on the way). It
+    gets the time that the archive gives it: files that are unpacked anew are the same files to whoever keeps a copy.
 
     Args:
         archive: the zip file.  out: the folder that its top folder goes to.
@@ -42,7 +46,7 @@ def unpack(archive: Path, out: Path, target: Path) -> None:
             )
         for member, place in bar(todo, desc=f"unpacking {archive.name}", unit="file"):
             with box.open(member) as source:
-                _write(source, place)
+                _write(source, place, _time(member))
 
 
 def copy_in(place: Path, target: Path) -> None:
@@ -62,7 +66,7 @@ def copy_in(place: Path, target: Path) -> None:
     for file, to in bar(pairs, desc=f"copying {target.name}", unit="file"):
         if not (to.is_file() and to.stat().st_size == file.stat().st_size):
             with file.open("rb") as source:
-                _write(source, to)
+                _write(source, to, int(file.stat().st_mtime))
 
 
 def _place(member: zipfile.ZipInfo, archive: Path, out: Path, target: Path) -> Path:
@@ -80,7 +84,13 @@ def _place(member: zipfile.ZipInfo, archive: Path, out: Path, target: Path) -> P
     return target if target.suffix else target / path.name
 
 
-def _write(source, place: Path) -> None:
+def _time(member: zipfile.ZipInfo) -> int:
+    """A member's time, in seconds, the same in every time zone; an archive that tells none has month 0."""
+    year, month, *rest = member.date_time
+    return calendar.timegm((year, min(max(month, 1), 12), *rest))
+
+
+def _write(source: BinaryIO, place: Path, time: int) -> None:
     """Copy an open file to ``place`` by way of a temporary name.
 
     Not ``files.replacing``: its files are private to their owner, and a class may share these. The temporary name is
@@ -91,6 +101,7 @@ def _write(source, place: Path) -> None:
     try:
         with temporary.open("wb") as file:
             shutil.copyfileobj(source, file, 1 << 20)
+        os.utime(temporary, (time, time))
         temporary.replace(place)
     finally:
         temporary.unlink(missing_ok=True)

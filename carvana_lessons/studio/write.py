@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -10,11 +11,12 @@ from PIL import Image
 
 from carvana_lessons.errors import DataError
 from carvana_lessons.files import building
+from carvana_lessons.keeping import bring, put_by
 from carvana_lessons.progress import bar
 from carvana_lessons.studio.names import COLUMNS, car_id, metadata_row
 from carvana_lessons.studio.picture import render
 from carvana_lessons.studio.session import VIEWS, session
-from carvana_lessons.studio.settings import DEFAULT, SOURCE, VERSION, Settings, default_folder
+from carvana_lessons.studio.settings import DEFAULT, SOURCE, TAKEN, VERSION, Settings, default_folder
 from carvana_lessons.studio.team import photograph
 
 QUALITY = 92
@@ -50,7 +52,8 @@ def make(
 
     The folder holds ``train/<id>_<01..16>.jpg``, ``train_masks/<id>_<01..16>_mask.gif`` (palette, 0 and 1),
     ``metadata.csv`` with Kaggle's columns, ``source``, ``body`` and ``color``, and ``manifest.json`` with version,
-    settings and the sha256 of every file. It appears when it is complete; a killed run leaves nothing under its name.
+    settings and the sha256 of every file. Files carry the same time whenever they are drawn. It appears when it is
+    complete; a killed run leaves nothing under its name.
 
     Args:
         out: the folder to make; it must not exist.  cars: how many, 16 photos each.
@@ -88,6 +91,8 @@ def make(
             "files": dict(sorted(files.items())),
         }  # fmt: skip
         (folder / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
+        for file in folder.rglob("*.*"):
+            os.utime(file, (TAKEN, TAKEN))
     return out
 
 
@@ -97,14 +102,16 @@ def ensure(
 ) -> Path:  # fmt: skip
     """The set of photos with these settings from the cache folder; made first where it is missing.
 
-    Two processes may call this at once: both then draw, one folder stays, and both return it.
+    Where `course.start` was given ``keep``, it is kept there as one archive and fetched by the next session. Two
+    processes may call this at once: both then draw, one folder stays, and both return it.
     """
     settings = Settings(cars, size, seed).checked()
     folder = default_folder(settings)
-    if not folder.exists():
+    if not folder.exists() and not bring(folder):
         try:
             make(folder, settings.cars, settings.size, settings.seed, workers, progress)
         except (DataError, FileExistsError):
             if not folder.exists():
                 raise
+    put_by(folder)
     return folder
