@@ -4,6 +4,7 @@ Which chapter explains an object stands in the object's docstring, ``Lesson: 05.
 its module's docstring says it for all. Both directions of links are made from that.
 """
 
+import ast
 import importlib
 import inspect
 import re
@@ -67,25 +68,24 @@ def entries(srcdir: str) -> list[Entry]:
 def _entry(module: ModuleType, name: str, page: str) -> Entry:
     value = getattr(module, name)
     if inspect.ismodule(value):
-        kind, home = "module", value
+        kind, home, text = "module", value.__doc__, inspect.getdoc(value)
     elif inspect.isclass(value) or inspect.isfunction(value):
-        kind, home = "class" if inspect.isclass(value) else "function", inspect.getmodule(value)
+        kind = "class" if inspect.isclass(value) else "function"
+        home, text = inspect.getmodule(value).__doc__, inspect.getdoc(value)
     else:
-        return Entry(module.__name__, name, "data", _comment(module, name), page)
-    text = inspect.getdoc(value) or ""
-    if not section(text, "Lesson") and (lesson := section(home.__doc__ or "", "Lesson")):
-        text += f"\n\nLesson: {lesson}"
+        kind, (home, text) = "data", _comment(module, name)
+    if not section(text or "", "Lesson"):
+        text = f"{text or ''}\n\nLesson: {section(home or '', 'Lesson')}"
     return Entry(module.__name__, name, kind, text, page)
 
 
-def _comment(module: ModuleType, name: str) -> str:
-    """The ``#:`` comment of a constant, in the file of the package where it is assigned."""
-    folder = Path(module.__file__).parent
-    for path in sorted(folder.glob("*.py")):
+def _comment(module: ModuleType, name: str) -> tuple[str, str]:
+    """Of a constant: the docstring of the file of the package that assigns it, and the ``#:`` comment there."""
+    for path in sorted(Path(module.__file__).parent.glob("*.py")):
         analyzer = ModuleAnalyzer.for_file(str(path), f"{module.__name__}.{path.stem}")
         if ("", name) in (found := analyzer.find_attr_docs()):
-            return "\n".join(found["", name]).strip()
-    return ""
+            return ast.get_docstring(ast.parse(analyzer.code)) or "", "\n".join(found["", name]).strip()
+    raise ExtensionError(f"{module.__name__}.{name} has no comment that begins with '#:'.")
 
 
 def chapters(text: str, srcdir: str) -> list[str]:
@@ -159,6 +159,11 @@ def _rewrite(app: Sphinx, what: str, name: str, obj: object, options: object, li
     lines[:] = restructured(text, _resolver(app, module), lambda lesson: _links(lesson, app.srcdir))
 
 
+def _no_signature(app: Sphinx, what: str, name: str, obj: object, options: object, signature: str, returns: str):
+    """A class that has no ``__init__`` of its own would show its base's: ``*args, **kwargs`` tells nobody anything."""
+    return ("", None) if what in ("class", "exception") and "__init__" not in vars(obj) else None
+
+
 def _add_section(app: Sphinx, doctree: nodes.document) -> None:
     """At the end of a chapter: what of the package it explains, room by room."""
     name = app.env.docname
@@ -190,5 +195,6 @@ def setup(app: Sphinx) -> dict:
     app.add_directive("room", Room)
     app.connect("builder-inited", _collect)
     app.connect("autodoc-process-docstring", _rewrite)
+    app.connect("autodoc-process-signature", _no_signature)
     app.connect("doctree-read", _add_section, priority=400)  # before the table of contents is read off
     return {"parallel_read_safe": True, "parallel_write_safe": True}
