@@ -21,6 +21,8 @@ import xml.etree.ElementTree as ET
 from importlib.metadata import version
 from pathlib import Path
 
+import downloads
+
 ROOT = Path(__file__).resolve().parent.parent
 SOURCE, BUILD = ROOT / "book", ROOT / "build"
 COPY, HTML, RECORD = BUILD / "book", BUILD / "html", BUILD / "executed.json"
@@ -203,6 +205,9 @@ def drop_empty_outputs(notebook: Path) -> None:
 
 def build_pages() -> int:
     """HTML from the executed copy, with every warning an error; skipped when it would change nothing."""
+    import landing_picture  # here, so that --help needs no torch
+
+    landing_picture.make(COPY / "_static" / "landing.webp")
     stamp = HTML / ".made-from"
     inputs = digest_of_text(
         digest_of_tree(COPY), digest(ROOT / "_config.yml"), digest(RECORD), package_digest()
@@ -212,6 +217,7 @@ def build_pages() -> int:
         output = BUILD / "pages"
         shutil.rmtree(output, ignore_errors=True)
         shutil.copyfile(ROOT / "_config.yml", COPY / "_config.yml")
+        downloads.make(ROOT, BUILD / "downloads")
         command = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()"]
         command += ["build", str(COPY), "-W", "-n", "--keep-going"]
         command += ["--path-output", str(output), "--quiet"]
@@ -220,6 +226,7 @@ def build_pages() -> int:
             return made.returncode
         shutil.rmtree(HTML, ignore_errors=True)
         (output / "_build" / "html").rename(HTML)
+        downloads.publish(BUILD / "downloads", SOURCE, HTML)
         shutil.rmtree(output)
         (COPY / "_config.yml").unlink()
         stamp.write_text(inputs)

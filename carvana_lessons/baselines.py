@@ -1,4 +1,4 @@
-"""Masks without a network: the rules of thumb that every network has to beat."""
+"""Masks without a network: the rules of thumb that every network has to beat.  Lesson: 01."""
 
 from dataclasses import dataclass
 

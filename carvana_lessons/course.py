@@ -1,4 +1,4 @@
-"""What every chapter begins with: device, scale, data, seed — and one line that says so."""
+"""What every chapter begins with: device, scale, data, seed — and one line that says so.  Lesson: 01."""
 
 import os
 import random

@@ -1,4 +1,7 @@
-"""From a network's logits to a car on another background: a soft edge, clean colours, a transparent picture."""
+"""From a network's logits to a car on another background: a soft edge, clean colours, a transparent picture.
+
+Lesson: cut-out.
+"""
 
 import numpy as np
 import torch

@@ -1,4 +1,4 @@
-"""Errors meant to be read: one sentence that names the thing and the cure."""
+"""Errors meant to be read: one sentence that names the thing and the cure.  Lesson: 01."""
 
 
 class CarvanaError(Exception):

@@ -1,6 +1,8 @@
 """A figure as HTML: with its alt text, at twice the resolution, alike in JupyterLab, Colab and the built page.
 
 Pictures that a notebook stores as PNG have no place for an alt text; an ``<img>`` has.
+
+Lesson: 01.
 """
 
 import base64

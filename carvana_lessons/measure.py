@@ -1,4 +1,4 @@
-"""What loading data costs: time, memory, and whether workers draw alike. The instruments of chapter 3."""
+"""What loading data costs: time, memory, and whether workers draw alike. The instruments of chapter 3.  Lesson: 03."""
 # ruff: noqa: NPY002 - that numpy's global generator is legacy is what `Draws` is about
 
 from __future__ import annotations

@@ -1,6 +1,8 @@
 """From logits to a mask, from two masks to a score.
 
 All functions take a batch at once: the last two dimensions are height and width, all before them are kept.
+
+Lesson: 01.
 """
 
 from typing import NamedTuple

@@ -1,4 +1,7 @@
-"""A training that was done once is not done again: its folder follows from everything that decides its result."""
+"""A training that was done once is not done again: its folder follows from everything that decides its result.
+
+Lesson: 04.
+"""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""From a network to the challenge's submission file, and to masks and cut-outs on disk."""
+"""From a network to the challenge's submission file, and to masks and cut-outs on disk.  Lesson: 09."""
 
 import gzip
 import shutil

@@ -1,4 +1,7 @@
-"""A photo that the reader brings: chosen in the notebook, cut out by the kernel, shown and offered for download."""
+"""A photo that the reader brings: chosen in the notebook, cut out by the kernel, shown and offered for download.
+
+Lesson: cut-out.
+"""
 
 import base64
 import html

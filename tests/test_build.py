@@ -18,6 +18,7 @@ def notebook(code: str) -> str:
 
 @pytest.fixture
 def build(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "book")  # as `python book/build.py` has it
     spec = importlib.util.spec_from_file_location("build", ROOT / "book" / "build.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)

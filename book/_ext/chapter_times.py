@@ -8,18 +8,20 @@ from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
 
-def _record(srcdir: str) -> dict[str, dict]:
+def record(srcdir: str) -> dict[str, dict]:
     """What ``book/build.py`` noted beside its copy of the chapters; empty where nothing was executed."""
     path = Path(srcdir).parent / "executed.json"
     return json.loads(path.read_text()) if path.exists() else {}
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
     return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.1f} min"
 
 
 def _sentence(run: dict) -> str:
-    return f"{_duration(run['seconds'])} on this run's {run['device']}, scale {run['scale']}, {run['data']}"
+    return (
+        f"{duration(run['seconds'])} on this run's {run['device']}, scale {run['scale']}, {run['data']}"
+    )
 
 
 class ChapterTimes(SphinxDirective):
@@ -27,16 +29,16 @@ class ChapterTimes(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         items = nodes.bullet_list()
-        record = _record(self.env.srcdir)
-        for name, run in sorted(record.items()):
+        runs = record(self.env.srcdir)
+        for name, run in sorted(runs.items()):
             text = f"{Path(name).stem}: {_sentence(run)}"
             items += nodes.list_item("", nodes.paragraph("", text))
         self.env.note_dependency(str(Path(self.env.srcdir).parent / "executed.json"))
-        return [items] if record else [nodes.paragraph("", "Nothing was executed in this build.")]
+        return [items] if runs else [nodes.paragraph("", "Nothing was executed in this build.")]
 
 
 def _add_line(app: Sphinx, pagename: str, templatename: str, context: dict, doctree: object) -> None:
-    run = _record(app.srcdir).get(f"{pagename}.ipynb")
+    run = record(app.srcdir).get(f"{pagename}.ipynb")
     if run and "</h1>" in context.get("body", ""):
         line = f'</h1>\n<p class="measured-time">Time of the whole chapter: {_sentence(run)}.</p>'
         context["body"] = context["body"].replace("</h1>", line, 1)

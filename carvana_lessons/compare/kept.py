@@ -1,4 +1,7 @@
-"""What was measured for this book on real photos and is too long for a chapter: tables that come with it."""
+"""What was measured for this book on real photos and is too long for a chapter: tables that come with it.
+
+Lesson: 09.
+"""
 
 import json
 from dataclasses import asdict, dataclass

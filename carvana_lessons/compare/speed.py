@@ -1,4 +1,7 @@
-"""Time and memory of one network, measured in a process of its own: another network's leftovers would count too."""
+"""Time and memory of one network, measured in a process of its own: another network's leftovers would count too.
+
+Lesson: 09.
+"""
 
 import json
 import statistics

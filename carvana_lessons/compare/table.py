@@ -1,4 +1,4 @@
-"""From the runs to the table: means, spreads, and how sure a difference is."""
+"""From the runs to the table: means, spreads, and how sure a difference is.  Lesson: 09."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""A folder of car photos in Kaggle's layout, checked once, up front."""
+"""A folder of car photos in Kaggle's layout, checked once, up front.  Lesson: 01."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Exercises of the appendix: sizes, stamps and weights of transposed convolutions."""
+"""Exercises of the appendix: sizes, stamps and weights of transposed convolutions.  Lesson: appendix."""
 
 import numpy as np
 import torch

@@ -1,4 +1,4 @@
-"""Exercises of chapter 1: Dice, a run-length code, a split by car, the threshold of the mean mask."""
+"""Exercises of chapter 1: Dice, a run-length code, a split by car, the threshold of the mean mask.  Lesson: 01."""
 
 from collections import Counter
 

@@ -1,4 +1,7 @@
-"""Exercises of chapter 3: photos that fit, bytes to tensors, a draw that no worker can spoil, a shuffled stream."""
+"""Exercises of chapter 3: photos that fit, bytes to tensors, a draw that no worker can spoil, a shuffled stream.
+
+Lesson: 03.
+"""
 
 import math
 from collections import Counter

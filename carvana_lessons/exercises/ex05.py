@@ -1,4 +1,4 @@
-"""Exercises of chapter 5: indices, unpooling, parameter counts."""
+"""Exercises of chapter 5: indices, unpooling, parameter counts.  Lesson: 05."""
 
 import torch
 from torch.nn.functional import interpolate, max_pool2d

@@ -1,4 +1,7 @@
-"""Exercises of chapter 10: the bill, a full-size photo, several networks and the mirror, weights, folds."""
+"""Exercises of chapter 10: the bill, a full-size photo, several networks and the mirror, weights, folds.
+
+Lesson: 10.
+"""
 
 import numpy as np
 import torch

@@ -1,4 +1,4 @@
-"""What can be read from maps: channel by channel, and by the best weighted sum of all channels."""
+"""What can be read from maps: channel by channel, and by the best weighted sum of all channels.  Lesson: 08."""
 
 from typing import NamedTuple
 

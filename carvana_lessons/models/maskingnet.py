@@ -3,6 +3,8 @@
 Source: slides [B]; Badrinarayanan et al. 2017 (SegNet), Roy et al. 2018 (indices and maps together), Liu et al. 2018
 (coordinate maps), Yu & Koltun 2016 (dilation). The published parameter counts hold for these layers; they do not prove
 that the defense's layers were the same.
+
+Lesson: 05.
 """
 
 from dataclasses import dataclass
@@ -35,6 +37,7 @@ class Design:
 
 
 DEEP, SHALLOW, PLAIN, CASCADE = (2, 2, 3, 3, 3), (2, 2, 3, 3), (1,) * 6, (1, 2, 4, 8, 4, 2)
+#: The five designs by name, from SegNet to MaskingNet: what `create` and `MaskingNet` build from.
 DESIGNS = {
     #                    encoder  decoder          skip   coordinates  dilation
     "segnet":     Design(DEEP,    (3, 3, 3, 2, 1), False, None,        ()),

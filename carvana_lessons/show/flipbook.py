@@ -1,4 +1,4 @@
-"""Pictures to leaf through with mouse or keyboard, without a kernel, a server or a script file."""
+"""Pictures to leaf through with mouse or keyboard, without a kernel, a server or a script file.  Lesson: 01."""
 
 import html
 from collections.abc import Sequence

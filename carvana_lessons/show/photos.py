@@ -1,4 +1,4 @@
-"""Photos and masks side by side, and one on the other."""
+"""Photos and masks side by side, and one on the other.  Lesson: 01."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,8 @@ from PIL import Image
 
 from carvana_lessons.figures import Picture, figure
 
-BLUE, ORANGE, GREEN = (0, 114, 178), (213, 94, 0), (0, 158, 115)  # Okabe & Ito, told apart by colour-blind readers
+#: A colour of the pictures, RGB; after Okabe & Ito, told apart by colour-blind readers.
+BLUE, ORANGE, GREEN = (0, 114, 178), (213, 94, 0), (0, 158, 115)
 
 
 def shrink(image: np.ndarray, width: int) -> np.ndarray:

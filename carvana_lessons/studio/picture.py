@@ -1,4 +1,4 @@
-"""One photo: the car of an index, turned to a view, seen by its session's camera."""
+"""One photo: the car of an index, turned to a view, seen by its session's camera.  Lesson: 01."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""What the 16 photos of one car share: the car, the room, the light, and how the camera was set."""
+"""What the 16 photos of one car share: the car, the room, the light, and how the camera was set.  Lesson: 01."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -12,6 +12,7 @@ from carvana_lessons.studio.light import Light
 from carvana_lessons.studio.shadow import footprint
 from carvana_lessons.studio.stage import Stage, draw_camera
 
+#: Photos of a car, 22.5° apart.
 VIEWS = 16
 # A turn of 22.5° a view, clockwise seen from above: 1 front, 5 the car's left side, 9 rear, 13 its right side.
 COSINES = np.round(np.cos(-np.arange(VIEWS) * np.pi / 8), 7)

@@ -1,4 +1,4 @@
-"""What a set of photos is made of, and the number that says which pixels to expect."""
+"""What a set of photos is made of, and the number that says which pixels to expect.  Lesson: 01."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,7 +6,9 @@ from pathlib import Path
 from carvana_lessons.errors import DataError
 from carvana_lessons.files import cache_folder
 
-VERSION = 5  # raised whenever the same settings give other pixels
+#: Raised whenever the same settings give other pixels.
+VERSION = 5
+#: What ``metadata.csv`` says of the photos, so that nobody takes them for real ones.
 SOURCE = "synthetic studio"
 TAKEN = 1_500_000_000 + VERSION  # every file's time, in seconds: photos that are drawn anew are the same photos
 
@@ -43,6 +45,7 @@ class Settings:
         return f"v{VERSION}-{self.cars}x{width}x{height}-seed{self.seed}"
 
 
+#: The `Settings` of the set that every chapter uses when no folder is named.
 DEFAULT = Settings()
 
 

@@ -1,4 +1,7 @@
-"""A folder of photos in Kaggle's layout: drawn by worker processes, renamed into place when it is complete."""
+"""A folder of photos in Kaggle's layout: drawn by worker processes, renamed into place when it is complete.
+
+Lesson: 01.
+"""
 
 import csv
 import hashlib

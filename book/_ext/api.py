@@ -1,0 +1,222 @@
+"""Pages about the package: ``{room}`` lists what is public in its modules, and each chapter lists what it explains.
+
+Which chapter explains an object stands in the object's docstring, ``Lesson: 05.``, and nowhere else; where it does not,
+its module's docstring says it for all. Both directions of links are made from that.
+"""
+
+import ast
+import importlib
+import inspect
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+
+from docstrings import restructured, section
+from docutils import nodes
+from docutils.statemachine import StringList
+from sphinx.addnodes import pending_xref
+from sphinx.application import Sphinx
+from sphinx.errors import ExtensionError
+from sphinx.pycode import ModuleAnalyzer
+from sphinx.util.docutils import SphinxDirective
+from sphinx.util.nodes import nested_parse_with_titles
+
+_ROOM = re.compile(r"^```\{room\} +(.+)$", re.MULTILINE)
+_LESSON = re.compile(r"\b\d\d\b|cut-out|appendix")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A public object: where a reader imports it from, its docstring, and the page that describes it."""
+
+    module: str
+    name: str
+    kind: str  # "function", "class", "data" or "module"
+    text: str
+    page: str
+
+    @property
+    def full(self) -> str:
+        return f"{self.module}.{self.name}"
+
+
+def public_names(module: ModuleType) -> list[str]:
+    """What ``__all__`` names; without one, the documented functions and classes that the module itself defines."""
+    if hasattr(module, "__all__"):
+        return list(module.__all__)
+    return [
+        name
+        for name, value in vars(module).items()
+        if (inspect.isfunction(value) or inspect.isclass(value))
+        and value.__module__ == module.__name__
+        and not name.startswith("_")
+        and value.__doc__
+    ]
+
+
+def entries(srcdir: str) -> list[Entry]:
+    """Everything public in the rooms that the pages below ``api/`` name, page by page."""
+    found = []
+    for page in sorted(Path(srcdir, "api").glob("*.md")):
+        for names in _ROOM.findall(page.read_text(encoding="utf-8")):
+            for module in map(importlib.import_module, names.split()):
+                found += [_entry(module, name, f"api/{page.stem}") for name in public_names(module)]
+    return found
+
+
+def _entry(module: ModuleType, name: str, page: str) -> Entry:
+    value = getattr(module, name)
+    if inspect.ismodule(value):
+        kind, home, text = "module", value.__doc__, inspect.getdoc(value)
+    elif inspect.isclass(value) or inspect.isfunction(value):
+        kind = "class" if inspect.isclass(value) else "function"
+        home, text = inspect.getmodule(value).__doc__, inspect.getdoc(value)
+    else:
+        kind, (home, text) = "data", _comment(module, name)
+    if not section(text or "", "Lesson"):
+        text = f"{text or ''}\n\nLesson: {section(home or '', 'Lesson')}"
+    return Entry(module.__name__, name, kind, text, page)
+
+
+def _comment(module: ModuleType, name: str) -> tuple[str, str]:
+    """Of a constant: the docstring of the file of the package that assigns it, and the ``#:`` comment there."""
+    for path in sorted(Path(module.__file__).parent.glob("*.py")):
+        analyzer = ModuleAnalyzer.for_file(str(path), f"{module.__name__}.{path.stem}")
+        if ("", name) in (found := analyzer.find_attr_docs()):
+            return ast.get_docstring(ast.parse(analyzer.code)) or "", "\n".join(found["", name]).strip()
+    raise ExtensionError(f"{module.__name__}.{name} has no comment that begins with '#:'.")
+
+
+def chapters(text: str, srcdir: str) -> list[str]:
+    """Pages that a docstring's Lesson names: "05 (SegNet), 06" → 05-segnet-unpooling and 06-coordinate-maps."""
+    return [_chapter(token, srcdir) for token in _LESSON.findall(section(text, "Lesson"))]
+
+
+def _chapter(token: str, srcdir: str) -> str:
+    found = [path.stem for path in Path(srcdir).glob(f"{token}*.ipynb")]
+    if len(found) != 1:
+        raise ExtensionError(
+            f"A docstring says 'Lesson: {token}', which is not exactly one chapter: {found}."
+        )
+    return found[0]
+
+
+def _links(lesson: str, srcdir: str) -> str:
+    """The text after "Lesson:", its numbers made links that carry the chapters' titles."""
+    return _LESSON.sub(lambda token: f":doc:`/{_chapter(token[0], srcdir)}`", lesson)
+
+
+class Room(SphinxDirective):
+    """``{room} carvana_lessons.losses carvana_lessons.metrics``: a section a module, an entry an object."""
+
+    required_arguments = 1
+    final_argument_whitespace = True
+
+    def run(self) -> list[nodes.Node]:
+        lines = []
+        for name in self.arguments[0].split():
+            module = importlib.import_module(name)
+            about = restructured(
+                inspect.getdoc(module) or "", _resolver(self.env.app, name), self._links
+            )
+            lines += [
+                f"## `{name}`",
+                "",
+                "```{eval-rst}",
+                f".. py:module:: {name}",
+                "",
+                *about,
+                "```",
+                "",
+            ]
+            for entry in self.env.app.api_entries:
+                if entry.module == name:
+                    lines += ["```{eval-rst}", *self._entry(entry), "```", ""]
+        holder = nodes.Element()
+        nested_parse_with_titles(self.state, StringList(lines, source=self.env.docname), holder)
+        return holder.children
+
+    def _links(self, lesson: str) -> str:
+        return _links(lesson, self.env.srcdir)
+
+    def _entry(self, entry: Entry) -> list[str]:
+        if entry.kind in ("function", "class"):
+            members = ["   :members:"] if entry.kind == "class" else []
+            return [f".. auto{entry.kind}:: {entry.module}::{entry.name}", *members]
+        text = restructured(entry.text, _resolver(self.env.app, entry.module), self._links)
+        if entry.kind == "module":
+            return [f".. py:module:: {entry.full}", "", f"**{entry.name}**", "", *text]
+        return [f".. py:data:: {entry.full}", "", *(f"   {line}" for line in text)]
+
+
+def _resolver(app: Sphinx, module: str):
+    """Which entry a name in a docstring of ``module`` means: one of its own room first, else the only one there is."""
+
+    def resolve(name: str) -> str | None:
+        name = name.removesuffix("()")
+        known = {entry.full for entry in app.api_entries} | {entry.module for entry in app.api_entries}
+        if f"{module}.{name}" in known:
+            return f"{module}.{name}"
+        if name in known:
+            return name
+        found = [full for full in known if full.endswith(f".{name}")]
+        unmistakable = (
+            len(found) == 1 and not name.islower()
+        )  # a word such as "size" is an argument more often
+        return found[0] if unmistakable or ("." in name and found) else None
+
+    return resolve
+
+
+def _rewrite(app: Sphinx, what: str, name: str, obj: object, options: object, lines: list[str]) -> None:
+    """Autodoc's hook: the docstring of an entry or of one of its members, in place."""
+    entry = next((e for e in app.api_entries if e.full == name), None)
+    module = entry.module if entry else name.rsplit(".", 2)[0]
+    text = entry.text if entry else "\n".join(lines)
+    lines[:] = restructured(text, _resolver(app, module), lambda lesson: _links(lesson, app.srcdir))
+
+
+def _no_signature(
+    app: Sphinx, what: str, name: str, obj: object, options: object, signature: str, returns: str
+):
+    """A class that has no ``__init__`` of its own would show its base's: ``*args, **kwargs`` tells nobody anything."""
+    return ("", None) if what in ("class", "exception") and "__init__" not in vars(obj) else None
+
+
+def _add_section(app: Sphinx, doctree: nodes.document) -> None:
+    """At the end of a chapter: what of the package it explains, room by room."""
+    name = app.env.docname
+    mine = [entry for entry in app.api_entries if name in chapters(entry.text, app.srcdir)]
+    if not mine:
+        return
+    part = nodes.section(
+        "", nodes.title("", "From the package"), ids=["from-the-package"], names=["from the package"]
+    )
+    part += nodes.paragraph("", "What this chapter explains or uses first, each with its reference:")
+    rooms = nodes.bullet_list()
+    for module in dict.fromkeys(entry.module for entry in mine):
+        line = nodes.paragraph("", "", nodes.literal("", module), nodes.Text(": "))
+        for k, entry in enumerate(e for e in mine if e.module == module):
+            line += [nodes.Text(", ")] * (k > 0) + [_reference(entry, name)]
+        rooms += nodes.list_item("", line)
+    part += rooms
+    doctree[0 if len(doctree) == 1 else -1].append(part)
+
+
+def _reference(entry: Entry, docname: str) -> pending_xref:
+    target = {"refdomain": "py", "reftype": "obj", "reftarget": entry.full, "refdoc": docname}
+    return pending_xref("", nodes.literal("", entry.name), refexplicit=True, refwarn=True, **target)
+
+
+def _collect(app: Sphinx) -> None:
+    app.api_entries = entries(app.srcdir)
+
+
+def setup(app: Sphinx) -> dict:
+    app.add_directive("room", Room)
+    app.connect("builder-inited", _collect)
+    app.connect("autodoc-process-docstring", _rewrite)
+    app.connect("autodoc-process-signature", _no_signature)
+    app.connect("doctree-read", _add_section, priority=400)  # before the table of contents is read off
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

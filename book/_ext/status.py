@@ -1,0 +1,91 @@
+"""``{status}``: from what the pages were made, and when. ``{downloads}``: what can be taken away from them."""
+
+import platform
+import subprocess
+from datetime import datetime, timezone
+from importlib.metadata import version
+from pathlib import Path
+
+from chapter_times import duration, record
+from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.util.docutils import SphinxDirective
+
+PACKAGES = (
+    "torch",
+    "torchvision",
+    "numpy",
+    "pillow",
+    "matplotlib",
+    "pandas",
+    "scipy",
+    "accelerate",
+    "jupyter-book",
+)
+
+
+def commit(folder: str) -> str:
+    """The commit of the sources, and whether they have changed since."""
+
+    def git(*arguments: str) -> str:
+        made = subprocess.run(
+            ["git", "-C", folder, *arguments], capture_output=True, text=True, check=True
+        )
+        return made.stdout.strip()
+
+    try:
+        return git("rev-parse", "HEAD") + (", changed since" if git("status", "--porcelain") else "")
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown: the sources are no git checkout"
+
+
+class Status(SphinxDirective):
+    """A line a fact about the build; data, scale and device are those of the notebooks' execution."""
+
+    def run(self) -> list[nodes.Node]:
+        runs = record(self.env.srcdir).values()
+
+        def of_runs(name: str) -> str:
+            return "; ".join(dict.fromkeys(run[name] for run in runs)) or "nothing was executed"
+
+        facts = {
+            "Pages made": datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
+            "Commit": commit(self.env.srcdir),
+            "Photos": of_runs("data"),
+            "Scale": of_runs("scale"),
+            "Device": of_runs("device"),
+            "All notebooks together": duration(sum(run["seconds"] for run in runs)),
+            "Python": f"{platform.python_version()} on {platform.system()}, {platform.machine()}",
+            "Packages": ", ".join(f"{name} {version(name)}" for name in ("carvana-lessons", *PACKAGES)),
+        }
+        fields = nodes.field_list(classes=["status"])
+        for name, what in facts.items():
+            fields += nodes.field(
+                "", nodes.field_name("", name), nodes.field_body("", nodes.paragraph("", what))
+            )
+        return [fields]
+
+
+class Downloads(SphinxDirective):
+    """Links to the files that ``book/build.py`` made beside its copy of the chapters and puts into the site."""
+
+    def run(self) -> list[nodes.Node]:
+        items = nodes.bullet_list()
+        texts = {
+            ".whl": "the package, for pip",
+            ".zip": "all notebooks as they are stored, without outputs",
+        }
+        for path in sorted(Path(self.env.srcdir).parent.glob("downloads/*")):
+            # Not a reference that Sphinx resolves: the file joins the pages when they are done.
+            link = nodes.reference(
+                "", "", nodes.literal("", path.name), refuri=f"_downloads/{path.name}"
+            )
+            what = nodes.Text(f": {texts[path.suffix]} ({path.stat().st_size / 1000:,.0f} kB)")
+            items += nodes.list_item("", nodes.paragraph("", "", link, what))
+        return [items]
+
+
+def setup(app: Sphinx) -> dict:
+    app.add_directive("status", Status)
+    app.add_directive("downloads", Downloads)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
