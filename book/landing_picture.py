@@ -31,4 +31,4 @@ def make(path: Path) -> None:
                 [(left - 24, middle - 10), (left - 24, middle + 10), (left - 10, middle)], fill=GREY
             )
     path.parent.mkdir(parents=True, exist_ok=True)
-    whole.save(path, quality=88)
+    whole.save(path, quality=80)
