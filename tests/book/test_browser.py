@@ -120,3 +120,18 @@ def test_a_page_prints_without_its_bars(page: Page, site):
 def _brightness(color: str) -> float:
     """Of "rgb(1, 2, 3)", 0 to 255."""
     return sum(float(v) for v in color[color.index("(") + 1 : -1].split(",")[:3]) / 3
+
+
+def test_the_start_page_weighs_less_than_a_megabyte_with_all_it_loads(page: Page, site):
+    sizes = []
+    page.on("requestfinished", lambda request: sizes.append(len(request.response().body())))
+    page.goto(f"{site}/intro.html", wait_until="networkidle")
+    assert len(sizes) > 5 and sum(sizes) < 1_000_000
+
+
+def test_icons_are_drawn_without_their_script(page: Page, site):
+    page.goto(f"{site}/01-the-task.html")
+    rocket = page.locator(".fa-rocket").first
+    family = "e => getComputedStyle(e).fontFamily + getComputedStyle(e, '::before').content"
+    assert rocket.evaluate(family).startswith('"Font Awesome') and rocket.bounding_box()["width"] > 5
+    assert page.evaluate("document.fonts.check('900 16px \\'Font Awesome 6 Free\\'')")

@@ -2,13 +2,15 @@
 
 import html
 import json
+import posixpath
 import re
+import zipfile
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
-from built import BUILD, CHAPTERS, HTML, PAGES
+from built import BUILD, CHAPTERS, HTML, PAGES, ROOT
 
 
 class Page(HTMLParser):
@@ -80,10 +82,10 @@ def test_links_lead_somewhere(pages):
             url = urlsplit(link)
             if url.scheme or link == "#":
                 continue
-            target = HTML / (unquote(url.path) or f"{name}.html")
-            if not target.exists() or (
-                url.fragment and target.stem in pages and unquote(url.fragment) not in pages[target.stem].ids
-            ):
+            here = HTML / f"{name}.html"
+            target = (here.parent / unquote(url.path)).resolve() if url.path else here
+            known = pages.get(str(target.relative_to(HTML).with_suffix("")))
+            if not target.exists() or (url.fragment and known and unquote(url.fragment) not in known.ids):
                 broken.append(f"{name}: {link}")
     assert broken == []
 
@@ -115,5 +117,74 @@ def test_every_chapter_has_its_time_and_its_colab_button(pages):
         )
 
 
-def test_no_page_is_heavy():
-    assert {p.name: p.stat().st_size for p in HTML.glob("*.html") if p.stat().st_size > 3_000_000} == {}
+def test_no_page_and_not_the_site_is_heavy():
+    assert {p.name: p.stat().st_size for p in HTML.rglob("*.html") if p.stat().st_size > 3_000_000} == {}
+    assert sum(p.stat().st_size for p in HTML.rglob("*") if p.is_file()) < 60_000_000
+
+
+def test_every_public_object_has_an_entry_that_leads_to_its_chapter_and_back(pages, monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "book" / "_ext")
+    import api
+
+    entries = api.entries(str(ROOT / "book"))
+    assert {"carvana_lessons.models.UNet", "carvana_lessons.losses.bce"} <= {e.full for e in entries}
+    lost = []
+    for entry in entries:
+        chapters = api.chapters(entry.text, str(ROOT / "book"))
+        identifier = f"module-{entry.full}" if entry.kind == "module" else entry.full
+        there = {posixpath.basename(urlsplit(link).path) for link in pages[entry.page].links}
+        lost += [f"{entry.full} has no entry"] * (identifier not in pages[entry.page].ids)
+        lost += [f"{entry.full} names no chapter"] * (not chapters)
+        for name in chapters:
+            lost += [f"{entry.page} does not lead to {name}"] * (f"{name}.html" not in there)
+            back = f"{entry.page}.html#{identifier}"
+            lost += [f"{name} does not lead back to {entry.full}"] * (back not in pages[name].links)
+    assert lost == []
+
+
+def test_the_rooms_name_every_module_that_a_reader_may_import(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "book" / "_ext")
+    import api
+
+    described = {entry.module.split(".")[1] for entry in api.entries(str(ROOT / "book"))}
+    used = set()
+    for path in CHAPTERS:
+        text = "\n".join("".join(c["source"]) for c in executed(path))
+        used |= set(re.findall(r"from carvana_lessons\.(\w+)", text))
+        for names in re.findall(r"^from carvana_lessons import (.+)$", text, re.MULTILINE):
+            used |= {name.strip() for name in names.split(",")}
+    assert len(used) > 10 and used - described == set()
+
+
+def test_the_package_and_the_notebooks_can_be_taken_away():
+    wheel = next((HTML / "_downloads").glob("carvana_lessons-*.whl"))
+    names = zipfile.ZipFile(wheel).namelist()
+    assert "carvana_lessons/course.py" in names and "carvana_lessons/weights/unet-small.safetensors" in names
+    assert wheel.name in (HTML / "status.html").read_text()
+    with zipfile.ZipFile(HTML / "_downloads" / "notebooks.zip") as archive:
+        for path in CHAPTERS:
+            stored = path.read_bytes()
+            assert archive.read(f"carvana-lessons/{path.name}") == stored
+            assert (HTML / "_sources" / path.name).read_bytes() == stored
+
+
+def test_every_chapter_offers_its_notebook(pages):
+    for path in CHAPTERS:
+        assert f"_sources/{path.name}" in pages[path.stem].links
+
+
+def test_the_status_page_says_from_what_the_pages_were_made(pages):
+    text = html.unescape(re.sub(r"<[^>]+>", " ", (HTML / "status.html").read_text()))
+    record = json.loads((BUILD / "executed.json").read_text())
+    run = record[CHAPTERS[0].name]
+    assert run["data"] in text and run["scale"] in text and re.search(r"\b[0-9a-f]{40}\b", text)
+    assert all(path.stem in text for path in CHAPTERS)
+
+
+def test_the_references_are_those_of_the_chapters(pages):
+    outside = {link for link in pages["references"].links if link.startswith("http")}
+    for path in CHAPTERS:
+        cells = json.loads(path.read_text())["cells"]
+        text = "\n".join("".join(c["source"]) for c in cells if c["cell_type"] == "markdown")
+        sources = text.partition("**Sources:**")[2].partition("\n\n")[0]
+        assert set(re.findall(r"\]\((https?://[^)\s]+)\)", sources)) <= outside
