@@ -147,7 +147,12 @@ class Room(SphinxDirective):
         text = restructured(entry.text, _resolver(self.env.app, entry.module), self._links)
         if entry.kind == "module":
             return [f".. py:module:: {entry.full}", "", f"**{entry.name}**", "", *text]
-        return [f".. py:data:: {entry.full}", "", *(f"   {line}" for line in text)]
+        return [
+            f".. py:data:: {entry.name}",
+            f"   :module: {entry.module}",
+            "",
+            *(f"   {line}" for line in text),
+        ]
 
 
 def _resolver(app: Sphinx, module: str):

@@ -1,30 +1,19 @@
-"""Leave out what no page loads of MathJax: of its 24 MB the book's formulas want one script and its fonts.
+"""Leave out what no page loads of MathJax: the bundles for other inputs and outputs, 14 of its 24 MB.
 
-What the menu of a formula can switch on stays: the explorer for screen readers, with speech in English.
+What a reader can switch on in the menu of a formula stays: the explorer and speech for screen readers, SVG.
 """
 
 from pathlib import Path
 
 from sphinx.application import Sphinx
 
-KEPT = (
-    "tex-chtml.js",
-    "output/chtml/fonts/woff-v2/",
-    "a11y/",
-    "ui/",
-    "input/tex/extensions/",
-    "sre/mathmaps/en.json",
-)
-KEPT += ("sre/mathmaps/base.json", "sre/mathmaps/nemeth.json", "sre/speech-worker.js")
+BUNDLE = "tex-chtml.js"  # `mathjax_path` in _config.yml
 
 
 def _prune(app: Sphinx, error: Exception | None) -> None:
     folder = Path(app.outdir, "_static", "mathjax")
-    for path in sorted(folder.rglob("*"), reverse=True):
-        if path.is_dir():
-            if not any(path.iterdir()):
-                path.rmdir()
-        elif not path.relative_to(folder).as_posix().startswith(KEPT):
+    for path in folder.glob("*.js"):
+        if path.name != BUNDLE:
             path.unlink()
 
 

@@ -58,12 +58,13 @@ class Status(SphinxDirective):
             "Python": f"{platform.python_version()} on {platform.system()}, {platform.machine()}",
             "Packages": ", ".join(f"{name} {version(name)}" for name in ("carvana-lessons", *PACKAGES)),
         }
-        fields = nodes.field_list(classes=["status"])
+        items = nodes.bullet_list()
         for name, what in facts.items():
-            fields += nodes.field(
-                "", nodes.field_name("", name), nodes.field_body("", nodes.paragraph("", what))
+            text = nodes.literal("", what) if name == "Commit" else nodes.Text(what)
+            items += nodes.list_item(
+                "", nodes.paragraph("", "", nodes.strong("", name), nodes.Text(": "), text)
             )
-        return [fields]
+        return [items]
 
 
 class Downloads(SphinxDirective):
@@ -80,8 +81,10 @@ class Downloads(SphinxDirective):
             link = nodes.reference(
                 "", "", nodes.literal("", path.name), refuri=f"_downloads/{path.name}"
             )
-            what = nodes.Text(f": {texts[path.suffix]} ({path.stat().st_size / 1000:,.0f} kB)")
-            items += nodes.list_item("", nodes.paragraph("", "", link, what))
+            kilobytes = f" ({path.stat().st_size / 1000:,.0f} kB)"
+            items += nodes.list_item(
+                "", nodes.paragraph("", "", link, nodes.Text(f": {texts[path.suffix]}{kilobytes}"))
+            )
         return [items]
 
 
