@@ -1,4 +1,7 @@
-"""What is particular to Google Colab: a Drive to mount, and a GPU that has to be switched on."""
+"""What is particular to Google Colab: a Drive to mount, and a GPU that has to be switched on.
+
+Lesson: 01.
+"""
 
 import os
 import sys

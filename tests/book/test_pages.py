@@ -152,7 +152,7 @@ def test_the_rooms_name_every_module_that_a_reader_may_import(monkeypatch):
         text = "\n".join("".join(c["source"]) for c in executed(path))
         used |= set(re.findall(r"from carvana_lessons\.(\w+)", text))
         for names in re.findall(r"^from carvana_lessons import (.+)$", text, re.MULTILINE):
-            used |= {name.strip() for name in names.split(",")}
+            used |= {name.split()[0] for name in names.split(",")}  # "scores as reading" is scores
     assert len(used) > 10 and used - described == set()
 
 
