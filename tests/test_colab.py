@@ -7,6 +7,7 @@ import re
 import shutil
 import sys
 import types
+import zipfile
 from importlib.metadata import requires
 from pathlib import Path
 
@@ -155,6 +156,18 @@ def test_a_chapters_trainings_are_found_by_the_next_session(tmp_path, another_se
     assert train().frame.equals(first.frame) and len(first) == 2
     assert stamps and {f: f.stat().st_mtime_ns for f in (tmp_path / "keep" / "runs").glob("*/*")} == stamps
     assert not (own_cache / "runs").exists()
+
+
+@pytest.mark.parametrize("told", [(2017, 7, 24, 9, 30, 0), (1980, 0, 0, 0, 0, 0)])
+def test_what_is_unpacked_has_the_archives_time_even_where_it_tells_none(tmp_path, told):
+    with zipfile.ZipFile(tmp_path / "train.zip", "w") as box:
+        box.writestr(zipfile.ZipInfo("train/a.jpg", told), b"pixels")
+    times = set()
+    for name in ("one", "two"):
+        unpack(tmp_path / "train.zip", tmp_path / name, tmp_path / name / "train")
+        times.add((tmp_path / name / "train" / "a.jpg").stat().st_mtime_ns)
+    (time,) = times
+    assert time < 1.6e18  # long ago
 
 
 def small_studio() -> Path:

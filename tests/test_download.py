@@ -117,11 +117,11 @@ def test_archive_without_a_top_folder(kaggle, fetch, tmp_path):
 def test_goes_on_where_it_stopped(fetch, tmp_path, monkeypatch):
     real, written = unpacking._write, []
 
-    def breaking(source, place):
+    def breaking(source, place, time):
         if len(written) == 4:
             raise KeyboardInterrupt
         written.append(place.name)
-        real(source, place)
+        real(source, place, time)
 
     monkeypatch.setattr(unpacking, "_write", breaking)
     with pytest.raises(KeyboardInterrupt):
@@ -130,7 +130,7 @@ def test_goes_on_where_it_stopped(fetch, tmp_path, monkeypatch):
     written[:] = []
     # a file that another tool left by halves
     (tmp_path / "out" / "train" / first[0]).write_bytes(b"half")
-    monkeypatch.setattr(unpacking, "_write", lambda source, place: (written.append(place.name), real(source, place)))
+    monkeypatch.setattr(unpacking, "_write", lambda source, *to: (written.append(to[0].name), real(source, *to)))
     data.download(tmp_path / "out", fetch=fetch)
     assert first[0] in written and not set(first[1:]) & set(written)
     assert len(data.CarFolder(tmp_path / "out")) == 6

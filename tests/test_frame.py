@@ -21,8 +21,8 @@ PYPROJECT = (ROOT / "pyproject.toml").read_text()
 ROOMS = [
     {"allocator", "errors", "figures", "measure", "progress", "schedule"},
     {"files", "history"},
-    {"publishing"},
-    {"studio", "data"},
+    {"keeping", "publishing"},
+    {"colab", "studio", "data"},
     {"models", "metrics"},
     {"losses", "checkpoint", "features"},
     {"show"},
