@@ -4,7 +4,7 @@ import re
 
 from sphinx.application import Sphinx
 
-_EMPTY = re.compile(r"<th(?: [^>]*)?>\s*(?:<p>\s*</p>)?\s*</th>")
+_EMPTY = re.compile(r"<th(?: [^>]*)?>(?:\s|&nbsp;|&#160;|<p>\s*</p>)*</th>")
 
 
 def _mend(app: Sphinx, pagename: str, templatename: str, context: dict, doctree: object) -> None:
