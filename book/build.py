@@ -210,7 +210,9 @@ def build_pages() -> int:
     landing_picture.make(COPY / "_static" / "landing.webp")
     stamp = HTML / ".made-from"
     inputs = digest_of_text(
-        digest_of_tree(COPY), digest(ROOT / "_config.yml"), digest(RECORD), package_digest()
+        digest_of_tree(COPY),
+        *(digest(file) for file in (ROOT / "_config.yml", ROOT / "pyproject.toml", RECORD)),
+        package_digest(),
     )
     if not stamp.exists() or stamp.read_text() != inputs:
         # Anew each time: Sphinx forgets the warnings of pages it does not read again.
