@@ -4,13 +4,13 @@ import base64
 import io
 import re
 import sys
-import time
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from carvana_lessons import show
+from carvana_lessons.show import live
 
 
 def bar(length=2, tone="light"):
@@ -58,13 +58,10 @@ def test_steps_may_be_parts_of_one():
     assert pixels(shown.value) == [73, 73]
 
 
-@pytest.mark.parametrize("seconds", [0.0, 0.2])
-def test_a_slow_picture_waits_until_the_slider_is_let_go(seconds):
-    def draw(length=1):
-        time.sleep(seconds)
-        return bar(length)
-
-    assert show.play(draw, length=(0, 8)).children[0].continuous_update == (seconds == 0)
+@pytest.mark.parametrize(("bound", "slow"), [(60.0, False), (0.0, True)])
+def test_a_slow_picture_waits_until_the_slider_is_let_go(bound, slow, monkeypatch):
+    monkeypatch.setattr(live, "SLOW", bound)
+    assert show.play(bar, length=(0, 8)).children[0].continuous_update == (not slow)
 
 
 def test_a_drawing_that_fails_says_so_and_goes_on():
