@@ -18,29 +18,34 @@ def duration(seconds: float) -> str:
     return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.1f} min"
 
 
-def _sentence(run: dict) -> str:
-    return (
-        f"{duration(run['seconds'])} on this run's {run['device']}, scale {run['scale']}, {run['data']}"
-    )
+def _setting(run: dict) -> str:
+    return f"on this run's {run['device']}, scale {run['scale']}, {run['data']}"
 
 
 class ChapterTimes(SphinxDirective):
-    """``{chapter-times}``: a list of the executed chapters with their measured time."""
+    """``{chapter-times}``: a list of the executed chapters with their measured time, under what they share."""
 
     def run(self) -> list[nodes.Node]:
-        items = nodes.bullet_list()
-        runs = record(self.env.srcdir)
-        for name, run in sorted(runs.items()):
-            text = f"{Path(name).stem}: {_sentence(run)}"
-            items += nodes.list_item("", nodes.paragraph("", text))
+        groups: dict[str, nodes.bullet_list] = {}
+        for name, run in sorted(record(self.env.srcdir).items()):
+            text = f"{Path(name).stem}: {duration(run['seconds'])}"
+            item = nodes.list_item("", nodes.paragraph("", text))
+            groups.setdefault(_setting(run), nodes.bullet_list()).append(item)
         self.env.note_dependency(str(Path(self.env.srcdir).parent / "executed.json"))
-        return [items] if runs else [nodes.paragraph("", "Nothing was executed in this build.")]
+        if not groups:
+            return [nodes.paragraph("", "Nothing was executed in this build.")]
+        return [
+            n
+            for setting, items in groups.items()
+            for n in (nodes.paragraph("", f"O{setting[1:]}:"), items)
+        ]
 
 
 def _add_line(app: Sphinx, pagename: str, templatename: str, context: dict, doctree: object) -> None:
     run = record(app.srcdir).get(f"{pagename}.ipynb")
     if run and "</h1>" in context.get("body", ""):
-        line = f'</h1>\n<p class="measured-time">Time of the whole chapter: {_sentence(run)}.</p>'
+        text = f"Time of the whole chapter: {duration(run['seconds'])} {_setting(run)}."
+        line = f'</h1>\n<p class="measured-time">{text}</p>'
         context["body"] = context["body"].replace("</h1>", line, 1)
 
 
