@@ -5,25 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
-from torch import nn
 
 from carvana_lessons import data
 
 REAL = Path(__file__).resolve().parents[1].parent / "shared" / "carvana"
-
-
-class Brightness(nn.Module):
-    """Says "car" where the photo is brighter than a threshold; two output channels, as the defense's networks."""
-
-    def __init__(self):
-        super().__init__()
-        self.threshold = nn.Parameter(torch.tensor(0.4))
-
-    def forward(self, x):
-        bright = x.mean(1, keepdim=True)
-        return torch.cat([self.threshold.expand_as(bright), bright], dim=1)
 
 
 def draw_pair(size: tuple[int, int], rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from conftest import Brightness
+from brightness import Brightness
 
 from carvana_lessons import data
 from carvana_lessons.errors import DataError
