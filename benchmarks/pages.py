@@ -2,16 +2,20 @@
 
     make book && python -m benchmarks pages
 
-Of each page: bytes and requests of a first visit, and the milliseconds until its largest picture or text is drawn
-(largest contentful paint; the median of five visits, no cache).
+Of each page: requests and bytes of a first visit, as the files are and as a server sends them that compresses
+(GitHub Pages does); and the milliseconds until its largest picture or text is drawn (largest contentful paint; the
+median of five visits, no cache).
 """
 
+import functools
+import gzip
 import shutil
 import socket
 import statistics
 import subprocess
 import sys
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 from playwright.sync_api import Browser, sync_playwright
 
@@ -22,15 +26,22 @@ LARGEST = """() => new Promise(done => {
 })"""
 
 
-def visit(browser: Browser, url: str) -> tuple[int, int, float]:
-    """Bytes, requests and milliseconds of one first visit."""
+@functools.cache
+def weight(path: str) -> tuple[int, int]:
+    """Bytes of a file of the site, plain and compressed."""
+    content = (HTML / path).read_bytes()
+    return len(content), min(len(content), len(gzip.compress(content)))
+
+
+def visit(browser: Browser, url: str) -> tuple[list[tuple[int, int]], float]:
+    """What was fetched in one first visit, and milliseconds."""
     page = browser.new_page(viewport={"width": 1280, "height": 900})
-    sizes = []
-    page.on("requestfinished", lambda request: sizes.append(len(request.response().body())))
+    paths = []
+    page.on("requestfinished", lambda request: paths.append(unquote(urlsplit(request.url).path).lstrip("/")))
     page.goto(url, wait_until="networkidle")
     largest = page.evaluate(LARGEST)
     page.close()
-    return sum(sizes), len(sizes), largest
+    return [weight(path) for path in paths], largest
 
 
 def main() -> None:
@@ -38,19 +49,21 @@ def main() -> None:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
     command = [sys.executable, "-m", "http.server", port, "--bind", "127.0.0.1", "--directory", str(HTML)]
-    server = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     files = sum(p.stat().st_size for p in HTML.rglob("*") if p.is_file())
     print(f"The whole site: {files / 1e6:.1f} MB\n")
-    print("| page | kB | requests | largest paint, ms |\n| --- | ---: | ---: | ---: |")
+    print("| page | kB | kB compressed | requests | largest paint, ms |\n| --- | ---: | ---: | ---: | ---: |")
     try:
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
-            for path in sorted(HTML.rglob("*.html")):
-                name = path.relative_to(HTML)
+            pages = (path.relative_to(HTML) for path in HTML.rglob("*.html"))
+            for name in sorted(name for name in pages if "_static" not in name.parts):
                 visits = [visit(browser, f"http://127.0.0.1:{port}/{name}") for _ in range(5)]
-                size, requests, _ = visits[0]
-                largest = statistics.median(v[2] for v in visits)
-                print(f"| {name} | {size / 1e3:,.0f} | {requests} | {largest:,.0f} |", flush=True)
+                plain, compressed = (sum(sizes) / 1e3 for sizes in zip(*visits[0][0], strict=True))
+                largest = statistics.median(milliseconds for _, milliseconds in visits)
+                print(
+                    f"| {name} | {plain:,.0f} | {compressed:,.0f} | {len(visits[0][0])} | {largest:,.0f} |", flush=True
+                )
     finally:
         server.terminate()
 

@@ -7,6 +7,16 @@ from playwright.sync_api import Page
 
 # The theme's own search field, buttons and logo break these two; in an article they would be ours.
 OF_THE_THEME = {"label-content-name-mismatch", "region"}
+# A chapter's code is some 6,000 coloured words, and axe measures the contrast of each for nine tenths of its time. A
+# word's colour follows from its class and from the box around it: of each such pair the first stays, to be measured.
+ONE_OF_A_KIND = """() => {
+    const seen = new Set()
+    for (const word of document.querySelectorAll("pre span")) {
+        const kind = [word, word.parentElement, word.closest("div")].map(e => e.className).join("|")
+        if (seen.has(kind)) word.replaceWith(...word.childNodes)
+        seen.add(kind)
+    }
+}"""
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -15,6 +25,7 @@ def test_axe_finds_nothing(page: Page, site, name):
     page.goto(f"{site}/{name}.html", wait_until="load")
     page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")  # what is folded counts too
     page.add_style_tag(content="* { transition: none !important }")  # else colours are judged on their way
+    page.evaluate(ONE_OF_A_KIND)
     found = _violations(page)
     page.evaluate("document.documentElement.dataset.theme = 'dark'")  # where nothing but the colours is different
     assert found + _violations(page, runOnly=["color-contrast"]) == []
@@ -39,6 +50,14 @@ def test_a_page_has_a_language_a_title_and_one_main_heading(page: Page, site, na
     heading = page.locator("article h1")
     assert heading.count() == 1
     assert page.title().startswith(heading.inner_text().rstrip("#").strip())
+
+
+def test_axe_would_find_a_pale_word_of_code(page: Page, site):
+    """Wherever it stands: what `ONE_OF_A_KIND` takes away is not what a fault could hide in."""
+    page.goto(f"{site}/02-u-net.html")
+    page.add_style_tag(content=".highlight .nb { color: #ddd !important }")
+    page.evaluate(ONE_OF_A_KIND)
+    assert any(found.startswith("color-contrast") for found in _violations(page, runOnly=["color-contrast"]))
 
 
 def test_axe_would_find_a_picture_without_words(page: Page, site):
