@@ -18,7 +18,8 @@ test: .venv/ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/python book/build.py
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder  # two processes of two threads each would fight
+# Two processes of two threads each would fight. In the files' order JupyterLab, one long test, begins early, not last.
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 colab: .venv/ready
 	$(BIN)/python tests/colab.py

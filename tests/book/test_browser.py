@@ -56,6 +56,14 @@ def test_a_page_asks_no_one_else_and_fits_a_phone(page: Page, site, name):
     assert page.evaluate("document.documentElement.scrollWidth") <= 375
 
 
+@pytest.mark.parametrize("name", [name for name in PAGES if name.startswith("api/")])
+def test_the_name_of_a_module_fits_a_phone(page: Page, site, name):
+    page.set_viewport_size({"width": 375, "height": 800})
+    page.goto(f"{site}/{name}.html")
+    for module in page.locator("article h2 code").all():
+        assert module.evaluate("e => e.getClientRects().length") == 1, module.inner_text()
+
+
 def test_a_picture_stands_on_no_board_in_the_dark(page: Page, site):
     page.emulate_media(color_scheme="dark")
     page.goto(f"{site}/04-augmentation.html")
