@@ -176,6 +176,11 @@ def _resolver(app: Sphinx, module: str):
 
 def _rewrite(app: Sphinx, what: str, name: str, obj: object, options: object, lines: list[str]) -> None:
     """Autodoc's hook: the docstring of an entry or of one of its members, in place."""
+    if lines and lines[0].startswith(
+        "Alias for field number"
+    ):  # Python's text for a named tuple's field
+        lines.clear()
+        return
     entry = next((e for e in app.api_entries if e.full == name), None)
     module = entry.module if entry else name.rsplit(".", 2)[0]
     text = entry.text if entry else "\n".join(lines)

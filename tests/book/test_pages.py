@@ -168,6 +168,12 @@ def test_the_package_and_the_notebooks_can_be_taken_away():
             assert (HTML / "_sources" / path.name).read_bytes() == stored
 
 
+def test_a_field_shows_its_type_and_not_its_number(pages):
+    page = (HTML / "api" / "losses.html").read_text()
+    assert 'id="carvana_lessons.metrics.Confusion.tp"' in page
+    assert "Alias for field number" not in "".join((HTML / f"{name}.html").read_text() for name in PAGES)
+
+
 def test_every_chapter_offers_its_notebook(pages):
     for path in CHAPTERS:
         assert f"_sources/{path.name}" in pages[path.stem].links
