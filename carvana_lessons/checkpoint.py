@@ -58,11 +58,12 @@ def load(path: Path) -> Checkpoint:
         with safe_open(path, framework="pt") as file:
             about = json.loads((file.metadata() or {}).get("carvana_lessons", "null"))
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  it is no dictionary
-    except (SafetensorError, ValueError, OSError) as error:
+    except (SafetensorError, ValueError, OSError, RecursionError) as error:
         raise CarvanaError(
             f"{path} is cut off or no safetensors file ({error}); use another checkpoint, other formats are not read."
         ) from error
-    if not isinstance(about, dict) or "format" not in about:
+    known = all(name.startswith(("weights/", "state/")) for name in tensors)
+    if not (known and isinstance(about, dict) and isinstance(about.get("format"), int)):
         raise CarvanaError(f"{path} is no checkpoint of this course: its header says nothing of a network.")
     if about["format"] > FORMAT:
         raise CarvanaError(f"{path} was written by a newer version of carvana-lessons; update it to read this file.")
@@ -78,6 +79,11 @@ def fill(model: nn.Module, checkpoint: Checkpoint, path: Path) -> None:
 
     Raises: CarvanaError if they belong to another network, or to one of another width.
     """
+    _compare(model, checkpoint, path)
+    model.load_state_dict(checkpoint.weights)
+
+
+def _compare(model: nn.Module, checkpoint: Checkpoint, path: Path) -> None:
     own = {k: tuple(v.shape) for k, v in model.state_dict().items()}
     theirs = {k: tuple(v.shape) for k, v in checkpoint.weights.items()}
     if own != theirs:
@@ -86,7 +92,6 @@ def fill(model: nn.Module, checkpoint: Checkpoint, path: Path) -> None:
             f"{path} holds the weights of another network ({_recipe_text(checkpoint)}): {wrong} is "
             f"{theirs.get(wrong, 'missing there')}, here {own.get(wrong, 'not wanted')}; create the same network."
         )
-    model.load_state_dict(checkpoint.weights)
 
 
 def load_model(path: Path) -> nn.Module:
@@ -99,9 +104,12 @@ def load_model(path: Path) -> nn.Module:
     if not recipe:
         raise CarvanaError(f"{path} does not say which network it is of; create that one and use `fill`.")
     try:
-        model = models.create(**recipe)
-    except (TypeError, ValueError) as error:
+        with torch.device("meta"):  # shapes without memory: a damaged header may ask for more than there is
+            shapes = models.create(**recipe)
+    except (TypeError, ValueError, RuntimeError) as error:
         raise CarvanaError(f"{path} is of a network that this version does not know: {error}") from error
+    _compare(shapes, checkpoint, path)
+    model = models.create(**recipe)
     fill(model, checkpoint, path)
     return model.eval()
 

@@ -1,5 +1,6 @@
 """The course on the command line: the same functions, one sentence where something goes wrong."""
 
+import math
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -33,11 +34,27 @@ Weights = Annotated[
         help="A checkpoint, or a network whose weights come with the package; repeat it to average several.",
     ),
 ]
-Size = Annotated[int, typer.Option(help="Side of the square that the network sees, in pixels.")]
-Batch = Annotated[int, typer.Option(help="Photos a step.")]
+Size = Annotated[int, typer.Option(min=1, max=8192, help="Side of the square that the network sees, in pixels.")]
+Batch = Annotated[int, typer.Option(min=1, help="Photos a step.")]
+Epochs = Annotated[int, typer.Option(min=1, help="Passes over the training photos.")]
+Workers = Annotated[int, typer.Option(min=0, help="Processes that prepare batches.")]
 Flip = Annotated[bool, typer.Option("--flip", help="Average with the answer for the mirrored photo.")]
-Hours = Annotated[float | None, typer.Option(help="Begin no epoch after that time; the same command goes on.")]
-Seed = Annotated[int, typer.Option(help="Of the split, the first weights and the order of the photos.")]
+Seed = Annotated[
+    int, typer.Option(min=0, max=2**32 - 1, help="Of the split, the first weights and the order of the photos.")
+]
+
+
+def _number(value: float | None) -> float | None:
+    """A number that is one: "nan" and "inf" pass every comparison, and a training with them fails much later."""
+    if value is not None and not math.isfinite(value):
+        raise typer.BadParameter(f"{value} is no number to compute with.")
+    return value
+
+
+Hours = Annotated[
+    float | None,
+    typer.Option(min=0, callback=_number, help="Begin no epoch after that time; the same command goes on."),
+]
 
 
 @commands.command("studio")
@@ -81,17 +98,23 @@ def train(
     folder: Folder,
     out: Annotated[Path, typer.Argument(help="Where last.safetensors, best.safetensors and history.csv are kept.")],
     network: Annotated[str, typer.Option(help="One of the course's networks, unet-tiny to maskingnet.")] = "unet-small",
-    width: Annotated[int | None, typer.Option(help="Channels of the first stage; unset, the published ones.")] = None,
+    width: Annotated[
+        int | None, typer.Option(min=1, max=512, help="Channels of the first stage; unset, the published ones.")
+    ] = None,
     size: Size = 128,
     batch_size: Batch = 16,
-    epochs: Annotated[int, typer.Option(help="Passes over the training photos.")] = 20,
-    lr: Annotated[float, typer.Option(help="Learning rate; of one-cycle the highest one.")] = 3e-3,
+    epochs: Epochs = 20,
+    lr: Annotated[
+        float, typer.Option(min=0, callback=_number, help="Learning rate; of one-cycle the highest one.")
+    ] = 3e-3,
     schedule: Annotated[str, typer.Option(help="constant, halving or one-cycle.")] = "one-cycle",
-    valid: Annotated[float, typer.Option(help="Share of the cars that is kept for validation.")] = 1 / 6,
+    valid: Annotated[
+        float, typer.Option(min=0, max=1, callback=_number, help="Share of the cars that is kept for validation.")
+    ] = 1 / 6,
     seed: Seed = 0,
-    workers: Annotated[int, typer.Option(help="Processes that prepare batches.")] = 0,
-    accumulate: Annotated[int, typer.Option(help="Batches a step: larger batches for the same memory.")] = 1,
-    clip: Annotated[float, typer.Option(help="Longest gradient; 0 for any.")] = 1.0,
+    workers: Workers = 0,
+    accumulate: Annotated[int, typer.Option(min=1, help="Batches a step: larger batches for the same memory.")] = 1,
+    clip: Annotated[float, typer.Option(min=0, callback=_number, help="Longest gradient; 0 for any.")] = 1.0,
     compiled: Annotated[bool, typer.Option("--compile", help="Let torch.compile rewrite the network.")] = False,
     hours: Hours = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on after the last full epoch in OUT.")] = False,
@@ -122,6 +145,8 @@ def train(
         resume=resume,
         seconds=None if hours is None else 3600 * hours,
     )
+    if not len(history):
+        raise CarvanaError("No epoch was finished, so nothing is kept; run it again, with more time.")
     with replacing(out / "history.csv") as file:
         history.frame.to_csv(file, index=False)
     typer.echo(
@@ -136,7 +161,12 @@ def evaluate(
     size: Size = 128,
     batch_size: Batch = 16,
     flip: Flip = False,
-    valid: Annotated[float, typer.Option(help="Score this share of the cars, as `train` kept it; 1 for all.")] = 1 / 6,
+    valid: Annotated[
+        float,
+        typer.Option(
+            min=0, max=1, callback=_number, help="Score this share of the cars, as `train` kept it; 1 for all."
+        ),
+    ] = 1 / 6,
     seed: Seed = 0,
     by: Annotated[str | None, typer.Option(help="Group the scores too: by view, car or color.")] = None,
     out: Annotated[Path | None, typer.Option(help="A CSV file for the scores, a row a photo.")] = None,
@@ -193,7 +223,7 @@ def write_submission(
     size: Size = 128,
     batch_size: Batch = 16,
     flip: Flip = False,
-    workers: Annotated[int, typer.Option(help="Processes that decode.")] = 0,
+    workers: Workers = 0,
     shard: Annotated[str, typer.Option(help="K/N: part K of N, counted from 1; for N processes at once.")] = "1/1",
     join: Annotated[bool, typer.Option("--merge", help="Only join the parts of --shard */N.")] = False,
 ) -> None:
@@ -220,14 +250,27 @@ def compare_networks(
     ] = None,
     seeds: Annotated[list[int] | None, typer.Option("--seed", help="Repeat it; unset, 0 and 1.")] = None,
     size: Size = 128,
-    width: Annotated[int, typer.Option(help="Channels of the first stage; 0 for the published ones.")] = 8,
-    epochs: Annotated[int, typer.Option(help="Passes over the training photos.")] = 8,
+    width: Annotated[
+        int, typer.Option(min=0, max=512, help="Channels of the first stage; 0 for the published ones.")
+    ] = 8,
+    epochs: Epochs = 8,
     batch_size: Batch = 16,
-    lr: Annotated[float, typer.Option(help="Highest learning rate of one-cycle.")] = 2e-3,
-    valid: Annotated[float, typer.Option(help="Share of the cars that is kept for the score.")] = 1 / 6,
-    rotate: Annotated[float, typer.Option(help="Augmentation: largest angle in degrees.")] = 0.0,
-    flip: Annotated[float, typer.Option(help="Augmentation: probability of mirroring.")] = 0.0,
-    color: Annotated[float, typer.Option(help="Augmentation: largest relative change of light and colour.")] = 0.0,
+    lr: Annotated[float, typer.Option(min=0, callback=_number, help="Highest learning rate of one-cycle.")] = 2e-3,
+    valid: Annotated[
+        float, typer.Option(min=0, max=1, callback=_number, help="Share of the cars that is kept for the score.")
+    ] = 1 / 6,
+    rotate: Annotated[
+        float, typer.Option(min=0, max=180, callback=_number, help="Augmentation: largest angle in degrees.")
+    ] = 0.0,
+    flip: Annotated[
+        float, typer.Option(min=0, max=1, callback=_number, help="Augmentation: probability of mirroring.")
+    ] = 0.0,
+    color: Annotated[
+        float,
+        typer.Option(
+            min=0, max=0.99, callback=_number, help="Augmentation: largest relative change of light and colour."
+        ),
+    ] = 0.0,
     hours: Hours = None,
     speed: Annotated[bool, typer.Option(help="Measure time and memory too, on a machine that is idle.")] = True,
 ) -> None:
@@ -308,15 +351,20 @@ def _networks(weights: list[Path]) -> list:
 def _size(text: str) -> tuple[int, int]:
     """ "480x320" → (480, 320), width first, as photos are named."""
     width, cross, height = text.lower().partition("x")
-    if not (cross and width.isdigit() and height.isdigit()):
+    if not (cross and _is_count(width) and _is_count(height)):
         raise typer.BadParameter(f"{text!r} is no size; write it as WIDTHxHEIGHT, 480x320 for example.")
     return int(width), int(height)
+
+
+def _is_count(text: str) -> bool:
+    """Digits that `int` takes, not ², and few enough for a number that means something."""
+    return text.isascii() and text.isdigit() and len(text) < 10
 
 
 def _shard(text: str) -> tuple[int, int]:
     """ "2/4" → (2, 4)."""
     k, slash, n = text.partition("/")
-    if not (slash and k.isdigit() and n.isdigit() and 1 <= int(k) <= int(n)):
+    if not (slash and _is_count(k) and _is_count(n) and 1 <= int(k) <= int(n)):
         raise typer.BadParameter(f"{text!r} is no shard; write it as K/N, 1/4 to 4/4 for example.")
     return int(k), int(n)
 
@@ -325,6 +373,6 @@ def app() -> None:
     """Run the command line; errors of the course end with one sentence and exit code 1."""
     try:
         commands()
-    except (CarvanaError, ValueError, FileExistsError) as error:
+    except (CarvanaError, ValueError, OSError) as error:
         typer.echo(f"carvana-lessons: {error}", err=True)
         sys.exit(1)

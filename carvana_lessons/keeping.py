@@ -10,6 +10,7 @@ import shutil
 import tarfile
 from pathlib import Path
 
+from carvana_lessons.errors import CarvanaError
 from carvana_lessons.files import building, replacing
 
 VARIABLE = "CARVANA_KEEP"
@@ -42,7 +43,7 @@ def bring(folder: Path) -> bool:
             shutil.unpack_archive(archive, part, "tar", filter="data")
     except FileExistsError:
         pass  # another process was faster; its copy is the same
-    except (OSError, tarfile.TarError):
+    except (OSError, CarvanaError, tarfile.TarError):
         return False  # the other disk is away
     return True
 
@@ -55,7 +56,7 @@ def put_by(folder: Path) -> None:
     try:
         with replacing(archive) as temporary, tarfile.open(temporary, "w") as box:
             box.add(folder, arcname=".")
-    except OSError as error:
+    except (OSError, CarvanaError) as error:
         print(f"{folder.name} could not be kept in {archive.parent} ({error}): another session makes it anew.")
 
 

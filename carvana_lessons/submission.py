@@ -3,6 +3,7 @@
 import gzip
 import shutil
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +14,10 @@ from torch import Tensor, nn
 
 from carvana_lessons.cutout import feather, transparent
 from carvana_lessons.data import CarFolder, read_photo, read_resized, submission_line
+from carvana_lessons.data.cache import as_size
 from carvana_lessons.errors import CarvanaError, DataError
 from carvana_lessons.evaluate import car_logits, enlarge, filled, predict
-from carvana_lessons.files import replacing
+from carvana_lessons.files import make_folder, replacing, writing
 from carvana_lessons.progress import bar
 
 HEADER = "img,rle_mask"
@@ -43,7 +45,7 @@ def submit(
         shard: (k, n) writes part k of n, for n processes at once; `merge` joins the parts.
     Returns: the file written; for a shard, its part.
     Raises: DataError if the sample asks for a photo that is not here; CarvanaError for an ending other than .csv and
-        .csv.gz, or a part that was begun for other photos.
+        .csv.gz, a part that was begun for other photos, or a full disk: what is written by then is gone on with.
     Lesson: 09.
     """
     out = Path(out)
@@ -58,8 +60,8 @@ def submit(
     done = _lines_done(part, photos)
     rest = photos[done:]
     masks = predict(model, rest, size, batch_size, cached=False, flip=flip, workers=workers, fill=True)
-    part.parent.mkdir(parents=True, exist_ok=True)
-    with part.open("a", encoding="ascii", newline="\n") as file:
+    make_folder(part.parent)
+    with writing(part), part.open("a", encoding="ascii", newline="\n") as file:
         for photo, mask in zip(rest, bar(masks, total=len(rest), desc="writing", unit="photo"), strict=True):
             file.write(submission_line(photo.name, mask) + "\n")
     return part if n > 1 else merge(out, n)
@@ -96,25 +98,33 @@ def predict_folder(
 ) -> int:
     """Write a mask for every photo of a folder, whatever the photos are called: ``NAME_mask.png``, 0 and 255.
 
+    A photo that EXIF wants turned is turned first: its mask fits what a viewer shows.
+
     Args:
         model, size, batch_size, flip: as `carvana_lessons.evaluate.evaluate`.
         folder: JPEG or PNG files.  out: where to write; photos are never changed.
         cut_outs: write ``NAME_cut_out.png`` too: the photo with a transparent background, soft at the edge.
     Returns: the number of photos.
-    Raises: DataError if there is no photo, or one that cannot be decoded.
+    Raises: DataError if there is no photo, one that cannot be decoded, or two that differ in their ending alone.
     Lesson: 09.
     """
     folder, out = Path(folder), Path(out)
-    files = sorted(p for p in folder.glob("*") if p.suffix.lower() in PHOTOS)
+    files = sorted(p for p in folder.glob("*") if p.suffix.lower() in PHOTOS and not p.name.startswith("._"))
     if not files:
         raise DataError(f"There is no .jpg or .png in {folder}; name the folder that holds the photos.")
-    out.mkdir(parents=True, exist_ok=True)
-    side = (size, size) if isinstance(size, int) else tuple(size)
+    for one, other in pairwise(sorted(files, key=lambda p: p.stem)):
+        if one.stem == other.stem:
+            raise DataError(f"{one.name} and {other.name} would share one mask; rename one of the two.")
+    side = as_size(size)
+    if batch_size < 1:
+        raise CarvanaError(f"A batch is 1 photo or more, not {batch_size}.")
+    make_folder(out)
     batch_size = min(batch_size, len(files))
     with bar(total=len(files), desc="predicting", unit="photo") as progress:
         for first in range(0, len(files), batch_size):
             batch = files[first : first + batch_size]
-            x = torch.from_numpy(np.stack([read_resized(file, side) for file in batch])).permute(0, 3, 1, 2) / 255
+            pixels = np.stack([read_resized(file, side, upright=True) for file in batch])
+            x = torch.from_numpy(pixels).permute(0, 3, 1, 2) / 255
             for file, logit in zip(batch, car_logits(model, filled(x, batch_size), flip), strict=False):
                 _write_mask(file, out, logit[None], cut_outs)
                 progress.update()
@@ -123,12 +133,11 @@ def predict_folder(
 
 def _write_mask(file: Path, out: Path, logit: Tensor, cut_outs: bool) -> None:
     """One photo's files, from its logits (1, 1, h, w)."""
-    with Image.open(file) as photo:
-        width, height = photo.size
-    full = enlarge(logit, (height, width))[0, 0].cpu()
+    photo = read_photo(file, upright=True)
+    full = enlarge(logit, photo.shape[:2])[0, 0].cpu()
     _write(out / f"{file.stem}_mask.png", (full > 0).numpy().astype(np.uint8) * 255)
     if cut_outs:
-        _write(out / f"{file.stem}_cut_out.png", transparent(read_photo(file), feather(full)))
+        _write(out / f"{file.stem}_cut_out.png", transparent(photo, feather(full)))
 
 
 def _write(path: Path, pixels: np.ndarray) -> None:

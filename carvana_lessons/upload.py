@@ -16,7 +16,7 @@ from PIL import Image, ImageOps
 from torch import nn
 
 from carvana_lessons.cutout import RADIUS, chessboard, clean_edge, compose, feather, photo_logits, tidy, transparent
-from carvana_lessons.data.reading import UNREADABLE
+from carvana_lessons.data.reading import UNREADABLE, eight_bits, unreadable
 from carvana_lessons.errors import DataError
 from carvana_lessons.show import encode, flipbook, shrink
 
@@ -45,7 +45,7 @@ def open_photo(name: str, content: bytes, side: int = SIDE) -> np.ndarray:
     Args:
         name: for the error.  content: of a JPEG or PNG file.  side: the longest allowed, in pixels.
     Returns: (H, W, 3) uint8; what was transparent is white.
-    Raises: DataError if it is no photo that can be decoded.
+    Raises: DataError if it is no photo that can be decoded, or larger than any photo.
     Lesson: cut-out.
     """
     try:
@@ -53,8 +53,11 @@ def open_photo(name: str, content: bytes, side: int = SIDE) -> np.ndarray:
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # large, and shrunk below
             with Image.open(io.BytesIO(content)) as image:
                 image.draft(None, (side, side))  # a large JPEG is decoded at a fraction of its size
-                image.thumbnail((side, side), Image.Resampling.LANCZOS)
-                photo = ImageOps.exif_transpose(image)
+                photo = image if image.mode[0] != "I" else eight_bits(ImageOps.exif_transpose(image))
+                photo.thumbnail((side, side), Image.Resampling.LANCZOS)
+                photo = ImageOps.exif_transpose(photo)
+    except Image.DecompressionBombError as error:
+        raise unreadable(name, error) from error
     except UNREADABLE as error:
         raise DataError(f"{name} is no photo that can be read here; choose a JPEG or PNG file.") from error
     if photo.has_transparency_data:

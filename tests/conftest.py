@@ -6,29 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from samples import draw_pair, save_mask
 
 from carvana_lessons import data
 
 REAL = Path(__file__).resolve().parents[1].parent / "shared" / "carvana"
-
-
-def draw_pair(size: tuple[int, int], rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """A bright ellipse on a dark ramp and its mask: (h, w, 3) uint8 and (h, w) uint8 in {0, 1}; size is (w, h)."""
-    w, h = size
-    y, x = np.mgrid[:h, :w]
-    cy, cx = h * rng.uniform(0.4, 0.6), w * rng.uniform(0.4, 0.6)
-    mask = ((y - cy) / (0.3 * h)) ** 2 + ((x - cx) / (0.35 * w)) ** 2 < 1
-    image = np.stack([x * 90 / w, y * 90 / h, np.full((h, w), rng.uniform(0, 90))], axis=-1)
-    image[mask] += rng.uniform(80, 160, size=3)
-    return image.astype(np.uint8), mask.astype(np.uint8)
-
-
-def save_mask(path: Path, mask: np.ndarray) -> None:
-    """As Kaggle's are: a palette GIF with the values 0 (black) and 1 (white)."""
-    image = Image.new("P", mask.shape[::-1])
-    image.putdata(mask.ravel().tolist())
-    image.putpalette([0, 0, 0, 255, 255, 255])
-    image.save(path)
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """The decoded copy: built once, whole or not at all, anew when the photos change."""
 
+import json
 import os
 import subprocess
 import sys
@@ -138,6 +139,40 @@ def test_disk_that_is_too_small(cars, own_cache, monkeypatch):
     assert not own_cache.exists()
     monkeypatch.setattr(module.shutil, "disk_usage", lambda path: usage(0, 0, int(need / 0.8) + 1))
     assert cache_function(cars, 64).is_dir()
+
+
+def test_two_processes_at_once_end_with_one_copy(make_folder, own_cache, tmp_path):
+    """The driver lets both decode all photos side by side: one copy stays, and both read it to the last value."""
+    cars = data.CarFolder(make_folder(cars=2, views=4))
+    driver = Path(__file__).parent / "drivers" / "two_caches.py"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    subprocess.run([sys.executable, driver, cars.root, tmp_path], env=environment, check=True, timeout=100)
+    one, two = (json.loads((tmp_path / f"{rank}.json").read_text()) for rank in range(2))
+    assert one["decoded"] == two["decoded"] == len(cars), "so both were at it"
+    assert one["folder"] == two["folder"] and one["values"] == two["values"]
+    assert [p.name for p in (own_cache / "photos").iterdir()] == [Path(one["folder"]).name]
+    assert_right(Path(one["folder"]), cars, (8, 8))
+
+
+def test_a_copy_that_another_process_has_just_finished_stays(cars, own_cache, monkeypatch):
+    real = module._check_room
+    finished = []
+
+    def meanwhile(*args):
+        monkeypatch.setattr(module, "_check_room", real)
+        finished.append(cache_function(cars, 8))
+        (finished[0] / "mark").touch()
+
+    monkeypatch.setattr(module, "_check_room", meanwhile)
+    assert cache_function(cars, 8) == finished[0]
+    assert (finished[0] / "mark").exists(), "whoever reads it meanwhile still finds it"
+
+
+def test_a_cache_that_cannot_be_written_is_said(cars, tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("CARVANA_CACHE", str(tmp_path / "file"))
+    with pytest.raises(CarvanaError, match="cannot be a folder, a file is in the way"):
+        data.CarDataset(cars, size=8)
 
 
 def test_few_photos_in_memory_at_a_time(cars, own_cache, monkeypatch):

@@ -2,9 +2,13 @@
 
 import json
 import pickle
+import warnings
+from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from safetensors.torch import save_file
 
 from carvana_lessons import checkpoint, models
@@ -51,16 +55,99 @@ def test_a_file_that_is_cut_off_is_refused(saved, keep):
         checkpoint.load(path)
 
 
-class Bomb:
-    def __reduce__(self):
-        return exec, ("raise SystemExit('code of a stranger was run')",)
+def refused_or_read(path: Path, content: bytes) -> None:
+    """A damaged file is one sentence that names it; where the damage hit a weight's value, a network."""
+    path.write_bytes(content)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of tensors of another type
+            checkpoint.load_model(path)
+    except CarvanaError as error:
+        assert str(error).startswith(str(path)) and len(str(error).splitlines()) == 1
 
 
-def test_a_pickle_is_not_opened(tmp_path):
-    path = tmp_path / "model.pth"
-    path.write_bytes(pickle.dumps(Bomb()))
-    with pytest.raises(CarvanaError, match="no safetensors file"):
+SAME_FILE = [HealthCheck.function_scoped_fixture]  # each example writes it anew
+
+
+@given(share=st.floats(0, 1, exclude_max=True))
+@settings(max_examples=30, deadline=None, suppress_health_check=SAME_FILE)
+def test_cut_off_anywhere_it_is_refused(saved, share):
+    path, model = saved
+    checkpoint.save(path, Checkpoint(model.state_dict(), {"network": model.recipe}))
+    whole = path.read_bytes()
+    path.write_bytes(whole[: int(share * len(whole))])
+    with pytest.raises(CarvanaError, match="cut off or no safetensors"):
+        checkpoint.load_model(path)
+
+
+@given(st.data())
+@settings(max_examples=30, deadline=None, suppress_health_check=SAME_FILE)
+def test_bytes_that_are_changed_or_no_checkpoint_at_all(saved, data):
+    path, model = saved
+    checkpoint.save(path, Checkpoint(model.state_dict(), {"network": model.recipe}))
+    content = bytearray(path.read_bytes())
+    header = 8 + int.from_bytes(content[:8], "little")
+    places = st.tuples(st.integers(0, header - 1), st.integers(0, 255))
+    for place, value in data.draw(st.lists(places, min_size=1, max_size=4)):
+        content[place] = value
+    refused_or_read(path, bytes(content))
+    refused_or_read(path, data.draw(st.binary(max_size=200)))
+
+
+@pytest.mark.parametrize(
+    ("header", "words"),
+    [
+        ({"format": "1"}, "no checkpoint of this course"),
+        ({"format": None}, "no checkpoint of this course"),
+        ({"format": 1}, "does not say which network"),
+        ({"format": 1, "network": 5}, "does not know"),
+        ({"format": 1, "network": {"name": "unet-huge"}}, "does not know: There is no network called 'unet-huge'"),
+        ({"format": 1, "network": {"name": "unet-tiny", "width": "2"}}, "does not know"),
+        ({"format": 1, "network": {"name": "unet-tiny", "width": 3}}, "another network"),
+        ({"format": 1, "network": {"name": "unet-tiny", "width": 10**6}}, "another network"),  # some 3 PB
+        ({"format": 1, "network": {"name": "unet-tiny", "width": 10**12}}, "does not know"),
+        ({"format": 1, "network": {"name": "arc3", "width": 2, "dilation": [0]}}, "does not know"),
+    ],
+)
+def test_a_header_that_makes_no_sense_is_refused(saved, header, words):
+    path, model = saved
+    weights = {f"weights/{k}": v for k, v in model.state_dict().items()}
+    save_file(weights, path, metadata={"carvana_lessons": json.dumps(header)})
+    with pytest.raises(CarvanaError, match=words) as error:
+        checkpoint.load_model(path)
+    assert str(path) in str(error.value) and len(str(error.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize("header", ["[" * 100_000, "{", "null", "[]"])
+def test_a_header_that_is_no_json_is_refused(tmp_path, header):
+    path = tmp_path / "a.safetensors"
+    save_file({"weights/x": torch.zeros(1)}, path, metadata={"carvana_lessons": header})
+    with pytest.raises(CarvanaError, match=r"a\.safetensors is (cut off|no checkpoint)"):
         checkpoint.load(path)
+
+
+class Bomb:
+    """When it is unpickled, a file appears."""
+
+    def __init__(self, trace: Path):
+        self.trace = trace
+
+    def __reduce__(self):
+        return open, (str(self.trace), "w")
+
+
+@pytest.mark.parametrize("name", ["model.pth", "model.safetensors"])
+@pytest.mark.parametrize("write", [lambda bomb, path: path.write_bytes(pickle.dumps(bomb)), torch.save])
+def test_a_pickle_is_not_opened(tmp_path, name, write):
+    path, trace = tmp_path / name, tmp_path / "code of a stranger was run"
+    write(Bomb(trace), path)
+    for read in (checkpoint.load, checkpoint.load_model):
+        with pytest.raises(CarvanaError, match="no safetensors file"):
+            read(path)
+    assert not trace.exists()
+    with path.open("rb") as file:  # so the trace is one that would be seen
+        torch.load(file, weights_only=False) if write is torch.save else pickle.load(file).close()
+    assert trace.exists()
 
 
 def test_files_of_others_and_of_the_future_are_refused(tmp_path):

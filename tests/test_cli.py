@@ -7,9 +7,12 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from carvana_lessons import cli
 
+SECRETS = {"KAGGLE_KEY": "5e" * 16, "KAGGLE_API_TOKEN": "KGAT_" + "1f" * 16, "KAGGLE_USERNAME": "somebody-s-name"}
 BOOK = Path(__file__).resolve().parent.parent / "book"
 
 
@@ -73,15 +76,18 @@ def test_a_size_that_is_none_is_explained(run, tmp_path):
 
 
 def test_train_evaluate_predict_submit(run, make_folder, tmp_path, monkeypatch):
-    """The whole way, on tiny photos; what submit writes is what predict wrote."""
+    """The whole way, on tiny photos in folders with spaces and other letters; submit writes what predict wrote."""
     import numpy as np
     import pandas as pd
     from PIL import Image
 
     from carvana_lessons import data
 
-    monkeypatch.setenv("CARVANA_CACHE", str(tmp_path / "cache"))
-    folder, runs = make_folder(cars=4, views=3), tmp_path / "runs"
+    monkeypatch.setenv("CARVANA_CACHE", str(tmp_path / "mein Käse"))
+    for name in SECRETS:
+        monkeypatch.setenv(name, SECRETS[name])
+    folder, runs = make_folder("Fotos für Übung №1 (車)", cars=4, views=3), tmp_path / "meine Läufe"
+    before = sorted((p, p.stat().st_mtime_ns) for p in [folder, *folder.rglob("*")])
     trained = run(
         "train", folder, runs, "--network", "unet-tiny", "--width", 2, "--size", 32, "--epochs", 2, "--valid", 0.25
     )
@@ -104,6 +110,10 @@ def test_train_evaluate_predict_submit(run, make_folder, tmp_path, monkeypatch):
         png = np.asarray(Image.open(tmp_path / "masks" / f"{row.img.removesuffix('.jpg')}_mask.png")) > 0
         code = "" if row.rle_mask == "1 1" else row.rle_mask
         assert np.array_equal(data.rle_decode(code, png.shape) > 0, png)
+    assert sorted((p, p.stat().st_mtime_ns) for p in [folder, *folder.rglob("*")]) == before, "photos are only read"
+    printed = "".join(answer.stdout + answer.stderr for answer in (trained, scored, masks, sent)).encode()
+    written = b"".join(p.read_bytes() for p in tmp_path.rglob("*") if p.is_file())
+    assert not [name for name, secret in SECRETS.items() if secret.encode() in printed + written]
 
 
 def test_weights_that_come_with_the_package_are_named(run, tmp_path):
@@ -167,3 +177,98 @@ def test_a_fork_names_itself(run, tmp_path):
     answer = run("course", "repository", "https://github.com/a/b", "--root", tmp_path)
     assert answer.returncode == 0 and "_config.yml" in answer.stdout
     assert "url: https://github.com/a/b\n" in (tmp_path / "_config.yml").read_text()
+
+
+COMMANDS = {
+    "train": ["{folder}", "{out}", "--network", "unet-tiny", "--epochs", "1", "--size", "16", "--width", "2"],
+    "evaluate": ["{folder}", "--weights", "{weights}", "--size", "16"],
+    "predict": ["{folder}/train", "{out}", "--weights", "{weights}", "--size", "16"],
+    "submit": ["{folder}", "{out}/s.csv", "--images", "train", "--weights", "{weights}", "--size", "16"],
+}
+OPTIONS = {
+    "--size": ["0", "-5", "1e9", "x", "99999999999"],
+    "--batch-size": ["0", "-2", "two"],
+    "--epochs": ["0", "-1", "nan"],
+    "--width": ["0", "-3", "10000000"],
+    "--lr": ["-1", "nan", "inf", "high"],
+    "--clip": ["-1", "nan"],
+    "--hours": ["-1", "nan", "0"],
+    "--valid": ["-0.1", "1.5", "nan", "0"],
+    "--seed": ["-1", "1" * 30, "x"],
+    "--workers": ["-1", "few"],
+    "--accumulate": ["0", "-1"],
+    "--shard": ["0/0", "2/1", "²/3", "1/" + "9" * 5000, "half"],
+    "--sample": ["{folder}", "{folder}/train", "{out}"],
+    "--weights": ["{folder}", "{out}", "unet-huge", ""],
+    "--network": ["", "unet-huge"],
+    "--schedule": ["cosine"],
+    "--by": ["size"],
+    "--images": ["nowhere", "../.."],
+    "--out": ["{folder}", "{folder}/metadata.csv/a.csv"],
+}
+TAKES = {
+    "train": "size batch-size epochs width lr clip hours valid seed workers accumulate network schedule",
+    "evaluate": "size batch-size valid seed weights by out",
+    "predict": "size batch-size weights",
+    "submit": "size batch-size workers shard sample weights images",
+}
+WRONG = [
+    (command, f"--{option}", value)
+    for command, options in TAKES.items()
+    for option in options.split()
+    for value in OPTIONS[f"--{option}"]
+]
+
+
+def test_no_option_ends_in_a_traceback(run, make_folder, tmp_path, own_cache):
+    """Each of the values above makes no sense: all are refused, by name or in a sentence, and nothing is written."""
+    folder, out = make_folder(), tmp_path / "out"
+    places = {"folder": folder, "out": out, "weights": "unet-small"}
+    for command, option, value in WRONG:
+        words = [word.format(**places) for word in (command, *COMMANDS[command], option, value)]
+        answer = run(*words)
+        told = answer.stderr.rpartition("\r")[2].strip()
+        assert answer.returncode in (1, 2), words
+        if answer.returncode == 1:
+            assert told.startswith("carvana-lessons: ") and len(told.splitlines()) == 1, (words, told)
+        else:
+            assert option in told or "Invalid value" in told, (words, told)
+        assert not [p for p in out.rglob("*") if p.is_file()], words
+
+
+words = st.one_of(
+    st.sampled_from(["studio", "download", "check", "train", "evaluate", "predict", "submit", "compare", "course"]),
+    st.sampled_from(["--help", "--size", "--weights", "--shard", "--", "-", "export", "--merge", "--seed", "1/2"]),
+    st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=12),
+)
+
+
+@given(st.lists(words, max_size=5))
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_command_line_is_answered(run, tmp_path, monkeypatch, words):
+    """Typed in an empty folder where nothing can be made: help, or what is wrong; never a traceback."""
+    place = tmp_path / "empty"
+    place.mkdir(exist_ok=True)
+    monkeypatch.chdir(place)
+    monkeypatch.setitem(sys.modules, "kagglehub", None)
+    monkeypatch.setattr("carvana_lessons.studio.make", lambda out, **settings: out)  # drawing 768 photos takes a minute
+    answer = run(*words)
+    assert answer.returncode in (0, 1, 2) and "Traceback" not in answer.stderr
+
+
+def test_files_in_the_way_are_one_sentence(run, make_folder, tmp_path, own_cache):
+    folder, file = make_folder(), tmp_path / "file"
+    file.touch()
+    short = ["--network", "unet-tiny", "--width", 2, "--size", 16, "--epochs", 1]
+    for out in (file, file / "below"):
+        for words in (
+            ["train", folder, out, *short],
+            ["predict", folder / "train", out, "--weights", "unet-small", "--size", 32],
+            ["submit", folder, out / "s.csv", "--images", "train", "--weights", "unet-small", "--size", 32],
+            ["evaluate", folder, "--weights", "unet-small", "--size", 32, "--valid", 0.5, "--out", out / "s.csv"],
+            ["studio", out / "new", "--cars", 1, "--size", "48x32", "--workers", 1],
+        ):
+            answer = run(*words)
+            told = answer.stderr.rpartition("\r")[2].strip()
+            assert answer.returncode == 1 and "a file is in the way" in told and len(told.splitlines()) == 1, words
+    assert "No epoch was finished" in run("train", folder, tmp_path / "run", *short, "--hours", 0).stderr

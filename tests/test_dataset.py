@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image, ImageFilter
+from samples import bomb, sixteen_bits
 
 from carvana_lessons import data
 from carvana_lessons.errors import CarvanaError, DataError
@@ -33,6 +34,30 @@ def test_grey_and_cmyk_photos_come_out_as_rgb(tmp_path, mode):
     Image.fromarray(pixels).convert(mode).save(tmp_path / "a.jpg", quality=95)
     read = data.read_photo(tmp_path / "a.jpg")
     assert read.shape == (16, 24, 3) and abs(read.astype(int) - 130).max() <= 3
+
+
+def test_sixteen_bits_of_grey_become_eight_and_not_white(make_folder):
+    photo = data.CarFolder(make_folder(cars=1, views=1))[0]
+    sixteen_bits((48, 32)).save(photo.image, format="PNG")
+    ramp = np.linspace(0, 255, 48)
+    assert abs(photo.read()[..., 0] - ramp).max() <= 1
+    image, _ = data.read_pair(photo, (32, 48))
+    assert abs(image[..., 2] - ramp).max() <= 1
+
+
+def test_a_mask_of_sixteen_bits_is_one(tmp_path):
+    mask = np.random.default_rng(0).integers(0, 2, (7, 9), dtype=np.uint8)
+    for top in (1, 65535):
+        Image.fromarray(mask * np.uint16(top)).save(tmp_path / "a.png")
+        np.testing.assert_array_equal(data.read_mask(tmp_path / "a.png"), mask)
+
+
+@pytest.mark.parametrize(("content", "words"), [(b"", "cannot be decoded"), (bomb(), r"pixels.*save it smaller")])
+def test_a_photo_that_was_replaced_by_nothing_or_too_much_is_named(cars, content, words):
+    cars[1].image.write_bytes(content)  # after the folder was opened
+    for read in (lambda: data.read_photo(cars[1].image), lambda: data.CarDataset(cars, size=8, cached=False)[1]):
+        with pytest.raises(DataError, match=rf"{cars[1].image.name} .*{words}"):
+            read()
 
 
 def test_exif_does_not_turn_the_photo_away_from_its_mask(tmp_path):

@@ -1,10 +1,12 @@
 """The download, without a network: a stand-in hands out real archives and raises what kagglehub really raises."""
 
 import errno
+import json
 import os
 import socket
 import stat
 import sys
+import traceback
 import zipfile
 from collections import namedtuple
 from collections.abc import Callable
@@ -269,3 +271,58 @@ def test_other_errors_of_kagglehub(tmp_path):
     ]:
         with pytest.raises(CarvanaError, match=message):
             data.download(tmp_path / "out", fetch=raising(error))
+
+
+SECRETS = {"KAGGLE_KEY": "5e" * 16, "KAGGLE_API_TOKEN": "KGAT_" + "1f" * 16, "KAGGLE_TOKEN": "a-token-of-another-form"}
+SIGNED = "https://storage.googleapis.com/kaggle/train.zip?GoogleAccessId=web&Signature=a%2Bb&Expires=1"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "401 for url: https://somebody:{KAGGLE_KEY}@www.kaggle.com/api",
+        "headers were {{'Authorization': 'Bearer {KAGGLE_API_TOKEN}'}}",
+        "headers were Basic c29tZWJvZHk6a2V5",
+        "token {KAGGLE_TOKEN} is expired",
+        f"no route to {SIGNED}",
+        "Max retries exceeded with url: /train.zip?GoogleAccessId=web&Signature=a%2Bb (no route)",
+        "another user's key is 0123456789abcdef0123456789abcdef",
+    ],
+)
+@pytest.mark.parametrize("kind", [RuntimeError, zipfile.BadZipFile, ConnectionError, OSError])
+def test_no_key_and_no_signed_address_is_told(tmp_path, monkeypatch, kind, text):
+    for name, secret in SECRETS.items():
+        monkeypatch.setenv(name, secret)
+    with pytest.raises(CarvanaError) as caught:
+        data.download(tmp_path / "out", fetch=raising(kind(text.format(**SECRETS))))
+    told = "".join(traceback.format_exception(caught.value))  # as a cell keeps it in the notebook
+    hidden = [*SECRETS.values(), "Signature=a", "c29tZWJvZHk6a2V5", "0123456789abcdef", "somebody:"]
+    assert not [secret for secret in hidden if secret in told]
+
+
+def test_what_kagglehub_says_and_logs_holds_no_key(tmp_path, monkeypatch, capfd, caplog):
+    """With credentials on disk and in the environment and no network: neither output nor log nor file has them."""
+    pytest.importorskip("kagglehub")
+    caplog.set_level("DEBUG")
+    for name in ("HOME", "USERPROFILE", "KAGGLEHUB_CACHE"):
+        monkeypatch.setenv(name, str(tmp_path / "home"))
+    config = tmp_path / "kaggle"
+    config.mkdir()
+    (config / "kaggle.json").write_text(json.dumps({"username": "somebody", "key": SECRETS["KAGGLE_KEY"]}))
+    monkeypatch.setenv("KAGGLE_CONFIG_DIR", str(config))
+    monkeypatch.setenv("KAGGLE_USERNAME", "somebody")
+    for name, secret in SECRETS.items():
+        monkeypatch.setenv(name, secret)
+
+    def refuse(*args, **kwargs):
+        raise OSError("no network in a test")
+
+    for name in ("create_connection", "getaddrinfo"):
+        monkeypatch.setattr(socket, name, refuse)
+    with pytest.raises(CarvanaError) as caught:
+        data.download(tmp_path / "out")
+    printed = capfd.readouterr()
+    told = "".join(traceback.format_exception(caught.value)) + printed.out + printed.err + caplog.text
+    files = [p for p in tmp_path.rglob("*") if p.is_file() and p.parent != config]
+    told += "".join(p.read_text(errors="replace") for p in files)
+    assert not [name for name, secret in SECRETS.items() if secret in told]

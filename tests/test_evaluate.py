@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from brightness import Brightness
+from samples import Brightness
 from torch import nn
 
 from carvana_lessons import data

@@ -1,15 +1,20 @@
 """CarFolder: what it gives of a good folder, and one clear sentence for each way in which a folder is not good."""
 
+import io
 import os
 import pickle
 import shutil
+import tempfile
 import time
 import warnings
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 from PIL import Image, ImageFile
+from samples import bomb, sixteen_bits
 
 from carvana_lessons import data
 from carvana_lessons.data.layout import header
@@ -328,6 +333,183 @@ def test_unpacked_twice(root):
 def test_metadata_that_is_no_table(root):
     (root / "metadata.csv").write_text("<html>\n403, Forbidden\n")
     with pytest.raises(DataError, match=r"metadata\.csv is not the table of cars \(id, year"):
+        data.CarFolder(root)
+
+
+def metadata(root: Path, table: str | bytes) -> data.CarFolder:
+    (root / "metadata.csv").write_bytes(table if isinstance(table, bytes) else table.encode())
+    return data.CarFolder(root)
+
+
+TABLE = f"id,year,make,model,trim1,trim2\n{CAR},2000,Make,Model,Trim,\n000000000ab1,2001,Make,Model,Trim,\n"
+
+
+@pytest.mark.parametrize("mark", ["utf-8", "utf-8-sig"])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_metadata_as_programs_save_it(root, mark, end):
+    cars = metadata(root, TABLE.replace("Make", "Citroën").replace("\n", end).encode(mark))
+    assert cars.metadata["make"].tolist() == ["Citroën"] * 2 and cars.metadata["year"].tolist() == [2000, 2001]
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        (lambda t: t.replace("id,", "car,"), "it has no column id"),
+        (lambda t: t.replace(",", ";"), "it has no column id"),
+        (lambda t: t.replace("2000", "2000.5"), ""),
+        (lambda t: t.replace("2000", "9" * 30), ""),
+        (lambda t: t.replace("2000", "1e300"), ""),
+        (lambda t: t.replace("2000", "soon"), ""),
+        (lambda t: t.replace("year,make,model,trim1,trim2", "make"), ""),  # rows longer than the header
+        (lambda t: t.encode("utf-16"), ""),
+        (lambda t: t.replace("Make", "Citroën").encode("latin-1"), ""),
+        (lambda t: "", ""),
+        (lambda t: t + '"', ""),
+    ],
+)
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_metadata_that_is_broken_is_named(root, change, why):
+    with pytest.raises(DataError, match=rf"metadata\.csv is not the table of cars \(id, year.*{why}"):
+        metadata(root, change(TABLE))
+
+
+def test_metadata_without_some_columns_has_missing_values(root):
+    cars = metadata(root, f"color,id\nred,{CAR}\n,\n")
+    assert cars.metadata.loc[CAR, "color"] == "red" and len(cars.metadata) == 1
+    assert cars.metadata[["year", "make", "model", "trim1", "trim2"]].isna().all(axis=None)
+
+
+def test_metadata_with_two_rows_of_a_car(root):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert len(metadata(root, TABLE + TABLE.partition("\n")[2]).metadata) == 2, "twice the same is no fault"
+    with pytest.warns(UserWarning, match=rf"several rows of {CAR}, and they differ: the first one counts") as caught:
+        cars = metadata(root, TABLE + f"{CAR},1999,Other,Model,Trim,\n")
+    assert cars.metadata.loc[CAR, "make"] == "Make" and len(caught) == 1 and caught[0].filename == __file__
+
+
+def test_a_source_that_is_a_number_or_missing(root):
+    assert metadata(root, f"id,source\n{CAR},5\n").source == "5"
+    assert metadata(root, f"id,source\n{CAR},\n").source == "photos"
+
+
+def fill(root: Path) -> Path:
+    """One photo and its mask."""
+    for name, file in (("train", f"{CAR}_01.jpg"), ("train_masks", f"{CAR}_01_mask.gif")):
+        (root / name).mkdir()
+        Image.new("L" if "gif" in file else "RGB", (8, 6)).save(root / name / file)
+    return root
+
+
+def opened(root: Path) -> data.CarFolder | None:
+    """The folder, decoded; None where a sentence says what is wrong. Nothing else may be raised."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            cars = data.CarFolder(root)
+            cars.check(progress=False)
+        except DataError as error:
+            assert str(error).isprintable() or all(line.isprintable() for line in str(error).splitlines())
+            return None
+    return cars
+
+
+edits = st.lists(
+    st.tuples(
+        st.integers(0, len(TABLE)), st.integers(0, 3), st.binary(max_size=3) | st.sampled_from([b",", b"\n", b'"'])
+    ),
+    min_size=1,
+    max_size=6,
+)
+
+
+@given(edits)
+@settings(max_examples=60, deadline=None)
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_any_metadata_is_a_table_or_one_sentence(edits):
+    with tempfile.TemporaryDirectory() as folder:
+        root, table = fill(Path(folder)), bytearray(TABLE.encode())
+        for place, length, text in edits:
+            table[place : place + length] = text
+        (root / "metadata.csv").write_bytes(table)
+        if cars := opened(root):
+            assert set(cars.metadata.index) <= {CAR} and isinstance(cars.source, str)
+            assert {"year", "make", "model", "trim1", "trim2"} <= set(cars.metadata.columns)
+
+
+like_photos = st.from_regex(r"\A[0-9a-fA-F]{12}_[01][0-9](_mask)?\.(jpg|JPEG|gif|png|txt)\Z")
+names = st.one_of(like_photos, st.text(st.characters(exclude_characters="/\0"), min_size=1, max_size=20))
+kinds = st.sampled_from(["empty", "text", "photo", "mask", "folder", "link to itself", "link to nothing"])
+
+
+@given(st.lists(st.tuples(st.sampled_from(["train", "train_masks", "."]), names, kinds), max_size=6))
+@settings(max_examples=60, deadline=None)
+@example([("train", "\udcff\n.jpg", "empty")])
+@example([("train", f"{CAR}_02.jpg", "link to itself")])
+@example([("train", f"{CAR}_02.jpg", "photo"), ("train_masks", f"{CAR}_02.png", "mask")])
+def test_odd_files_in_a_folder_are_left_out_or_named(files):
+    with tempfile.TemporaryDirectory() as folder:
+        root = fill(Path(folder))
+        for place, name, kind in files:
+            path = root / place / name
+            if name in (".", "..") or len(os.fsencode(name)) > 200 or os.path.lexists(path):
+                continue
+            if kind in ("photo", "mask"):
+                Image.new("RGB" if kind == "photo" else "1", (8, 6)).save(path, format="PNG")
+            elif kind == "folder":
+                path.mkdir()
+            elif "link" in kind:
+                path.symlink_to(name if "itself" in kind else "nowhere")
+            else:
+                path.write_bytes(b"" if kind == "empty" else b"hello")
+        if cars := opened(root):
+            assert cars[0].name == f"{CAR}_01" or len(cars) > 1
+            there = {p.name for p in (root / "train").iterdir() if p.is_file()}
+            assert {photo.image.name for photo in cars} <= there and all(photo.mask.is_file() for photo in cars)
+
+
+def encoded(image: Image.Image, kind: str, **options) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def pictures() -> list[bytes]:
+    """One file of every kind that may lie in a folder of photos."""
+    noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (6, 8, 3), dtype=np.uint8))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    return [
+        encoded(noise, "JPEG", exif=exif),
+        encoded(noise, "JPEG", progressive=True),
+        encoded(noise.convert("CMYK"), "JPEG"),
+        encoded(noise, "PNG", exif=exif),
+        encoded(noise.convert("P"), "GIF"),
+        encoded(sixteen_bits((8, 6)), "PNG"),
+    ]
+
+
+@given(
+    st.sampled_from(pictures()), st.lists(st.tuples(st.floats(0, 1), st.integers(0, 255)), max_size=4), st.floats(0, 1)
+)
+@settings(max_examples=120, deadline=None)
+def test_a_damaged_photo_is_read_or_named(content, changes, keep):
+    damaged = bytearray(content)
+    for place, value in changes:
+        damaged[int(place * (len(damaged) - 1))] = value
+    with tempfile.TemporaryDirectory() as folder:
+        root = fill(Path(folder))
+        path = root / "train" / f"{CAR}_01.jpg"
+        path.write_bytes(damaged[: max(1, int(keep * len(damaged)))] if keep < 0.5 else damaged)
+        if cars := opened(root):
+            assert cars[0].read().shape == (*cars[0].size[::-1], 3)
+            assert data.read_pair(cars[0], (3, 4))[0].shape == (3, 4, 3)
+
+
+@pytest.mark.parametrize("file", [f"train/{CAR}_02.jpg", f"train_masks/{CAR}_02_mask.gif"])
+def test_a_file_that_claims_to_be_enormous_is_named_and_not_decoded(root, file):
+    (root / file).write_bytes(bomb())
+    with pytest.raises(DataError, match=rf"{Path(file).name} has more than \d+,.* pixels.*save it smaller"):
         data.CarFolder(root)
 
 

@@ -3,6 +3,7 @@
 import ast
 import dis
 import json
+import os
 import re
 import subprocess
 import sys
@@ -163,3 +164,39 @@ def test_a_live_picture_is_absent_from_the_page_and_outlives_the_chapter(path):
 def test_all_first_cells_are_one():
     first = {"".join(json.loads(p.read_text())["cells"][1]["source"]) for p in NOTEBOOKS}
     assert len(first) == 1
+
+
+CREDENTIALS = re.compile(
+    r"KGAT_[0-9a-f]{16}"  # Kaggle's tokens, and the key of its kaggle.json
+    r"|\bkey\W{1,8}[0-9a-f]{32}\b"
+    r"|\b(?:gh[pousr]|github_pat|hf|glpat)[_-][A-Za-z0-9_]{20}"
+    r"|\bAKIA[A-Z0-9]{16}\b|-----BEGIN [A-Z ]*PRIVATE KEY"
+    r"|[?&](?:X-Goog-|X-Amz-)?Signature=\w{20}"
+    r"|(?i:authorization)\W{1,8}(?:Basic|Bearer) [A-Za-z0-9+/=_-]{16}"
+)
+
+
+def test_credentials_would_be_found():
+    for text in (
+        "KGAT_" + "1f" * 16,
+        '{"username":"somebody","key":"' + "5e" * 16 + '"}',
+        "ghp_" + "aB3" * 12,
+        "https://host/train.zip?Expires=1&Signature=" + "aB3" * 12,
+        "{'Authorization': 'Bearer " + "aB3" * 12,
+    ):
+        assert CREDENTIALS.search(text), text
+
+
+def test_no_file_no_output_and_no_page_holds_a_credential():
+    """What is kept in the repository, and what the last build executed and wrote."""
+    kinds = {".py", ".ipynb", ".md", ".toml", ".yml", ".txt", ".json", ".csv", ".html", ".js"}
+    folders = [ROOT / name for name in ("book", "carvana_lessons", "benchmarks", "tests", ".github", "build")]
+    files = [f for folder in folders for f in folder.rglob("*") if f.suffix in kinds and f.is_file()]
+    assert len(files) > 150
+    mine = [v for k, v in os.environ.items() if k.startswith("KAGGLE") and k.endswith(("KEY", "TOKEN")) and len(v) > 8]
+    found = []
+    for file in files:
+        text = file.read_text(encoding="utf-8", errors="replace")
+        if CREDENTIALS.search(text) or any(secret in text for secret in mine):
+            found.append(file.relative_to(ROOT).as_posix())  # the name, not the line: a log keeps what is printed here
+    assert found == []

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from brightness import Brightness
+from samples import Brightness
 
 from carvana_lessons import data
 from carvana_lessons.errors import DataError

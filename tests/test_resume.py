@@ -73,6 +73,21 @@ def test_a_run_is_not_continued_with_other_settings(tmp_path):
         toy.trainer(tmp_path).fit(toy.loader(8), epochs=3, resume=True)
 
 
+def test_best_in_the_place_of_last_is_refused(tmp_path):
+    toy.trainer(tmp_path).fit(toy.loader(8), epochs=2)
+    (tmp_path / "best.safetensors").replace(tmp_path / "last.safetensors")
+    with pytest.raises(checkpoint.CarvanaError, match=r"last\.safetensors holds a network and nothing to go on with"):
+        toy.trainer(tmp_path).fit(toy.loader(8), epochs=2, resume=True)
+
+
+def test_a_folder_that_cannot_be_is_said_before_the_first_epoch(tmp_path):
+    (tmp_path / "file").touch()
+    trainer = toy.trainer(tmp_path / "file" / "run")
+    with pytest.raises(checkpoint.CarvanaError, match=r"run cannot be a folder, a file is in the way"):
+        trainer.fit(toy.loader(8), epochs=2)
+    assert len(trainer.history) == 0
+
+
 def test_a_finished_run_is_not_trained_again(tmp_path):
     first = toy.trainer(tmp_path).fit(toy.loader(8), epochs=2)
     again = toy.trainer(tmp_path)

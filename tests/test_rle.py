@@ -98,3 +98,33 @@ def test_submission_line():
 def test_the_published_row_of_a_real_photo(real_photos):
     code = data.rle_encode(data.read_mask(real_photos[0].mask))
     assert code.startswith("879386 40 881253 141 883140 205 885009 17")
+
+
+def painted(code: str, height: int, width: int) -> np.ndarray | None:
+    """The mask by definition, pixel by pixel; None for a code that has none."""
+    numbers = [int(word[:30]) if word.isascii() and word.isdigit() else 0 for word in code.split()]
+    if len(numbers) % 2 or 0 in numbers:
+        return None
+    pixels, end = [0] * (height * width), 0
+    for start, length in zip(numbers[::2], numbers[1::2], strict=True):
+        if start <= end or start + length - 1 > height * width:
+            return None
+        end = start + length - 1
+        pixels[start - 1 : end] = [1] * length
+    return np.array(pixels, np.uint8).reshape(height, width)
+
+
+numbers = st.lists(st.integers(0, 14), max_size=8).map(lambda n: " ".join(map(str, n)))
+
+
+@given(st.one_of(numbers, st.text("0123 -.e_²٣\n\0\u00a0x", max_size=30)))
+@settings(max_examples=120, deadline=None)
+@example("1 " + "9" * 5000)
+@example("1 1 3 2")
+def test_any_text_is_the_mask_that_it_describes_or_one_sentence(code):
+    wanted = painted(code, 3, 4)
+    if wanted is not None:
+        np.testing.assert_array_equal(data.rle_decode(code, (3, 4)), wanted)
+    else:
+        with pytest.raises(DataError, match=r"^The run-length code is wrong at run \d+ "):
+            data.rle_decode(code, (3, 4))

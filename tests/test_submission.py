@@ -5,11 +5,23 @@ import pandas as pd
 import pytest
 import torch
 from PIL import Image
+from samples import Brightness, bomb, sixteen_bits
 
 from carvana_lessons import data, models
 from carvana_lessons.errors import CarvanaError, DataError
 from carvana_lessons.evaluate import predict
 from carvana_lessons.submission import merge, predict_folder, submit
+
+# EXIF's numbers, and how an upright photo is stored under each.
+UNDO = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_90,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_270,
+}
 
 
 @pytest.fixture
@@ -131,3 +143,59 @@ def test_every_photo_goes_through_in_a_batch_of_the_same_size(photos, tmp_path):
         submit(Moody(5), photos, tmp_path / "s.csv", size=32, batch_size=5, shard=(shard, 3))
     masks = decoded(merge(tmp_path / "s.csv", 3))
     assert set(masks) == names and all(m.all() for m in masks.values())
+
+
+def test_odd_photos_are_predicted_as_their_plain_twins(tmp_path):
+    """A network that says car where a photo is bright: the right half, whatever the file is."""
+    photos, out = tmp_path / "photos", tmp_path / "out"
+    photos.mkdir()
+    ramp = Image.fromarray(np.asarray(sixteen_bits()).astype(np.uint32).__rshift__(8).astype(np.uint8))
+    sixteen_bits().save(photos / "deep.png")
+    ramp.save(photos / "grey.jpg", quality=95)
+    ramp.convert("RGB").save(photos / "plain.png")
+    ramp.convert("RGB").convert("CMYK").save(photos / "print.jpg", quality=95)
+    (photos / "._plain.png").write_bytes(b"what a Mac leaves behind")
+    assert predict_folder(Brightness(), photos, out, size=(40, 60)) == 4
+    plain = np.asarray(Image.open(out / "plain_mask.png"))
+    assert 0 < plain.mean() < 255
+    for name in ("deep", "grey", "print"):
+        assert (np.asarray(Image.open(out / f"{name}_mask.png")) != plain).mean() < 0.04, name
+
+
+@pytest.mark.parametrize("value", range(2, 9))
+def test_a_photo_that_exif_wants_turned_is_answered_as_it_is_seen(model, tmp_path, value):
+    """The same photo, stored turned with a note in EXIF and stored upright without one: the same mask and cut-out."""
+    upright = Image.fromarray(np.random.default_rng(0).integers(0, 256, (40, 60, 3), dtype=np.uint8))
+    stored = upright.transpose(UNDO[value])
+    exif = Image.Exif()
+    exif[0x0112] = value
+    (tmp_path / "photos").mkdir()
+    stored.save(tmp_path / "photos" / "phone.png", exif=exif)
+    upright.save(tmp_path / "photos" / "camera.png")
+    predict_folder(model, tmp_path / "photos", tmp_path / "out", size=32, cut_outs=True)
+    for kind in ("mask", "cut_out"):
+        one, other = (np.asarray(Image.open(tmp_path / "out" / f"{name}_{kind}.png")) for name in ("phone", "camera"))
+        assert one.shape[:2] == (40, 60)
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [(b"", "cannot be decoded"), (b"a note", "cannot be decoded"), (bomb(), r"pixels.*save it smaller")],
+)
+def test_a_photo_that_is_none_is_named(model, tmp_path, content, words):
+    (tmp_path / "odd.png").write_bytes(content)
+    with pytest.raises(DataError, match=rf"odd\.png .*{words}"):
+        predict_folder(model, tmp_path, tmp_path / "out", size=32)
+
+
+def test_two_photos_do_not_share_a_mask_and_numbers_make_sense(model, tmp_path):
+    for name in ("car.jpg", "car.png"):
+        Image.new("RGB", (60, 40)).save(tmp_path / name)
+    with pytest.raises(DataError, match=r"car\.jpg and car\.png would share one mask; rename"):
+        predict_folder(model, tmp_path, tmp_path / "out", size=32)
+    (tmp_path / "car.png").unlink()
+    for settings in ({"size": 0}, {"size": 32, "batch_size": 0}, {"size": 32, "batch_size": -2}):
+        with pytest.raises(CarvanaError, match=r"at least 1|1 photo or more"):
+            predict_folder(model, tmp_path, tmp_path / "out", **settings)
+    assert not (tmp_path / "out").exists()

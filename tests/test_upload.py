@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from samples import bomb, sixteen_bits
 
 from carvana_lessons import models
 from carvana_lessons.errors import DataError
@@ -76,6 +77,23 @@ def test_any_mode_comes_out_as_rgb(mode):
     assert photo.shape == (10, 20, 3) and photo.dtype == np.uint8
     if mode in ("RGBA", "LA"):
         assert (photo == 255).all()  # what was transparent is white
+
+
+@pytest.mark.parametrize("width", [60, 3000])
+def test_sixteen_bits_of_grey_are_a_ramp_and_not_white(width):
+    exif = Image.Exif()
+    exif[0x0112] = 3  # upside down: the ramp runs the other way
+    buffer = io.BytesIO()
+    sixteen_bits((width, 40)).save(buffer, "PNG", exif=exif)
+    photo = open_photo("a.png", buffer.getvalue(), side=1000)
+    assert photo.shape[1] == min(width, 1000)
+    assert abs(photo[..., 1] - np.linspace(255, 0, photo.shape[1])).max() <= 2
+
+
+def test_an_enormous_photo_is_not_decoded_and_the_widget_says_so(model):
+    with pytest.raises(DataError, match=r"big\.png has more than .* pixels.*save it smaller"):
+        open_photo("big.png", bomb())
+    assert "save it smaller" in choose(cut_out_widget(model, 32), ("big.png", bomb()))
 
 
 @pytest.mark.parametrize(

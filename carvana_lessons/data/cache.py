@@ -13,7 +13,7 @@ import time
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -42,14 +42,15 @@ def cache(cars: CarFolder, size: int | tuple[int, int], workers: int | None = No
         cars: the folder, or any part of it.  size: of the photos, (height, width), or one number for both.
         workers: threads that decode (Pillow lets go of the interpreter while it does); None: up to 4.
     Returns: a folder with ``images.npy`` (N, h, w, 3) uint8 and, if there are masks, ``masks.npy`` (N, h, w) uint8.
-    Raises: CarvanaError if the copy would take more than 80 % of the free disk; DataError if a file does not decode.
+    Raises: CarvanaError if the copy would take more than 80 % of the free disk, or the disk runs full; DataError if a
+        file does not decode.
     Lesson: 03.
     """
     whole, shape = cars.whole, as_size(size)
     home, group, key = _address(whole, shape)
     folder = home / f"{group}-{key}"
     if not _complete(folder, whole, shape):
-        shutil.rmtree(folder, ignore_errors=True)
+        _remove_broken(folder, whole, shape)
         _check_room(home, whole, shape)
         if not (bring(folder) and _complete(folder, whole, shape)):
             _build(folder, whole, shape, workers or min(4, os.cpu_count() or 1))
@@ -59,7 +60,7 @@ def cache(cars: CarFolder, size: int | tuple[int, int], workers: int | None = No
 
 
 def _build(folder: Path, whole: CarFolder, shape: tuple[int, int], workers: int) -> None:
-    shutil.rmtree(folder, ignore_errors=True)
+    _remove_broken(folder, whole, shape)
     try:
         with building(folder) as part:
             _fill(part, whole, shape, workers)
@@ -159,11 +160,22 @@ def _write_header(file: BinaryIO, dimensions: tuple[int, ...]) -> None:
     np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": dimensions})
 
 
+def _remove_broken(folder: Path, whole: CarFolder, shape: tuple[int, int]) -> None:
+    """Remove a copy that lost bytes, in one step for whoever looks; one that another process has finished stays."""
+    if _complete(folder, whole, shape):
+        return
+    aside = folder.with_name(f".{folder.name}.{os.getpid()}.part")
+    with suppress(OSError):  # another process was faster
+        folder.rename(aside)
+    shutil.rmtree(aside, ignore_errors=True)
+
+
 def _tidy(home: Path, group: str, keep: Path) -> None:
     """Remove older copies of the same folder and size, and what killed runs left more than a day ago."""
     for old in home.glob(f"{group}-*"):
         if old != keep:
             shutil.rmtree(old, ignore_errors=True)  # a reader on Windows still holds it: it goes next time
     for part in home.glob(f".{group}-*.part"):
-        if time.time() - part.stat().st_mtime > 86400:
-            shutil.rmtree(part, ignore_errors=True)
+        with suppress(FileNotFoundError):  # another process has just finished it
+            if time.time() - part.stat().st_mtime > 86400:
+                shutil.rmtree(part, ignore_errors=True)

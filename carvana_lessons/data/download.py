@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import errno
+import os
+import re
 import shutil
 import zipfile
 from collections.abc import Callable, Sequence
@@ -11,6 +12,7 @@ from pathlib import Path
 from carvana_lessons.data.folder import CarFolder
 from carvana_lessons.data.unpack import copy_in, unpack
 from carvana_lessons.errors import CarvanaError
+from carvana_lessons.files import NO_ROOM
 
 SLUG = "carvana-image-masking-challenge"
 PAGE = f"https://www.kaggle.com/competitions/{SLUG}"
@@ -74,7 +76,8 @@ def download(
         except CarvanaError:
             raise
         except Exception as error:
-            raise _explained(error, name, out) from error
+            # Without its cause: a cell would print that with addresses that are signed, and keep them in the notebook.
+            raise _explained(error, name, out) from None
     for images in ("train", "train_hq", "test", "test_hq"):
         if images in files and (images.startswith("test") or (out / "train_masks").is_dir()):
             CarFolder(out, images=images, masks=None if images.startswith("test") else "train_masks")
@@ -140,11 +143,11 @@ def _explained(error: Exception, name: str, out: Path) -> CarvanaError:
         )
     if _status(error) == 404:
         return CarvanaError(f"Kaggle has no file {name} any more: see {PAGE}/data for what there is.")
-    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+    if isinstance(error, OSError) and error.errno in NO_ROOM:
         return _no_room(out, f"it ran full at {name}")
     if isinstance(error, zipfile.BadZipFile) or "DataCorruptionError" in kinds:
         return CarvanaError(
-            f"The archive of {name} arrived damaged ({error}): delete it from kagglehub's cache "
+            f"The archive of {name} arrived damaged ({_without_secrets(str(error))}): delete it from kagglehub's cache "
             "(~/.cache/kagglehub/competitions) and run the download again."
         )
     if kinds & {"ConnectionError", "Timeout", "ChunkedEncodingError"}:
@@ -152,4 +155,16 @@ def _explained(error: Exception, name: str, out: Path) -> CarvanaError:
             f"Kaggle could not be reached for {name}: check the connection and run the download again; it goes on "
             "where it stopped."
         )
-    return CarvanaError(f"{name} could not be fetched ({type(error).__name__}: {error}): run the download again.")
+    what = f"{type(error).__name__}: {_without_secrets(str(error))}"
+    return CarvanaError(f"{name} could not be fetched ({what}): run the download again.")
+
+
+def _without_secrets(text: str) -> str:
+    """An error's text without keys and tokens: the environment's, what looks like Kaggle's, signatures of addresses."""
+    for name, value in os.environ.items():
+        if name.startswith("KAGGLE") and name.endswith(("KEY", "TOKEN")) and value:
+            text = text.replace(value, "…")
+    text = re.sub(r"(?:KGAT_)?[0-9A-Fa-f]{32,}", "…", text)
+    text = re.sub(r"(?i)\b(basic|bearer)\s+\S+", r"\1 …", text)
+    text = re.sub(r"//[^/\s@]+@", "//…@", text)
+    return re.sub(r"\?[^\s'\")]+", "?…", text)

@@ -15,7 +15,7 @@ import pandas as pd
 from PIL import Image
 
 from carvana_lessons.data.layout import Index, inspect, naming
-from carvana_lessons.data.reading import read_mask, read_photo
+from carvana_lessons.data.reading import orientation, read_mask, read_photo
 from carvana_lessons.errors import DataError
 from carvana_lessons.progress import bar
 
@@ -58,7 +58,7 @@ class CarFolder:
             if there is one, ``metadata.csv``. Where ``train/`` is missing ``train_images/`` is taken.
         images: name of the folder of photos.  masks: name of the folder of masks, None for photos without masks.
     Raises: DataError, naming file and cure, if a photo lacks its mask, sizes differ, a file is cut off, …
-    Warns: UserWarning of stray files, and of masks without a photo.
+    Warns: UserWarning of stray files, of masks without a photo, and of cars that metadata.csv tells two things of.
     Lesson: 01.
     """
 
@@ -144,7 +144,7 @@ class CarFolder:
     @cached_property
     def metadata(self) -> pd.DataFrame:
         """The rows of ``metadata.csv`` about the cars here: indexed by car id, in its order; year, make, model, trim1,
-        trim2 and whatever else the file has. Empty where there is no such file."""
+        trim2 (missing values where the file lacks a column) and whatever else it has. Empty where there is no file."""
         return self._table.loc[self._table.index.isin(self.ids)].sort_index()
 
     @cached_property
@@ -176,7 +176,7 @@ class CarFolder:
             try:
                 photo.read()
                 with Image.open(photo.image) as image:
-                    if image.mode != "RGB" or image.getexif().get(0x0112, 1) != 1:
+                    if image.mode != "RGB" or orientation(image) != 1:
                         odd.append(f"{photo.image.name} ({image.mode})")
                 if photo.mask is not None:
                     read_mask(photo.mask)
@@ -197,13 +197,23 @@ class CarFolder:
 
 
 def _read_metadata(path: Path) -> pd.DataFrame:
-    """metadata.csv by car id; an empty table with its columns where there is none."""
+    """metadata.csv by car id; an empty table with its columns where there is none. Of a car's rows the first counts."""
     if not path.is_file():
         return pd.DataFrame(columns=COLUMNS, index=pd.Index([], name="id", dtype=object))
     try:
-        # 12 hex digits may look like a number (1234e5678901); a year is an integer even where some are missing.
-        table = pd.read_csv(path, dtype={"id": str, "year": "Int64"})
-        return table.drop_duplicates("id").set_index("id")
-    except (ValueError, KeyError, OSError) as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)  # rows longer than the header: columns slip
+            # 12 hex digits may look like a number (1234e5678901); a year is an integer even where some are missing.
+            types = {"id": str, "year": "Int64", "source": str}
+            table = pd.read_csv(path, dtype=types, index_col=False)
+        if "id" not in table:
+            raise ValueError("it has no column id")
+    except (ValueError, TypeError, OverflowError, OSError, pd.errors.ParserWarning) as error:
         columns = ", ".join(["id", *COLUMNS])
         raise DataError(f"{path} is not the table of cars ({columns}): {error}. Copy it again.") from error
+    table = table.dropna(subset="id").drop_duplicates()
+    if twice := sorted(set(table.loc[table["id"].duplicated(), "id"])):
+        text = f"{path} has several rows of {naming(twice)}, and they differ: the first one counts. Remove the others."
+        warnings.warn(text, UserWarning, stacklevel=3)  # 3: the line that opened the CarFolder
+    table = table.drop_duplicates("id").set_index("id")
+    return table.reindex(columns=[*table.columns, *(c for c in COLUMNS if c not in table)])

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from carvana_lessons.data.reading import UNREADABLE
+from carvana_lessons.data.reading import UNREADABLE, unreadable
 from carvana_lessons.errors import DataError
 from carvana_lessons.progress import bar
 
@@ -103,6 +103,7 @@ def header(path: Path) -> tuple[int, int] | None:
     """(width, height) of an image file, or None if it is no image or is cut off.
 
     A whole file ends in its format's end mark, padding aside. Only one that does not is decoded, to be sure.
+    Raises: DataError for a file that claims more pixels than any photo has.
     """
     try:
         with path.open("rb") as file, Image.open(file) as image:
@@ -113,13 +114,20 @@ def header(path: Path) -> tuple[int, int] | None:
                 with Image.open(file) as again:
                     again.load()
             return image.size
+    except Image.DecompressionBombError as error:
+        raise unreadable(path, error) from error
     except UNREADABLE:
         return None
 
 
 def naming(names: Sequence[str], total: int | None = None) -> str:
-    """The first three names and how many more: ``a, b, c and 5 more (8 of 1,536)``."""
-    text = ", ".join(names[:3]) + (f" and {len(names) - 3:,} more" if len(names) > 3 else "")
+    """The first three names and how many more: ``a, b, c and 5 more (8 of 1,536)``.
+
+    A name with a line break or with bytes that are no text is written in escapes, so that a sentence can be printed.
+    """
+    text = ", ".join(name if name.isprintable() else ascii(name) for name in names[:3]) + (
+        f" and {len(names) - 3:,} more" if len(names) > 3 else ""
+    )
     return f"{text} ({len(names):,} of {total:,})" if total is not None else text
 
 
@@ -158,7 +166,7 @@ def _scan(folder: Path, pattern: re.Pattern[str], faults: list[str], notes: list
     with os.scandir(folder) as entries:
         for entry in sorted(entries, key=lambda e: e.name):
             match = pattern.fullmatch(entry.name.lower())
-            if match and entry.is_file():
+            if match and _is_file(entry):
                 if match["name"] in found:
                     twice.append(f"{found[match['name']].name} and {entry.name}")
                 elif entry.name != entry.name.lower():
@@ -178,6 +186,13 @@ def _scan(folder: Path, pattern: re.Pattern[str], faults: list[str], notes: list
     if strays and found:
         notes.append(f"Left out of {folder}, not named like its other files: {naming(strays)}. Move them elsewhere.")
     return found
+
+
+def _is_file(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_file()
+    except OSError:  # a link that leads to itself
+        return False
 
 
 def _no_photos(folder: Path) -> DataError:

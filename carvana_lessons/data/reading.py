@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 
+from carvana_lessons.data.shrink import shrink_mask
 from carvana_lessons.errors import DataError
 
 if TYPE_CHECKING:
@@ -20,19 +21,21 @@ if TYPE_CHECKING:
 UNREADABLE = (OSError, SyntaxError, ValueError, UnidentifiedImageError, Image.DecompressionBombError)
 
 
-def read_photo(path: str | Path) -> np.ndarray:
+def read_photo(path: str | Path, upright: bool = False) -> np.ndarray:
     """Decode a photo at full size.
 
-    Grey and CMYK files come out as RGB too. A rotation noted in EXIF is *not* applied: the masks were drawn on the
-    pixels as they are stored, and turning the photo alone would part the two.
+    Grey, CMYK and 16-bit files come out as 8-bit RGB too. A rotation noted in EXIF is *not* applied: the masks were
+    drawn on the pixels as they are stored, and turning the photo alone would part the two.
 
+    Args:
+        path: JPEG or PNG.  upright: turn it as EXIF says after all, for a photo that has no mask to part from.
     Returns: (H, W, 3) uint8, RGB.
-    Raises: DataError if the file is missing or not a whole image.
+    Raises: DataError if the file is missing, not a whole image, or larger than any photo.
     Lesson: 01.
     """
     try:
         with Image.open(path) as image:
-            return np.array(image.convert("RGB"))
+            return np.array(_rgb(image, upright))
     except UNREADABLE as error:
         raise unreadable(path, error) from error
 
@@ -50,11 +53,11 @@ def read_mask(path: str | Path) -> np.ndarray:
     return _mask(path).copy()  # Pillow's own memory is read-only
 
 
-def read_resized(path: str | Path, size: tuple[int, int]) -> np.ndarray:
+def read_resized(path: str | Path, size: tuple[int, int], upright: bool = False) -> np.ndarray:
     """Decode a photo at the size that a network takes, as `read_pair` does.
 
     Args:
-        path: JPEG or PNG.  size: (height, width) wanted, both at least 1.
+        path: JPEG or PNG.  size: (height, width) wanted, both at least 1.  upright: as `read_photo`.
     Returns: (h, w, 3) uint8, RGB.
     Raises: DataError if the file cannot be decoded.
     Lesson: 03.
@@ -62,8 +65,9 @@ def read_resized(path: str | Path, size: tuple[int, int]) -> np.ndarray:
     height, width = size
     try:
         with Image.open(path) as image:
-            image.draft(None, (width, height))  # keeps the mode; no effect on anything but a JPEG
-            return np.array(image.convert("RGB").resize((width, height), Image.Resampling.BILINEAR))
+            lying = upright and orientation(image) > 4  # stored on its side
+            image.draft(None, (height, width) if lying else (width, height))  # keeps the mode; a JPEG alone heeds it
+            return np.array(_rgb(image, upright).resize((width, height), Image.Resampling.BILINEAR))
     except UNREADABLE as error:
         raise unreadable(path, error) from error
 
@@ -81,13 +85,10 @@ def read_pair(photo: Photo, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarr
     Raises: DataError if one of the files cannot be decoded or the mask has more than two values.
     Lesson: 03.
     """
-    height, width = size
     small = read_resized(photo.image, size)
     if photo.mask is None:
         return small, None
-    # As float: an average rounded to 8 bits between the two passes of a resize would tip pixels that are just half car.
-    share = Image.fromarray(_mask(photo.mask).astype(np.float32)).resize((width, height), Image.Resampling.BOX)
-    return small, (np.asarray(share) >= 0.5 - 1e-6).astype(np.uint8)
+    return small, shrink_mask(_mask(photo.mask), size)
 
 
 def _mask(path: str | Path) -> np.ndarray:
@@ -117,8 +118,30 @@ def _plain_palette(image: Image.Image) -> bool:
     return len(palette) >= 6 and not any(palette[:3]) and any(palette[3:6])
 
 
+def _rgb(image: Image.Image, upright: bool) -> Image.Image:
+    return eight_bits(ImageOps.exif_transpose(image) if upright else image).convert("RGB")
+
+
+def eight_bits(image: Image.Image) -> Image.Image:
+    """An image with 16 bits of grey as one with 8; Pillow would cut at 255 and leave it almost white."""
+    if not image.mode.startswith("I"):
+        return image
+    return Image.fromarray((np.asarray(image).astype(np.int64).clip(0, 65535) >> 8).astype(np.uint8))
+
+
+def orientation(image: Image.Image) -> int:
+    """What EXIF says of turning and mirroring: 2 to 8, or 1 for a photo that is upright or says nothing readable."""
+    try:
+        return int(image.getexif().get(0x0112, 1))
+    except (*UNREADABLE, TypeError):
+        return 1
+
+
 def unreadable(path: str | Path, error: BaseException) -> DataError:
     """The error for a file that does not decode."""
     if isinstance(error, FileNotFoundError):
         return DataError(f"{path} is gone since the folder was opened: put it back, or open the CarFolder again.")
+    if isinstance(error, Image.DecompressionBombError):
+        most = 2 * Image.MAX_IMAGE_PIXELS
+        return DataError(f"{path} has more than {most:,} pixels, far more than a photo; save it smaller.")
     return DataError(f"{path} cannot be decoded ({error}): the copy is damaged or cut off; copy or download it again.")

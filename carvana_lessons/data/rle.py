@@ -25,9 +25,9 @@ def rle_encode(mask: np.ndarray) -> str:
     if mask.dtype != bool and not np.array_equal(car, mask):
         raise DataError(f"A mask holds 0 and 1, this one goes from {mask.min()} to {mask.max()}: pass `mask > 0`.")
     # A zero at both ends, so that a run that touches the first or the last pixel has a beginning and an end too.
-    padded = np.zeros(mask.size + 2, dtype=np.int8)
+    padded = np.zeros(mask.size + 2, dtype=bool)
     padded[1:-1] = car.ravel()
-    edges = np.flatnonzero(np.diff(padded)) + 1  # 1-based: the first pixel of a run, the first one after it, …
+    edges = np.flatnonzero(padded[1:] != padded[:-1]) + 1  # 1-based: a run's first pixel, the first one after it, …
     edges[1::2] -= edges[::2]
     return " ".join(map(str, edges.tolist()))
 

@@ -10,6 +10,7 @@ from carvana_lessons.models.blocks import ConvBlock, DoubleConv
 from carvana_lessons.models.coordinates import append_maps, coordinate_maps
 from carvana_lessons.models.maskingnet import DESIGNS, Design, MaskingNet, Unpool
 from carvana_lessons.models.pretrained import load_pretrained
+from carvana_lessons.models.ready import ready
 from carvana_lessons.models.unet import UNet
 from carvana_lessons.models.weights import NAME, load_shipped, read_card, ship, shipped
 
@@ -28,6 +29,7 @@ __all__ = [
     "load_pretrained",
     "names",
     "read_card",
+    "ready",
     "ship",
     "shipped",
 ]

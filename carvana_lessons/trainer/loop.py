@@ -163,6 +163,11 @@ class Run:
                 f"{path} is of a run with other settings ({', '.join(changed)}); repeat those settings to go on, or "
                 f"choose another folder."
             )
+        if not saved.state:
+            raise CarvanaError(
+                f"{path} holds a network and nothing to go on with, as best.safetensors does; put the real "
+                "last.safetensors back, or train anew in another folder."
+            )
         checkpoint.fill(self.trainer.model, saved, path)
         checkpoint.restore_optimizer(self.optimizer, saved.state)
         checkpoint.restore_random(saved.state)

@@ -1,6 +1,7 @@
 """The training loop of chapter 2 with what a long run needs around it."""
 
 import math
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,7 @@ from torch.utils.data import DataLoader
 
 from carvana_lessons import schedule as schedules
 from carvana_lessons.allocator import keep_memory
+from carvana_lessons.files import make_folder, writing
 from carvana_lessons.history import History
 from carvana_lessons.losses import bce
 from carvana_lessons.progress import Live, bar
@@ -83,10 +85,14 @@ class Trainer:
         Returns: the `History` of all epochs so far. Interrupting (Ctrl-C, the stop button) ends the run with what it
             has learned.
         Raises: ValueError for less than one epoch; CarvanaError when the loss stops being a finite number, when the
-            GPU's memory is too small, and when the checkpoint is not of this run.
+            GPU's memory is too small, when ``folder`` cannot be written, and when the checkpoint is not of this run.
         """
         if epochs < 1:
             raise ValueError(f"{epochs} epochs train nothing; take 1 or more.")
+        if self.folder is not None:  # found out now, not after the first epoch
+            make_folder(self.folder)
+            with writing(self.folder):
+                tempfile.TemporaryFile(dir=self.folder).close()
         keep_memory()
         run = Run(self, train, valid, epochs)
         done = run.resume() if resume else 0

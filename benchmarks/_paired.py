@@ -1,0 +1,131 @@
+"""What the measurements share: candidates in turns, medians with their spread, and a Markdown table."""
+
+import argparse
+import functools
+import importlib.metadata
+import importlib.util
+import json
+import os
+import platform
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
+
+import psutil
+import torch
+
+from carvana_lessons import data, studio
+
+PHOTO = (1918, 1280)  # width and height of the challenge's photos
+
+
+def parser(doc: str, repeats: int) -> argparse.ArgumentParser:
+    """Options that every measurement has; ``doc`` is its module's docstring."""
+    made = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    made.add_argument("--repeats", type=int, default=repeats, help="rounds; every candidate runs once in each")
+    made.add_argument("--one", help=argparse.SUPPRESS)  # what a process of its own is to measure
+    return made
+
+
+def add_photos(made: argparse.ArgumentParser, cars: int) -> None:
+    """The options from which `photos` finds what to read."""
+    made.add_argument("folder", type=Path, nargs="?", help="photos in Kaggle's layout; unset, the studio draws some")
+    made.add_argument("--cars", type=int, default=cars, help="16 photos each")
+
+
+@contextmanager
+def photos(options: argparse.Namespace) -> Iterator[data.CarFolder]:
+    """The first cars of a folder, or cars that the studio draws once at the challenge's size (minutes).
+
+    They lie in a folder of their own that goes afterwards, with everything that is cached: a decoded copy is always of
+    a whole folder, and neither the reader's cache nor an older run's shall count.
+    """
+    cars = data.CarFolder(options.folder or studio.ensure(cars=options.cars, size=PHOTO))
+    with tempfile.TemporaryDirectory() as place:
+        root = Path(place, "photos")
+        for photo in cars.select(cars=cars.ids[: options.cars]):
+            for file in (photo.image, photo.mask):
+                to = root / file.relative_to(cars.root)
+                to.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(file, to)
+        os.environ["CARVANA_CACHE"] = str(Path(place, "cache"))
+        yield data.CarFolder(root)
+
+
+@functools.cache
+def installed(module: str, package: str) -> bool:
+    """Whether a peer is there; where it is not, a sentence says so, once. It is imported by whoever measures it."""
+    there = importlib.util.find_spec(module) is not None
+    if not there:
+        print(f"{package} is not installed and left out; `pip install -e .[bench]` brings it.\n")
+    return there
+
+
+def alternate(ways: dict[str, Callable[[], object]], repeats: int) -> dict[str, list[float]]:
+    """Seconds of every candidate in every round, after a round that warms up.
+
+    Every second round goes backwards: a machine that gets slower or faster meanwhile does so for all alike.
+    """
+    seconds: dict[str, list[float]] = {name: [] for name in ways}
+    for round_ in range(-1, repeats):
+        for name in reversed(ways) if round_ % 2 else ways:
+            began = time.perf_counter()
+            ways[name]()
+            if round_ >= 0:
+                seconds[name].append(time.perf_counter() - began)
+    return seconds
+
+
+def spread(values: Iterable[float], digits: int = 2) -> str:
+    """ "median (smallest to largest)"."""
+    values = list(values)
+    middle, low, high = (f"{v:,.{digits}f}" for v in (statistics.median(values), min(values), max(values)))
+    return f"{middle} ({low} to {high})"
+
+
+def faster(seconds: dict[str, list[float]], name: str, base: str) -> str:
+    """How many times as fast as ``base`` a candidate is, round by round."""
+    return "1" if name == base else spread(b / a for a, b in zip(seconds[name], seconds[base], strict=True))
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Print a Markdown table; the first column is text, the others are numbers."""
+    print(f"| {' | '.join(head)} |\n| --- |{' ---: |' * (len(head) - 1)}")
+    for row in rows:
+        print(f"| {' | '.join(map(str, row))} |", flush=True)
+    print()
+
+
+def introduce(what: str, *packages: str) -> None:
+    """Print what is measured, where and when."""
+    versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in ("torch", "pillow", *packages))
+    print(f"{what}\n\n{date.today()}, {_processor()}, {torch.get_num_threads()} threads of torch, {versions}.")
+    print("Medians, in brackets the smallest and the largest; ratios are of the same round.\n", flush=True)
+
+
+def _processor() -> str:
+    """The processor's name where the system tells it, else its architecture."""
+    file = Path("/proc/cpuinfo")
+    lines = file.read_text().splitlines() if file.exists() else []
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()
+
+
+def in_own_process(name: str, task: dict, *arguments: str) -> dict:
+    """What ``python -m benchmarks NAME --one TASK`` prints last, as JSON: memory that no other candidate touched."""
+    command = [sys.executable, "-m", "benchmarks", name, *arguments, "--one", json.dumps(task)]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def own_bytes() -> int:
+    """Resident bytes of this process without files that are mapped into it: the system takes those back at will."""
+    memory = psutil.Process().memory_info()
+    return memory.rss - getattr(memory, "shared", 0)

@@ -1,0 +1,60 @@
+"""What the tests are fed with: a network whose mask is known beforehand, a car with its mask, files that are odd.
+
+No part of conftest.py: tests/book has one too, and Python finds only one of the two by that name.
+"""
+
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import nn
+
+
+class Brightness(nn.Module):
+    """Says "car" where the photo is brighter than a threshold; two output channels, as the defense's networks."""
+
+    def __init__(self):
+        super().__init__()
+        self.threshold = nn.Parameter(torch.tensor(0.4))
+
+    def forward(self, x):
+        bright = x.mean(1, keepdim=True)
+        return torch.cat([self.threshold.expand_as(bright), bright], dim=1)
+
+
+def draw_pair(size: tuple[int, int], rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """A bright ellipse on a dark ramp and its mask: (h, w, 3) uint8 and (h, w) uint8 in {0, 1}; size is (w, h)."""
+    w, h = size
+    y, x = np.mgrid[:h, :w]
+    cy, cx = h * rng.uniform(0.4, 0.6), w * rng.uniform(0.4, 0.6)
+    mask = ((y - cy) / (0.3 * h)) ** 2 + ((x - cx) / (0.35 * w)) ** 2 < 1
+    image = np.stack([x * 90 / w, y * 90 / h, np.full((h, w), rng.uniform(0, 90))], axis=-1)
+    image[mask] += rng.uniform(80, 160, size=3)
+    return image.astype(np.uint8), mask.astype(np.uint8)
+
+
+def save_mask(path: Path, mask: np.ndarray) -> None:
+    """As Kaggle's are: a palette GIF with the values 0 (black) and 1 (white)."""
+    image = Image.new("P", mask.shape[::-1])
+    image.putdata(mask.ravel().tolist())
+    image.putpalette([0, 0, 0, 255, 255, 255])
+    image.save(path)
+
+
+def bomb(side: int = 20_000) -> bytes:
+    """A PNG of a hundred bytes that claims ``side`` × ``side`` pixels."""
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+    header = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
+    content = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(bytes(1000))) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + content
+
+
+def sixteen_bits(size: tuple[int, int] = (60, 40)) -> Image.Image:
+    """A ramp from black to white in 16 bits of grey; size is (w, h)."""
+    return Image.fromarray(np.tile(np.linspace(0, 65535, size[0]).astype(np.uint16), (size[1], 1)))
