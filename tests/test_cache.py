@@ -198,3 +198,11 @@ def test_few_photos_in_memory_at_a_time(cars, own_cache, monkeypatch):
     monkeypatch.setattr(module, "_decoded", decoded)
     cache_function(cars, 8, workers=2)
     assert 1 < most <= 8 < len(cars)
+
+
+def test_what_is_written_into_a_mapped_copy_never_reaches_the_file(cars, own_cache):
+    folder = data.cache(cars, 8)
+    images, masks = module.open_cache(folder, masks=True)
+    images[:], masks[:] = 77, 77
+    del images, masks
+    assert_right(folder, cars, (8, 8))

@@ -8,9 +8,12 @@ import pytest
 import torch
 from PIL import Image, ImageFilter
 from samples import bomb, sixteen_bits
+from torch.utils.data import DataLoader, Subset, TensorDataset
 
-from carvana_lessons import data
+from carvana_lessons import data, models
+from carvana_lessons.data.batches import floats
 from carvana_lessons.errors import CarvanaError, DataError
+from carvana_lessons.trainer import Trainer
 
 pytestmark = pytest.mark.usefixtures("own_cache")
 
@@ -238,3 +241,68 @@ def test_workers_read_the_same_and_draw_differently(cars):
     again = torch.cat([x for x, _ in data.loader(cars[:16], size=8, batch_size=1, workers=2, transform=draw, seed=4)])
     assert torch.equal(again, first)
     assert torch.equal(torch.cat([x for x, _ in data.loader(cars, size=8, workers=1)]), plain)
+
+
+# --- bytes until the last moment
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+@pytest.mark.parametrize("cached", [True, False])
+def test_batches_are_bytes_inside_the_loader_and_floats_outside(cars, cached, workers):
+    loader = data.loader(cars[:6], size=(8, 12), batch_size=4, cached=cached, workers=workers)
+    items = [data.CarDataset(cars, size=(8, 12), cached=False)[i] for i in range(6)]
+    for wanted in range(2):
+        inside = list((loader, DataLoader.__iter__(loader))[wanted])
+        x, y = (torch.cat(parts) for parts in zip(*inside, strict=True))
+        assert x.dtype == y.dtype == (torch.float32, torch.uint8)[wanted]
+        x, y = floats((x, y))
+        assert torch.equal(x, torch.stack([x for x, _ in items])) and x.is_contiguous()
+        assert torch.equal(y, torch.stack([y for _, y in items]))
+
+
+@pytest.mark.parametrize("part", [1, 800, 2**20])
+def test_every_byte_becomes_the_float_that_division_gives(monkeypatch, part):
+    monkeypatch.setattr("carvana_lessons.data.batches.PART", part)
+    pixels = torch.arange(256, dtype=torch.uint8).reshape(1, 8, 32, 1).expand(3, -1, -1, 3).permute(0, 3, 1, 2)
+    expected = (np.arange(256) / np.float32(255)).astype(np.float32)
+    for layout in (torch.contiguous_format, torch.channels_last):
+        x, y = floats((pixels, pixels[:, :1] > 100), layout)
+        assert x.is_contiguous(memory_format=layout)
+        assert all((row == expected).all() for row in x.reshape(9, 256).numpy())
+        assert y.dtype == torch.bool, "what is no byte is left alone"
+        again, _ = floats((x, y), layout)
+        assert again is x, "what is float already is not divided once more"
+
+
+@pytest.mark.parametrize("masks", ["train_masks", None])
+def test_other_loaders_of_the_same_photos_give_floats(make_folder, masks):
+    dataset = data.CarDataset(data.CarFolder(make_folder(), masks=masks), size=8)
+    assert len(dataset.__getitems__([4, 2, 0])) == 3
+    items = [dataset[i] if masks else (dataset[i],) for i in (4, 2, 0, 1)]
+    expected = [torch.stack(parts) for parts in zip(*items, strict=True)]
+    for other, order in ((dataset, [4, 2, 0, 1]), (Subset(dataset, [1, 0, 2, 4]), [3, 2, 1, 0])):
+        batch = next(iter(DataLoader(other, batch_size=4, sampler=order)))
+        for got, wanted in zip(batch if masks else [batch], expected, strict=True):
+            assert got.dtype == torch.float32 and torch.equal(got, wanted)
+
+
+def test_training_on_bytes_is_training_on_floats(cars):
+    pairs = TensorDataset(*(torch.cat(t) for t in zip(*data.loader(cars[:12], size=32), strict=True)))
+    losses = []
+    for batches in (data.loader(cars[:12], size=32, batch_size=4), DataLoader(pairs, batch_size=4)):
+        torch.manual_seed(0)
+        losses.append(Trainer(models.create("unet-tiny", width=2)).fit(batches, batches, epochs=2).frame)
+    columns = ["loss", "valid_loss", "valid_dice"]
+    assert losses[0][columns].equals(losses[1][columns])
+
+
+@pytest.mark.filterwarnings("ignore:'pin_memory'")
+def test_floats_are_pinned_where_the_bytes_were(cars, monkeypatch):
+    pinned = []
+    monkeypatch.setattr(torch.Tensor, "pin_memory", lambda self: pinned.append(self.dtype) or self)
+    loader = data.loader(cars[:4], size=8, batch_size=4)
+    list(loader)
+    assert not pinned, "without a GPU it is of no use"
+    loader.pin_memory = True  # as where there is one
+    list(loader)
+    assert pinned == [torch.float32, torch.float32]

@@ -77,9 +77,12 @@ def as_size(size: int | tuple[int, int]) -> tuple[int, int]:
 
 
 def open_cache(folder: Path, masks: bool) -> tuple[np.ndarray, np.ndarray | None]:
-    """Map a copy into memory: images (N, h, w, 3) and masks (N, h, w), read-only, uint8; nothing is loaded yet."""
-    images = np.load(folder / "images.npy", mmap_mode="r")
-    return images, np.load(folder / "masks.npy", mmap_mode="r") if masks else None
+    """Map a copy into memory: images (N, h, w, 3) and masks (N, h, w), uint8; nothing is loaded yet.
+
+    What is written into them stays in this process ("c", copy on write), and never reaches the file.
+    """
+    images = np.load(folder / "images.npy", mmap_mode="c")
+    return images, np.load(folder / "masks.npy", mmap_mode="c") if masks else None
 
 
 def _address(whole: CarFolder, shape: tuple[int, int]) -> tuple[Path, str, str]:

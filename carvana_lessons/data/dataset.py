@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset, RandomSampler
 
+from carvana_lessons.data.batches import Batch, CarLoader, Stored, collate
 from carvana_lessons.data.cache import as_size, cache, open_cache
 from carvana_lessons.data.folder import CarFolder
 from carvana_lessons.data.reading import read_pair
@@ -49,26 +50,26 @@ class CarDataset(Dataset):
     def __len__(self) -> int:
         return len(self.photos)
 
-    def __getitem__(self, i: int) -> tuple[torch.Tensor, torch.Tensor] | torch.Tensor:
-        image, mask = self._pixels(i)
-        # In numpy, which stays on one core: torch would wake all its threads for each small photo, and where other
-        # programs hold the cores, waiting for them takes ten times as long as the work.
-        pixels = image.transpose(2, 0, 1).astype(np.float32, order="C")
-        pixels /= 255
-        x = torch.from_numpy(pixels)
-        if mask is None:
-            return x
-        y = torch.from_numpy(mask[None].astype(np.float32))
-        return (x, y) if self.transform is None else self.transform(x, y)
+    def __getitem__(self, i: int) -> Batch:
+        item = self._stored([i])[0]
+        return item if self.transform is None else self.transform(*item)
 
-    def _pixels(self, i: int) -> tuple[np.ndarray, np.ndarray | None]:
+    def __getitems__(self, rows: list[int]) -> Sequence[Batch]:
+        """The items of one batch, where torch's loader asks for them all at once."""
+        items = self._stored(rows)
+        return items if self.transform is None else [self.transform(*item) for item in items]
+
+    def _stored(self, rows: list[int]) -> Stored:
         if self.folder is None:
-            return read_pair(self.photos[i], self.size)
+            images, masks = zip(*(read_pair(self.photos[i], self.size) for i in rows), strict=True)
+            return Stored(np.stack(images), np.stack(masks) if self.photos.has_masks else None)
         if self._maps is None:  # on first access, so that every worker opens its own
             self._maps = open_cache(self.folder, self.photos.has_masks)
         images, masks = self._maps
-        row = self.photos[i].index
-        return images[row], None if masks is None else masks[row]
+        places = [self.photos[i].index for i in rows]
+        if places == list(range(places[0], places[0] + len(places))):
+            places = slice(places[0], places[0] + len(places))  # neighbours, as without shuffling: seen, not copied
+        return Stored(images[places], None if masks is None else masks[places])
 
     def __getstate__(self) -> dict:
         return self.__dict__ | {"_maps": None}  # pickled, a memory map would become all its bytes
@@ -87,8 +88,9 @@ def loader(
 ) -> DataLoader:
     """Batches of a CarFolder: x (B, 3, h, w) float32 in [0, 1], y (B, 1, h, w) float32 in {0, 1}.
 
-    The order under ``shuffle`` and what workers draw follow from ``seed`` and the number of the epoch alone. Batches
-    lie in pinned memory where there is a CUDA device to copy them to. ``loader(...).dataset.photos`` is the CarFolder,
+    The order under ``shuffle`` and what workers draw follow from ``seed`` and the number of the epoch alone. From a
+    worker a batch comes as bytes, unless a transform made floats of it, and is turned into floats here. Batches lie in
+    pinned memory where there is a CUDA device to copy them to. ``loader(...).dataset.photos`` is the CarFolder,
     to name the file behind an item.
 
     Args:
@@ -101,10 +103,11 @@ def loader(
     photos = CarDataset(cars, size, transform, cached)
     # A generator of its own: workers draw from the loader's, and more often when they are kept.
     order = RandomSampler(photos, generator=torch.Generator().manual_seed(seed)) if shuffle and len(photos) else None
-    return DataLoader(
+    return CarLoader(
         photos,
         batch_size=batch_size,
         sampler=order,
+        collate_fn=collate,
         num_workers=workers,
         pin_memory=torch.cuda.is_available(),
         drop_last=drop_last,
