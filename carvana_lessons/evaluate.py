@@ -1,7 +1,6 @@
 """Score masks the way the challenge did: one Dice a photo, at the photo's own size.  Lesson: 01."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pandas as pd
@@ -9,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from carvana_lessons.ahead import ahead
 from carvana_lessons.data import CarFolder, loader, read_mask
 from carvana_lessons.metrics import car_logit, confusion, dice_from, iou_from
 from carvana_lessons.progress import bar
@@ -54,23 +54,21 @@ def score(masks: Iterable[np.ndarray], photos: CarFolder) -> pd.DataFrame:
     Lesson: 01.
     """
     rows = []
-    # The masks of the next photos are decoded while this one is compared.
-    with ThreadPoolExecutor(max_workers=1) as pool:
-        truths = pool.map(lambda photo: read_mask(photo.mask), photos)
-        for photo, truth, mask in zip(photos, truths, masks, strict=True):
-            counts = confusion(torch.from_numpy(mask), torch.from_numpy(truth.view(bool)))
-            rows.append(
-                {
-                    "name": photo.name,
-                    "car": photo.car,
-                    "view": photo.view,
-                    "dice": dice_from(counts).item(),
-                    "iou": iou_from(counts).item(),
-                    "tp": counts.tp.item(),
-                    "fp": counts.fp.item(),
-                    "fn": counts.fn.item(),
-                }
-            )
+    truths = ahead(read_mask(photo.mask) for photo in photos)
+    for photo, truth, mask in zip(photos, truths, masks, strict=True):
+        counts = confusion(torch.from_numpy(mask), torch.from_numpy(truth.view(bool)))
+        rows.append(
+            {
+                "name": photo.name,
+                "car": photo.car,
+                "view": photo.view,
+                "dice": dice_from(counts).item(),
+                "iou": iou_from(counts).item(),
+                "tp": counts.tp.item(),
+                "fp": counts.fp.item(),
+                "fn": counts.fn.item(),
+            }
+        )
     return pd.DataFrame(rows)
 
 
@@ -94,7 +92,7 @@ def predict(
         fill: bring the last batch up to ``batch_size``, see `filled`.
     """
     remaining = iter(photos)
-    for batch in loader(photos, size=size, batch_size=batch_size, cached=cached, workers=workers):
+    for batch in ahead(loader(photos, size=size, batch_size=batch_size, cached=cached, workers=workers)):
         x = batch if isinstance(batch, Tensor) else batch[0]  # photos without masks come alone
         count = len(x)
         for logit in car_logits(model, filled(x, batch_size) if fill else x, flip)[:count]:
