@@ -157,7 +157,7 @@ def main() -> None:
     made = parser(__doc__, repeats=5)
     add_photos(made, cars=4)
     made.add_argument("--sizes", type=int, nargs="+", default=[512, 128])
-    made.add_argument("--workers", type=int, nargs="+", default=[1, 2])
+    made.add_argument("--workers", type=int, nargs="+", default=[0, 1, 2])
     options = made.parse_args()
     if options.one:
         print(json.dumps(memory(**json.loads(options.one))))

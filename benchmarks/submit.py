@@ -12,6 +12,7 @@ import tempfile
 from pathlib import Path
 
 import torch
+from safetensors.torch import load_file, save_file
 
 from benchmarks._paired import (
     add_photos,
@@ -32,6 +33,7 @@ from carvana_lessons.submission import submit
 from carvana_lessons.trainer import Trainer
 
 ALONE = "network alone"
+WIDTH = 8
 
 
 def write(names: list[str], masks: list, out: Path) -> None:
@@ -68,9 +70,10 @@ def compare(network: torch.nn.Module, cars: data.CarFolder, size: int, batch_siz
     table(["part", "rows/s", "ms a row", "of the network's time, %"], rows)
 
 
-def memory(folder: str, images: int, name: str, size: int, batch_size: int) -> dict[str, int]:
+def memory(folder: str, weights: str, images: int, name: str, size: int, batch_size: int) -> dict[str, int]:
     """Growth of this process while it writes a submission, after a short one that warms up."""
-    cars, network = data.CarFolder(folder), models.create(name, width=8)
+    cars, network = data.CarFolder(folder), models.create(name, width=WIDTH)
+    network.load_state_dict(load_file(weights))
     many = cars.subset(k % len(cars) for k in range(images))
     with tempfile.TemporaryDirectory() as place:
         submit(network, many[: 2 * batch_size], Path(place, "first.csv"), size, batch_size=batch_size)
@@ -92,16 +95,18 @@ def main() -> None:
     if options.one:
         print(json.dumps(memory(**json.loads(options.one))))
         return
-    introduce(f"A submission by `{options.network}`, width 8, input {options.size}×{options.size}.")
+    introduce(f"A submission by `{options.network}`, width {WIDTH}, input {options.size}×{options.size}.")
     with photos(options) as cars:
         torch.manual_seed(0)
-        network = models.create(options.network, width=8)
+        network = models.create(options.network, width=WIDTH)
         Trainer(network, lr=4e-3, schedule="one-cycle").fit(
             data.loader(cars, 128, 8, shuffle=True), epochs=options.epochs
         )
         compare(network, cars, options.size, options.batch_size, options.repeats)
         counts = [n for n in (options.images // 10, options.images) if n]
-        task = {"folder": str(cars.root), "name": options.network, "size": options.size}
+        weights = cars.root.parent / "weights.safetensors"
+        save_file({k: v.contiguous() for k, v in network.state_dict().items()}, weights)
+        task = {"folder": str(cars.root), "weights": str(weights), "name": options.network, "size": options.size}
         rows = []
         for images in counts:
             grown = in_own_process("submit", {**task, "images": images, "batch_size": options.batch_size})
