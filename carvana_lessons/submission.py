@@ -12,8 +12,10 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
+from carvana_lessons.ahead import ahead
 from carvana_lessons.cutout import feather, transparent
 from carvana_lessons.data import CarFolder, read_photo, read_resized, submission_line
+from carvana_lessons.data.batches import floats
 from carvana_lessons.data.cache import as_size
 from carvana_lessons.errors import CarvanaError, DataError
 from carvana_lessons.evaluate import car_logits, enlarge, filled, predict
@@ -121,14 +123,19 @@ def predict_folder(
     make_folder(out)
     batch_size = min(batch_size, len(files))
     with bar(total=len(files), desc="predicting", unit="photo") as progress:
-        for first in range(0, len(files), batch_size):
-            batch = files[first : first + batch_size]
-            pixels = np.stack([read_resized(file, side, upright=True) for file in batch])
-            x = torch.from_numpy(pixels).permute(0, 3, 1, 2) / 255
+        for batch, x in ahead(_batches(files, side, batch_size)):
             for file, logit in zip(batch, car_logits(model, filled(x, batch_size), flip), strict=False):
                 _write_mask(file, out, logit[None], cut_outs)
                 progress.update()
     return len(files)
+
+
+def _batches(files: list[Path], size: tuple[int, int], batch_size: int) -> Iterator[tuple[list[Path], Tensor]]:
+    """Files, and their photos as a network takes them, upright."""
+    for first in range(0, len(files), batch_size):
+        batch = files[first : first + batch_size]
+        pixels = np.stack([read_resized(file, size, upright=True) for file in batch])
+        yield batch, floats(torch.from_numpy(pixels).permute(0, 3, 1, 2))
 
 
 def _write_mask(file: Path, out: Path, logit: Tensor, cut_outs: bool) -> None:
