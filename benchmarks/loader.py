@@ -4,7 +4,8 @@
 
 Every way is a pass of torch's DataLoader over the same photos, with the same number of worker processes. "Cold" means
 that a photo is decoded at every access, though the system may have the file in memory; "cached" reads the decoded
-copy. Memory is that of the loop's process, without the files that are mapped into it.
+copy. Without workers the package decodes with as many threads as torch may use; every other way, and a worker, has
+one. Memory is that of the loop's process, without the files that are mapped into it.
 """
 
 import io

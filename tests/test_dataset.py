@@ -2,6 +2,7 @@
 
 import pickle
 import random
+import threading
 
 import numpy as np
 import pytest
@@ -294,6 +295,21 @@ def test_training_on_bytes_is_training_on_floats(cars):
         losses.append(Trainer(models.create("unet-tiny", width=2)).fit(batches, batches, epochs=2).frame)
     columns = ["loss", "valid_loss", "valid_dice"]
     assert losses[0][columns].equals(losses[1][columns])
+
+
+def test_a_batch_is_decoded_by_as_many_threads_as_torch_may_use(cars, monkeypatch):
+    plain = next(iter(data.loader(cars, size=8, batch_size=6, cached=False)))
+    both = threading.Barrier(2, timeout=20)  # whoever waits alone fails
+    monkeypatch.setattr(
+        "carvana_lessons.data.dataset.read_pair", lambda *given: both.wait() * 0 or data.read_pair(*given)
+    )
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(2)
+        x, y = next(iter(data.loader(cars, size=8, batch_size=6, cached=False)))
+        assert torch.equal(x, plain[0]) and torch.equal(y, plain[1])
+    finally:
+        torch.set_num_threads(before)
 
 
 @pytest.mark.filterwarnings("ignore:'pin_memory'")

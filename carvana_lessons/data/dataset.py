@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import torch
@@ -61,7 +62,7 @@ class CarDataset(Dataset):
 
     def _stored(self, rows: list[int]) -> Stored:
         if self.folder is None:
-            images, masks = zip(*(read_pair(self.photos[i], self.size) for i in rows), strict=True)
+            images, masks = zip(*self._decoded(rows), strict=True)
             return Stored(np.stack(images), np.stack(masks) if self.photos.has_masks else None)
         if self._maps is None:  # on first access, so that every worker opens its own
             self._maps = open_cache(self.folder, self.photos.has_masks)
@@ -70,6 +71,14 @@ class CarDataset(Dataset):
         if places == list(range(places[0], places[0] + len(places))):
             places = slice(places[0], places[0] + len(places))  # neighbours, as without shuffling: seen, not copied
         return Stored(images[places], None if masks is None else masks[places])
+
+    def _decoded(self, rows: list[int]) -> list[tuple[np.ndarray, np.ndarray | None]]:
+        """By as many threads as torch may use here, a single one in a worker: Pillow lets others run meanwhile."""
+        threads = min(len(rows), torch.get_num_threads())
+        if threads == 1:
+            return [read_pair(self.photos[i], self.size) for i in rows]
+        with ThreadPoolExecutor(threads) as pool:
+            return list(pool.map(lambda i: read_pair(self.photos[i], self.size), rows))
 
     def __getstate__(self) -> dict:
         return self.__dict__ | {"_maps": None}  # pickled, a memory map would become all its bytes
@@ -96,7 +105,8 @@ def loader(
     Args:
         cars, size, cached, transform: as ``CarDataset`` takes them.
         batch_size, shuffle, drop_last: as torch's ``DataLoader`` takes them.
-        workers: processes that prepare batches, kept from epoch to epoch; 0: the loop's own process does.
+        workers: processes that prepare batches, kept from epoch to epoch; 0: the loop's own process does, with as many
+            threads as torch may use.
         seed: of the order, and through it of torch, numpy and ``random`` in each worker (torch sees to all three).
     Lesson: 03.
     """
