@@ -19,6 +19,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks._paired import alternate, faster, in_own_process, installed, introduce, parser, spread, table
 from carvana_lessons import losses, models
+from carvana_lessons.allocator import keep_memory
 from carvana_lessons.measure import Memory
 
 FEATURES = (64, 128, 256, 512, 1024, 64)  # of `unet`, in MONAI's order
@@ -138,12 +139,14 @@ def main() -> None:
     made = parser(__doc__, repeats=5)
     made.add_argument("--sizes", type=int, nargs="+", default=[256, 512])
     made.add_argument("--batch-size", type=int, default=2)
+    made.add_argument("--keep-memory", action="store_true", help="for all of them, as `Trainer` and `car_logits` do")
     made.add_argument("--only", choices=["forward", "step"], help="one of the two tables")
     options = made.parse_args()
     if options.one:
         print(json.dumps(memory(**json.loads(options.one))))
         return
-    introduce(f"`{UNET}` beside other U-Nets, float32.")
+    kept = ", memory kept for the next batch" if options.keep_memory and keep_memory() else ""
+    introduce(f"`{UNET}` beside other U-Nets, float32{kept}.")
     for size in options.sizes:
         for training in (False, True):
             if options.only in (None, "step" if training else "forward"):

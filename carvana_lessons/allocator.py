@@ -1,4 +1,4 @@
-"""Memory that a training step frees is kept for the next one, which wants the same."""
+"""Memory that a training step or an answer frees is kept for the next one, which wants the same."""
 
 import ctypes
 import functools

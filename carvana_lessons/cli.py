@@ -336,16 +336,17 @@ def set_course_repository(
 
 
 def _networks(weights: list[Path]) -> list:
-    """The networks of some checkpoints or names, on the fastest device."""
+    """The networks of some checkpoints or names, made ready to answer, on the fastest device."""
     from carvana_lessons import models
     from carvana_lessons.checkpoint import load_model
     from carvana_lessons.course import find_device
 
     names, device = models.shipped(), find_device()
-    return [
-        (models.create(w.name, weights="carvana") if str(w) in names and not w.exists() else load_model(w)).to(device)
+    trained = (
+        models.create(w.name, weights="carvana") if str(w) in names and not w.exists() else load_model(w)
         for w in weights
-    ]
+    )
+    return [models.ready(network).to(device) for network in trained]
 
 
 def _size(text: str) -> tuple[int, int]:

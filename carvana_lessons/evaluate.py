@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from carvana_lessons.ahead import ahead
+from carvana_lessons.allocator import keep_memory
 from carvana_lessons.data import CarFolder, loader, read_mask
 from carvana_lessons.metrics import car_logit, confusion, dice_from, iou_from
 from carvana_lessons.progress import bar
@@ -111,6 +112,7 @@ def car_logits(model: nn.Module | Sequence[nn.Module], x: Tensor, flip: bool = F
     Returns: (B, 1, h, w) float32 on the model's device: the mean over models and mirrorings.
     Lesson: 10.
     """
+    keep_memory()  # as in training: fetched anew for every batch, it took half as long again as the network itself
     models = [model] if isinstance(model, nn.Module) else list(model)
     height, width = x.shape[-2:]
     device = next(models[0].parameters()).device

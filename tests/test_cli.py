@@ -116,6 +116,20 @@ def test_train_evaluate_predict_submit(run, make_folder, tmp_path, monkeypatch):
     assert not [name for name, secret in SECRETS.items() if secret.encode() in printed + written]
 
 
+def test_networks_of_the_command_line_are_ready_and_answer_as_trained():
+    import torch
+
+    from carvana_lessons import models
+    from carvana_lessons.cli import _networks
+
+    (ready,) = _networks([Path("unet-small")])
+    assert not [part for part in ready.modules() if isinstance(part, torch.nn.BatchNorm2d)]
+    x = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        trained = models.create("unet-small", weights="carvana").eval()(x)
+        assert torch.allclose(ready(x.to(next(ready.parameters()).device)).cpu(), trained, atol=1e-3)
+
+
 def test_weights_that_come_with_the_package_are_named(run, tmp_path):
     """A drawn car at full size, and a network that saw none but real ones: near enough to be no accident."""
     import numpy as np

@@ -110,3 +110,10 @@ def test_a_score_with_flipping_is_that_of_the_averaged_masks(cars, own_cache):
 def test_several_networks_are_averaged():
     logits = car_logits([Columns(1.0), Columns(2.0)], torch.rand(1, 3, 32, 32))
     assert torch.equal(logits[0, 0, 0], 1.5 * torch.arange(32.0))
+
+
+def test_answers_keep_their_memory_as_training_does(monkeypatch):
+    asked = []
+    monkeypatch.setattr("carvana_lessons.evaluate.keep_memory", lambda: asked.append(True))
+    car_logits(Brightness(), torch.rand(1, 3, 32, 32))
+    assert asked

@@ -201,3 +201,13 @@ def test_no_file_no_output_and_no_page_holds_a_credential():
         if CREDENTIALS.search(text) or any(secret in text for secret in mine):
             found.append(file.relative_to(ROOT).as_posix())  # the name, not the line: a log keeps what is printed here
     assert found == []
+
+
+def test_every_measured_table_says_when_and_on_what():
+    page = (ROOT / "book" / "speed.md").read_text()
+    tables = re.findall(r"^```\{include\} (speed/\w+\.md)$", page, re.MULTILINE)
+    assert sorted(tables) == sorted(f"speed/{p.name}" for p in (ROOT / "book" / "speed").glob("*"))
+    for table in tables:
+        text = (ROOT / "book" / table).read_text()
+        assert re.search(r"^20\d\d-\d\d-\d\d, .+, \d+ threads of torch, torch [\d.]+", text, re.MULTILINE), table
+        assert "| --- | ---: |" in text, table

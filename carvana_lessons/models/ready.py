@@ -19,7 +19,8 @@ def ready(model: nn.Module) -> nn.Module:
 
     Logits differ from the original's by rounding; where a network remembers the places of its maxima, rounding may
     choose the other one of two that are equal, and the pixels around it follow. A mask is the same to the pixel only
-    from the same copy: `evaluate`, `predict` and `submit` answer with whichever network they are given.
+    from the same copy: `evaluate`, `predict` and `submit` answer with whichever network they are given, the command
+    line always with such a copy.
 
     Args:
         model: any network; pairs of a convolution and a batch norm are found where they follow each other in an
