@@ -84,15 +84,20 @@ def alternate(ways: dict[str, Callable[[], object]], repeats: int) -> dict[str, 
 
 
 def spread(values: Iterable[float], digits: int = 2) -> str:
-    """ "median (smallest to largest)"."""
+    """ "median (smallest…largest)"."""
     values = list(values)
     middle, low, high = (f"{v:,.{digits}f}" for v in (statistics.median(values), min(values), max(values)))
-    return f"{middle} ({low} to {high})"
+    return f"{middle} ({low}…{high})"
 
 
 def faster(seconds: dict[str, list[float]], name: str, base: str) -> str:
     """How many times as fast as ``base`` a candidate is, round by round."""
     return "1" if name == base else spread(b / a for a, b in zip(seconds[name], seconds[base], strict=True))
+
+
+def described(cars: data.CarFolder) -> str:
+    """ "64 photos of 1918×1280"."""
+    return f"{len(cars)} photos of {cars[0].size[0]}×{cars[0].size[1]}"
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

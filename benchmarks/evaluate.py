@@ -8,7 +8,7 @@ the decoded copy, enlarge the logits to the photo's size, cut at zero, decode th
 
 import statistics
 
-from benchmarks._paired import add_photos, alternate, introduce, parser, photos, spread, table
+from benchmarks._paired import add_photos, alternate, described, introduce, parser, photos, spread, table
 from carvana_lessons import data, models
 from carvana_lessons.evaluate import car_logits, evaluate, predict
 
@@ -44,7 +44,7 @@ def main() -> None:
                 ]
                 for way, took in seconds.items()
             ]
-            print(f"**`{name}`**, width {options.width}, {len(cars)} photos of {cars[0].size}\n")
+            print(f"**`{name}`**, width {options.width}, {described(cars)}\n")
             table(["way", "images/s", "ms an image", "not the network, %"], rows)
 
 

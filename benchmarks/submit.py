@@ -17,6 +17,7 @@ from safetensors.torch import load_file, save_file
 from benchmarks._paired import (
     add_photos,
     alternate,
+    described,
     in_own_process,
     introduce,
     own_bytes,
@@ -66,7 +67,7 @@ def compare(network: torch.nn.Module, cars: data.CarFolder, size: int, batch_siz
         for way, took in seconds.items()
     ]
     runs = statistics.median(submission_line("", mask).count(" ") // 2 + 1 for mask in masks)
-    print(f"{len(cars)} photos of {cars[0].size}, {runs:,.0f} runs in the median mask\n")
+    print(f"{described(cars)}, {runs:,.0f} runs in the median mask\n")
     table(["part", "rows/s", "ms a row", "of the network's time, %"], rows)
 
 

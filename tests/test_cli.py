@@ -122,12 +122,12 @@ def test_networks_of_the_command_line_are_ready_and_answer_as_trained():
     from carvana_lessons import models
     from carvana_lessons.cli import _networks
 
-    (ready,) = _networks([Path("unet-small")])
-    assert not [part for part in ready.modules() if isinstance(part, torch.nn.BatchNorm2d)]
+    (ready,), trained = _networks([Path("unet")]), models.create("unet", weights="carvana").eval()
+    norms = [[part for part in net.modules() if isinstance(part, torch.nn.BatchNorm2d)] for net in (trained, ready)]
+    assert norms[0] and not norms[1]
     x = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
-        trained = models.create("unet-small", weights="carvana").eval()(x)
-        assert torch.allclose(ready(x.to(next(ready.parameters()).device)).cpu(), trained, atol=1e-3)
+        assert torch.allclose(ready(x.to(next(ready.parameters()).device)).cpu(), trained(x), atol=1e-3)
 
 
 def test_weights_that_come_with_the_package_are_named(run, tmp_path):
