@@ -106,8 +106,9 @@ def compare(size: int, batch_size: int, training: bool, repeats: int) -> None:
     x = torch.rand(batch_size, 3, size, size)
     makers = candidates(training)
     ways = {name: job(name, make, x, training) for name, make in makers.items()}
-    seconds = alternate({**ways, **products()}, repeats)
-    rate = 2 * SIDE**3 / min(statistics.median(seconds[name]) for name in products())
+    both = products()
+    seconds = alternate({**ways, **both}, repeats)
+    rate = 2 * SIDE**3 / min(statistics.median(seconds[name]) for name in both)
     base = next(iter(makers))
     rows = []
     for name, make in makers.items():

@@ -12,14 +12,16 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from carvana_lessons import losses, models
 from carvana_lessons.trainer import Trainer
+from carvana_lessons.trainer.loop import layout_for
 
 
 def ten_lines(model: torch.nn.Module, batches: DataLoader, lr: float) -> None:
     """Chapter 2's loop, in the memory layout that the trainer uses."""
-    model.to(memory_format=torch.channels_last).train()
+    layout = layout_for(model, torch.device("cpu"))
+    model.to(memory_format=layout).train()
     optimizer = torch.optim.Adam(model.parameters(), lr=lr)
     for x, y in batches:
-        loss = losses.bce(model(x.contiguous(memory_format=torch.channels_last)), y)
+        loss = losses.bce(model(x.contiguous(memory_format=layout)), y)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

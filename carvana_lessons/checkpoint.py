@@ -110,7 +110,7 @@ def load_model(path: Path) -> nn.Module:
         raise CarvanaError(f"{path} is of a network that this version does not know: {error}") from error
     _compare(shapes, checkpoint, path)
     model = models.create(**recipe)
-    fill(model, checkpoint, path)
+    model.load_state_dict(checkpoint.weights)
     return model.eval()
 
 

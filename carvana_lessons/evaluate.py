@@ -112,7 +112,7 @@ def car_logits(model: nn.Module | Sequence[nn.Module], x: Tensor, flip: bool = F
     Returns: (B, 1, h, w) float32 on the model's device: the mean over models and mirrorings.
     Lesson: 10.
     """
-    keep_memory()  # as in training: fetched anew for every batch, it took half as long again as the network itself
+    keep_memory()  # as in training
     models = [model] if isinstance(model, nn.Module) else list(model)
     height, width = x.shape[-2:]
     device = next(models[0].parameters()).device

@@ -17,6 +17,7 @@ from carvana_lessons.cutout import feather, transparent
 from carvana_lessons.data import CarFolder, read_photo, read_resized, submission_line
 from carvana_lessons.data.batches import floats
 from carvana_lessons.data.cache import as_size
+from carvana_lessons.data.reading import read_size
 from carvana_lessons.errors import CarvanaError, DataError
 from carvana_lessons.evaluate import car_logits, enlarge, filled, predict
 from carvana_lessons.files import make_folder, replacing, writing
@@ -140,11 +141,10 @@ def _batches(files: list[Path], size: tuple[int, int], batch_size: int) -> Itera
 
 def _write_mask(file: Path, out: Path, logit: Tensor, cut_outs: bool) -> None:
     """One photo's files, from its logits (1, 1, h, w)."""
-    photo = read_photo(file, upright=True)
-    full = enlarge(logit, photo.shape[:2])[0, 0].cpu()
+    full = enlarge(logit, read_size(file))[0, 0].cpu()
     _write(out / f"{file.stem}_mask.png", (full > 0).numpy().astype(np.uint8) * 255)
     if cut_outs:
-        _write(out / f"{file.stem}_cut_out.png", transparent(photo, feather(full)))
+        _write(out / f"{file.stem}_cut_out.png", transparent(read_photo(file, upright=True), feather(full)))
 
 
 def _write(path: Path, pixels: np.ndarray) -> None:

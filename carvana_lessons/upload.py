@@ -53,9 +53,8 @@ def open_photo(name: str, content: bytes, side: int = SIDE) -> np.ndarray:
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # large, and shrunk below
             with Image.open(io.BytesIO(content)) as image:
                 image.draft(None, (side, side))  # a large JPEG is decoded at a fraction of its size
-                photo = image if image.mode[0] != "I" else eight_bits(ImageOps.exif_transpose(image))
+                photo = eight_bits(ImageOps.exif_transpose(image))
                 photo.thumbnail((side, side), Image.Resampling.LANCZOS)
-                photo = ImageOps.exif_transpose(photo)
     except Image.DecompressionBombError as error:
         raise unreadable(name, error) from error
     except UNREADABLE as error:

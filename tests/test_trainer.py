@@ -4,12 +4,14 @@ import copy
 
 import pytest
 import torch
+from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from carvana_lessons import losses, metrics
 from carvana_lessons.errors import CarvanaError
 from carvana_lessons.models.unet import UNet
 from carvana_lessons.trainer import Trainer
+from carvana_lessons.trainer.loop import layout_for
 
 
 def bright_is_car(count: int, seed: int) -> TensorDataset:
@@ -105,3 +107,15 @@ def test_a_history_draws_itself_and_says_what_it_shows(model, loader):
     assert page.startswith("<img alt=")
     assert f"from {history.frame['loss'][0]:.3f} to {history.last['loss']:.3f}" in page
     assert len(history) == 2 and history.seconds > 0
+
+
+@pytest.mark.parametrize(("width", "layout"), [(256, torch.channels_last), (257, torch.contiguous_format)])
+def test_on_a_cpu_wide_networks_keep_the_usual_layout(loader, width, layout):
+    model = nn.Sequential(nn.Conv2d(3, width, 3, padding=1), nn.Conv2d(width, 1, 3, padding=1))
+    seen = []
+    model.register_forward_pre_hook(lambda _, given: seen.append(given[0].is_contiguous(memory_format=layout)))
+    other = torch.channels_last if layout == torch.contiguous_format else torch.contiguous_format
+    Trainer(model.to(memory_format=other)).fit(loader, loader, epochs=1)
+    assert seen and all(seen), "photos, in training and in validation"
+    assert all(part.weight.is_contiguous(memory_format=layout) for part in model)
+    assert layout_for(model, torch.device("cuda")) == torch.channels_last

@@ -40,6 +40,15 @@ def read_photo(path: str | Path, upright: bool = False) -> np.ndarray:
         raise unreadable(path, error) from error
 
 
+def read_size(path: str | Path) -> tuple[int, int]:
+    """(height, width) of a photo that is turned as EXIF says, as ``read_photo(path, upright=True)`` would find it."""
+    try:
+        with Image.open(path) as image:
+            return image.size if _lies(image) else image.size[::-1]
+    except UNREADABLE as error:
+        raise unreadable(path, error) from error
+
+
 def read_mask(path: str | Path) -> np.ndarray:
     """Decode a mask at full size: 1 where the car is, 0 elsewhere.
 
@@ -65,8 +74,8 @@ def read_resized(path: str | Path, size: tuple[int, int], upright: bool = False)
     height, width = size
     try:
         with Image.open(path) as image:
-            lying = upright and orientation(image) > 4  # stored on its side
-            image.draft(None, (height, width) if lying else (width, height))  # keeps the mode; a JPEG alone heeds it
+            # A draft keeps the mode; a JPEG alone heeds it.
+            image.draft(None, (height, width) if upright and _lies(image) else (width, height))
             return np.array(_rgb(image, upright).resize((width, height), Image.Resampling.BILINEAR))
     except UNREADABLE as error:
         raise unreadable(path, error) from error
@@ -135,6 +144,11 @@ def orientation(image: Image.Image) -> int:
         return int(image.getexif().get(0x0112, 1))
     except (*UNREADABLE, TypeError):
         return 1
+
+
+def _lies(image: Image.Image) -> bool:
+    """Whether a photo is stored on its side, as EXIF says."""
+    return orientation(image) > 4
 
 
 def unreadable(path: str | Path, error: BaseException) -> DataError:

@@ -1,7 +1,7 @@
 """A mask at the size that a network takes, by counting.
 
-Pillow's box filter gives the same average over floats in ten times the time, and its rounding may tip a pixel that is
-exactly half car. Counts are exact.
+Pillow's box filter would give the same average over floats, which are four times the bytes, and its rounding may tip a
+pixel that is exactly half car. Counts are exact.
 """
 
 from __future__ import annotations
