@@ -4,7 +4,8 @@
 
 The floor is what the machine needs for the network's multiplications and additions alone: counted operations divided
 by the rate of a large matrix product, measured in the same rounds, as ``a @ b`` and as a convolution of 1×1, which is
-the same and which another library computes; the faster one counts. A network above 100 % computes faster than that.
+the same and which another library computes; the fastest round counts. The share of it that is stated is of a network's
+median.
 Memory is what a process of its own grows by during the first pass or step, weights not counted, the optimiser's
 numbers counted.
 """
@@ -108,7 +109,7 @@ def compare(size: int, batch_size: int, training: bool, repeats: int) -> None:
     ways = {name: job(name, make, x, training) for name, make in makers.items()}
     both = products()
     seconds = alternate({**ways, **both}, repeats)
-    rate = 2 * SIDE**3 / min(statistics.median(seconds[name]) for name in both)
+    rate = 2 * SIDE**3 / min(min(seconds[name]) for name in both)
     base = next(iter(makers))
     rows = []
     for name, make in makers.items():
