@@ -4,10 +4,9 @@
 
 The floor is what the machine needs for the network's multiplications and additions alone: counted operations divided
 by the rate of a large matrix product, measured in the same rounds, as ``a @ b`` and as a convolution of 1×1, which is
-the same and which another library computes; the fastest round counts. The share of it that is stated is of a network's
-median.
-Memory is what a process of its own grows by during the first pass or step, weights not counted, the optimiser's
-numbers counted.
+the same and which another library computes; the fastest round counts. "Floor of time" is its share of a network's
+median. Memory is what a process of its own grows by during the first pass or step, weights not counted, the
+optimiser's numbers counted.
 """
 
 import json

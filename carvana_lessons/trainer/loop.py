@@ -218,9 +218,9 @@ class Run:
 def layout_for(model: nn.Module, device: torch.device) -> torch.memory_format:
     """The order in memory in which a network trains fastest.
 
-    Channels last, the pixels of one place side by side, is what tensor cores want. On a CPU it helps every forward
-    pass, but the way back through wide convolutions takes up to twice as long (``python -m benchmarks forward --only
-    step``): networks whose widest one has more than 256 channels keep the usual order there.
+    Channels last, the numbers of one pixel side by side, is what tensor cores want. On a CPU it helps the forward
+    pass, but the way back through wide convolutions takes longer than that saves (``python -m benchmarks forward``):
+    networks whose widest one has more than 256 channels keep the usual order there.
     """
     kinds = nn.Conv2d | nn.ConvTranspose2d
     widest = max((part.out_channels for part in model.modules() if isinstance(part, kinds)), default=0)
