@@ -11,8 +11,8 @@ import torch
 from torch.utils.data import DataLoader, TensorDataset
 
 from carvana_lessons import losses, models
+from carvana_lessons.device import layout_for
 from carvana_lessons.trainer import Trainer
-from carvana_lessons.trainer.loop import layout_for
 
 
 def ten_lines(model: torch.nn.Module, batches: DataLoader, lr: float) -> None:

@@ -339,7 +339,7 @@ def _networks(weights: list[Path]) -> list:
     """The networks of some checkpoints or names, made ready to answer, on the fastest device."""
     from carvana_lessons import models
     from carvana_lessons.checkpoint import load_model
-    from carvana_lessons.course import find_device
+    from carvana_lessons.device import find_device
 
     names, device = models.shipped(), find_device()
     trained = (

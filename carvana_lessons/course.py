@@ -11,6 +11,7 @@ import torch
 
 from carvana_lessons import colab, studio
 from carvana_lessons.data import CarFolder
+from carvana_lessons.device import find_device
 from carvana_lessons.errors import CarvanaError
 from carvana_lessons.figures import STYLE
 
@@ -153,10 +154,3 @@ def describe(cars: CarFolder) -> str:
     if cars.source == "synthetic studio":
         return f"synthetic studio, {count} cars, {len(cars):,} drawn photos"
     return f"real photos, {count} cars, {len(cars):,} photos"
-
-
-def find_device() -> str:
-    """ "cuda", "mps" or "cpu": the fastest that torch finds here."""
-    if torch.cuda.is_available():
-        return "cuda"
-    return "mps" if torch.backends.mps.is_available() else "cpu"

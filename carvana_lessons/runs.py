@@ -20,7 +20,7 @@ from carvana_lessons.keeping import keep_folder
 from carvana_lessons.trainer import Trainer
 
 PACKAGE = Path(__file__).parent
-CODE = ("data", "models", "checkpoint.py", "losses.py", "metrics.py", "schedule.py", "trainer")
+CODE = ("data", "models", "checkpoint.py", "device.py", "losses.py", "metrics.py", "schedule.py", "trainer")
 
 
 def train_once(

@@ -8,10 +8,10 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from carvana_lessons import losses, metrics
+from carvana_lessons.device import layout_for
 from carvana_lessons.errors import CarvanaError
 from carvana_lessons.models.unet import UNet
 from carvana_lessons.trainer import Trainer
-from carvana_lessons.trainer.loop import layout_for
 
 
 def bright_is_car(count: int, seed: int) -> TensorDataset:

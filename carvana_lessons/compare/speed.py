@@ -14,7 +14,7 @@ import torch
 from torch.utils.data import DataLoader, TensorDataset
 
 from carvana_lessons import models
-from carvana_lessons.course import find_device
+from carvana_lessons.device import find_device
 from carvana_lessons.errors import CarvanaError
 from carvana_lessons.evaluate import car_logits
 from carvana_lessons.measure import Memory

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 import torch
 from accelerate import Accelerator, DataLoaderConfiguration
-from torch import nn
 from torch.utils.data import DataLoader, Subset
 
 from carvana_lessons import checkpoint
 from carvana_lessons.data.batches import floats
+from carvana_lessons.device import layout_for
 from carvana_lessons.errors import CarvanaError
 from carvana_lessons.history import History
 from carvana_lessons.metrics import car_logit, dice
@@ -22,8 +22,6 @@ from carvana_lessons.trainer.order import batch_names, seed_epoch
 
 if TYPE_CHECKING:
     from carvana_lessons.trainer.trainer import Trainer
-
-WIDE = 256  # channels
 
 
 class Run:
@@ -213,18 +211,6 @@ class Run:
         self.trainer.model = self.accelerator.unwrap_model(
             self.model, keep_fp32_wrapper=False, keep_torch_compile=False
         )
-
-
-def layout_for(model: nn.Module, device: torch.device) -> torch.memory_format:
-    """The order in memory in which a network trains fastest.
-
-    Channels last, the numbers of one pixel side by side, is what tensor cores want. On a CPU it helps the forward
-    pass, but the way back through wide convolutions takes longer than that saves (``python -m benchmarks forward``):
-    networks whose widest one has more than 256 channels keep the usual order there.
-    """
-    kinds = nn.Conv2d | nn.ConvTranspose2d
-    widest = max((part.out_channels for part in model.modules() if isinstance(part, kinds)), default=0)
-    return torch.contiguous_format if device.type == "cpu" and widest > WIDE else torch.channels_last
 
 
 def _precision() -> str:

@@ -1,0 +1,89 @@
+"""The device that networks run on, the precision that suits it, and the order of their tensors in memory.
+
+Lesson: 02.
+"""
+
+import os
+
+import torch
+from torch import nn
+
+from carvana_lessons.errors import CarvanaError
+
+VARIABLE = "CARVANA_DEVICE"
+DEVICES = ("cpu", "cuda", "mps")
+PRECISIONS = ("no", "bf16", "fp16")
+WIDE = 256  # channels
+
+
+def find_device() -> str:
+    """The device to use: what ``CARVANA_DEVICE`` names, or else the fastest that torch finds here.
+
+    Returns: "cuda", "mps" or "cpu".
+    Raises: CarvanaError if the variable names another device, or one that is not here.
+    Lesson: 02.
+    """
+    usable = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    chosen = os.environ.get(VARIABLE, "").strip().lower()
+    if not chosen:
+        return next(name for name in ("cuda", "mps", "cpu") if usable[name])
+    if chosen not in DEVICES:
+        raise CarvanaError(f"{VARIABLE} is {chosen!r}; set it to {', '.join(DEVICES)}, or unset it.")
+    if not usable[chosen]:
+        raise CarvanaError(f"{VARIABLE} is {chosen!r}, and torch finds no such device here; unset it or set it to cpu.")
+    return chosen
+
+
+def find_precision(device: torch.device | str) -> str:
+    """The number format in which a device runs these networks fastest without harm.
+
+    bfloat16 needs tensor cores of compute capability 8.0 (Ampere). Older GPUs, a T4 for example, only emulate it, and
+    ``torch.cuda.is_bf16_supported()`` counts that too, so the capability decides. On a CPU 16 bits make these networks
+    slower.
+
+    Args:
+        device: where the network runs.
+    Returns: "bf16" or "fp16" for mixed precision, "no" for plain float32.
+    Lesson: 10.
+    """
+    if torch.device(device).type != "cuda":
+        return "no"
+    return "bf16" if torch.cuda.get_device_capability(device) >= (8, 0) else "fp16"
+
+
+def autocast(device: torch.device | str, precision: str | None = None) -> torch.autocast:
+    """The context in which a forward pass computes in mixed precision.
+
+    Args:
+        device: where the network runs.
+        precision: "no" for plain float32, "bf16" or "fp16"; None for what `find_precision` says.
+    Raises: ValueError for another precision.
+    Lesson: 10.
+    """
+    kind = torch.device(device).type
+    precision = check_precision(precision) or find_precision(device)
+    if precision == "no":
+        return torch.autocast(kind, enabled=False)
+    return torch.autocast(kind, dtype=torch.bfloat16 if precision == "bf16" else torch.float16)
+
+
+def check_precision(precision: str | None) -> str | None:
+    """The same precision, if it is one.
+
+    Raises: ValueError for anything but None, "no", "bf16" and "fp16".
+    """
+    if precision is not None and precision not in PRECISIONS:
+        raise ValueError(f"There is no precision {precision!r}; take {', '.join(PRECISIONS)}.")
+    return precision
+
+
+def layout_for(model: nn.Module, device: torch.device) -> torch.memory_format:
+    """The order in memory in which a network trains fastest.
+
+    Channels last, the values of one pixel side by side, is what tensor cores want. On a CPU it helps the forward
+    pass, but the backward pass through wide convolutions takes longer than that saves
+    (``python -m benchmarks forward``): networks whose widest one has more than 256 channels keep the usual order there.
+    """
+    kinds = nn.Conv2d | nn.ConvTranspose2d
+    widest = max((part.out_channels for part in model.modules() if isinstance(part, kinds)), default=0)
+    return torch.contiguous_format if device.type == "cpu" and widest > WIDE else torch.channels_last
