@@ -8,10 +8,12 @@ import json
 import random
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
+from safetensors.torch import load as load_bytes
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
@@ -19,7 +21,8 @@ from carvana_lessons import models
 from carvana_lessons.errors import CarvanaError
 from carvana_lessons.files import replacing
 
-FORMAT = 1  # raised when an older package could not read the file
+FORMAT = 2  # raised when an older package could not read the file
+RESUMABLE = 2  # the oldest format that a run can be continued from; weights are read from any
 
 
 @dataclass
@@ -55,10 +58,11 @@ def load(path: Path) -> Checkpoint:
     if not path.is_file():
         raise CarvanaError(f"There is no checkpoint {path}; train first, or name another file.")
     try:
-        with safe_open(path, framework="pt") as file:
-            about = json.loads((file.metadata() or {}).get("carvana_lessons", "null"))
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  it is no dictionary
-    except (SafetensorError, ValueError, OSError, RecursionError) as error:
+        content = path.read_bytes()  # not mapped: Windows would refuse to replace a file that is
+        tensors = load_bytes(content)
+        header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+        about = json.loads(header.get("__metadata__", {}).get("carvana_lessons", "null"))
+    except (SafetensorError, ValueError, KeyError, OSError, RecursionError) as error:
         raise CarvanaError(
             f"{path} is cut off or no safetensors file ({error}); use another checkpoint, other formats are not read."
         ) from error
@@ -126,7 +130,11 @@ def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
 
 
 def restore_optimizer(optimizer: torch.optim.Optimizer, state: dict[str, Tensor]) -> None:
-    """The reverse of `optimizer_tensors`."""
+    """The reverse of `optimizer_tensors`.
+
+    What belongs to a parameter gets the parameter's device, type and order in memory: fused Adam on a GPU refuses
+    anything else, and a file keeps no order.
+    """
     slots: dict[int, dict[str, Tensor]] = {}
     for name, tensor in state.items():
         kind, _, rest = name.partition("/")
@@ -134,29 +142,45 @@ def restore_optimizer(optimizer: torch.optim.Optimizer, state: dict[str, Tensor]
             key, _, what = rest.partition("/")
             slots.setdefault(int(key), {})[what] = tensor
     optimizer.load_state_dict({"state": slots, "param_groups": optimizer.state_dict()["param_groups"]})
+    for parameter, slot in optimizer.state.items():
+        for name, value in slot.items():
+            if value.shape == parameter.shape and value.dim():
+                slot[name] = torch.empty_like(parameter, requires_grad=False).copy_(value)
 
 
-def random_tensors() -> dict[str, Tensor]:
-    """The state of every random generator that a training draws from."""
+def random_tensors(device: torch.device, process: int = 0) -> dict[str, Tensor]:
+    """The state of every random generator that a training draws from.
+
+    Args:
+        device: where the network is.
+        process: of several that train together; each draws for itself.
+    """
     numpy_state = np.random.get_state()  # noqa: NPY002  transforms may draw from the global generator
     state = {
-        "random/torch": torch.get_rng_state(),
-        "random/numpy": torch.from_numpy(numpy_state[1].astype(np.int64)),
-        "random/numpy_position": torch.tensor([numpy_state[2], numpy_state[3]]),
-        "random/numpy_gauss": torch.tensor(numpy_state[4], dtype=torch.float64),
-        "random/python": torch.tensor(random.getstate()[1]),
+        "torch": torch.get_rng_state(),
+        "numpy": torch.from_numpy(numpy_state[1].astype(np.int64)),
+        "numpy_position": torch.tensor([numpy_state[2], numpy_state[3]]),
+        "numpy_gauss": torch.tensor(numpy_state[4], dtype=torch.float64),
+        "python": torch.tensor(random.getstate()[1]),
     }
-    if torch.cuda.is_available():
-        state["random/cuda"] = torch.cuda.get_rng_state()
-    return state
+    if device.type != "cpu":
+        state[device.type] = _generator_of(device).get_rng_state()
+    return {f"random/{process}/{name}": value for name, value in state.items()}
 
 
-def restore_random(state: dict[str, Tensor]) -> None:
-    """The reverse of `random_tensors`."""
-    torch.set_rng_state(state["random/torch"])
-    position, has_gauss = state["random/numpy_position"].tolist()
-    keys = state["random/numpy"].numpy().astype(np.uint32)
-    np.random.set_state(("MT19937", keys, position, has_gauss, state["random/numpy_gauss"].item()))  # noqa: NPY002
-    random.setstate((3, tuple(state["random/python"].tolist()), None))
-    if torch.cuda.is_available() and "random/cuda" in state:
-        torch.cuda.set_rng_state(state["random/cuda"])
+def restore_random(state: dict[str, Tensor], device: torch.device, process: int = 0) -> None:
+    """The reverse of `random_tensors`; a GPU's generator stays as it is where the state is of another device."""
+    own = f"random/{process}/"
+    saved = {name.removeprefix(own): value for name, value in state.items() if name.startswith(own)}
+    torch.set_rng_state(saved["torch"])
+    position, has_gauss = saved["numpy_position"].tolist()
+    keys = saved["numpy"].numpy().astype(np.uint32)
+    np.random.set_state(("MT19937", keys, position, has_gauss, saved["numpy_gauss"].item()))  # noqa: NPY002
+    random.setstate((3, tuple(saved["python"].tolist()), None))
+    if device.type in saved:
+        _generator_of(device).set_rng_state(saved[device.type])
+
+
+def _generator_of(device: torch.device) -> ModuleType:
+    """The module of torch that has the device's default generator: `torch.cuda` or `torch.mps`."""
+    return getattr(torch, device.type)

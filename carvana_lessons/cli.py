@@ -115,7 +115,12 @@ def train(
     workers: Workers = 0,
     accumulate: Annotated[int, typer.Option(min=1, help="Batches a step: larger batches for the same memory.")] = 1,
     clip: Annotated[float, typer.Option(min=0, callback=_number, help="Longest gradient; 0 for any.")] = 1.0,
-    compiled: Annotated[bool, typer.Option("--compile", help="Let torch.compile rewrite the network.")] = False,
+    precision: Annotated[
+        str | None,
+        typer.Option(
+            help="no (float32), bf16 or fp16; unset, what suits the device: bf16 from an A100 on, fp16 on a T4."
+        ),
+    ] = None,
     hours: Hours = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on after the last full epoch in OUT.")] = False,
 ) -> None:
@@ -135,7 +140,7 @@ def train(
         schedule=schedule,
         accumulate=accumulate,
         clip=clip or None,
-        compile=compiled,
+        precision=precision,
         folder=out,
         seed=seed,
     ).fit(

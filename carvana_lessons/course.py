@@ -11,7 +11,7 @@ import torch
 
 from carvana_lessons import colab, studio
 from carvana_lessons.data import CarFolder
-from carvana_lessons.device import find_device
+from carvana_lessons.device import PRECISION_NAMES, find_device, find_precision
 from carvana_lessons.errors import CarvanaError
 from carvana_lessons.figures import STYLE
 
@@ -51,6 +51,7 @@ class Lesson:
 
     Attributes:
         name: the chapter's file name.  device: "cpu", "cuda" or "mps".  scale: "quick", "colab" or "paper".
+        precision: in which networks are trained there, in words.
         data: a folder in Kaggle's layout.  source: what its photos are, in words.  seed: of every random choice.
         size, width, batch_size, lr, epochs: see `Scale`.
         keep: the chapter's folder for checkpoints that shall outlive this machine, None if nothing is kept:
@@ -59,6 +60,7 @@ class Lesson:
 
     name: str
     device: str
+    precision: str
     scale: str
     data: Path
     source: str
@@ -77,7 +79,7 @@ class Lesson:
 
     def __str__(self) -> str:
         return (
-            f"{self.name} · device {self.device} · scale {self.scale} ({self.size}×{self.size} px, "
+            f"{self.name} · device {self.device}, {self.precision} · scale {self.scale} ({self.size}×{self.size} px, "
             f"{self.epochs} epochs) · data: {self.source} · seed {self.seed}"
             + (f" · kept in {self.keep.parent.name}" if self.keep else "")
         )
@@ -86,6 +88,7 @@ class Lesson:
 def start(name: str, seed: int = 0, keep: str | Path | None = None) -> Lesson:
     """Begin a chapter: find the device, choose the scale, find or make the photos, seed everything, say so.
 
+    ``CARVANA_DEVICE`` is "cpu", "cuda" or "mps"; unset, the fastest that is here.
     ``CARVANA_SCALE`` is "quick", "colab" or "paper"; unset, "colab" with a GPU and "quick" without.
     ``CARVANA_DATA`` is a folder in Kaggle's layout; unset, the synthetic studio, made once into the user's cache.
     In Colab, a session without a GPU is told where to switch it on.
@@ -114,6 +117,7 @@ def start(name: str, seed: int = 0, keep: str | Path | None = None) -> Lesson:
     lesson = Lesson(
         name=name,
         device=device,
+        precision=PRECISION_NAMES[find_precision(device)],
         scale=scale,
         data=folder,
         source=describe(cars),

@@ -12,7 +12,7 @@ from carvana_lessons.errors import CarvanaError
 
 VARIABLE = "CARVANA_DEVICE"
 DEVICES = ("cpu", "cuda", "mps")
-PRECISIONS = ("no", "bf16", "fp16")
+PRECISION_NAMES = {"no": "float32", "bf16": "bf16 mixed precision", "fp16": "fp16 mixed precision"}
 WIDE = 256  # channels
 
 
@@ -72,8 +72,8 @@ def check_precision(precision: str | None) -> str | None:
 
     Raises: ValueError for anything but None, "no", "bf16" and "fp16".
     """
-    if precision is not None and precision not in PRECISIONS:
-        raise ValueError(f"There is no precision {precision!r}; take {', '.join(PRECISIONS)}.")
+    if precision is not None and precision not in PRECISION_NAMES:
+        raise ValueError(f"There is no precision {precision!r}; take {', '.join(PRECISION_NAMES)}.")
     return precision
 
 

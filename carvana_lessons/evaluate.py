@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from carvana_lessons.ahead import ahead
 from carvana_lessons.allocator import keep_memory
 from carvana_lessons.data import CarFolder, loader, read_mask
+from carvana_lessons.device import autocast, check_precision, find_precision
 from carvana_lessons.metrics import car_logit, confusion, dice_from, iou_from
 from carvana_lessons.progress import bar
 
@@ -24,6 +25,7 @@ def evaluate(
     batch_size: int = 16,
     cached: bool = True,
     flip: bool = False,
+    precision: str | None = None,
 ) -> pd.DataFrame:
     """Predict every photo at ``size``, enlarge the logits to the photo's own size, threshold, compare.
 
@@ -33,13 +35,17 @@ def evaluate(
         photos: photos with masks.  size: side, or (height, width), of the network's input.
         batch_size: photos a forward pass.  cached: read the shrunk photos through the cache.
         flip: average with the answer for the mirrored photo.
+        precision: as `car_logits`.
     Returns: a row a photo, in their order: name, car, view, dice, iou, tp, fp, fn (pixels at the photo's size).
         The challenge's score is ``scores.dice.mean()``.
     Raises: DataError for photos without masks.
     Source: the metric as slides [B] state it.  Lesson: 01.
     """
     with bar(
-        predict(model, photos, size, batch_size, cached, flip), total=len(photos), desc="scoring", unit="photo"
+        predict(model, photos, size, batch_size, cached, flip, precision=precision),
+        total=len(photos),
+        desc="scoring",
+        unit="photo",
     ) as masks:
         return score(masks, photos)
 
@@ -82,13 +88,14 @@ def predict(
     flip: bool = False,
     workers: int = 0,
     fill: bool = False,
+    precision: str | None = None,
 ) -> Iterator[np.ndarray]:
     """Yield one mask a photo, (H, W) bool at the photo's own size; memory does not grow with their number.
 
     Logits are enlarged and then thresholded: a finished mask that is enlarged has a ragged edge, which costs Dice.
 
     Args:
-        model, size, batch_size, cached, flip: as `evaluate`.  photos: with or without masks.
+        model, size, batch_size, cached, flip, precision: as `evaluate`.  photos: with or without masks.
         workers: processes that decode, for photos that are not cached.
         fill: bring the last batch up to ``batch_size``, see `filled`.
     """
@@ -96,19 +103,24 @@ def predict(
     for batch in ahead(loader(photos, size=size, batch_size=batch_size, cached=cached, workers=workers)):
         x = batch if isinstance(batch, Tensor) else batch[0]  # photos without masks come alone
         count = len(x)
-        for logit in car_logits(model, filled(x, batch_size) if fill else x, flip)[:count]:
+        for logit in car_logits(model, filled(x, batch_size) if fill else x, flip, precision)[:count]:
             width, height = next(remaining).size
             yield enlarge(logit[None], (height, width))[0, 0].gt(0).cpu().numpy()
 
 
 @torch.inference_mode()
-def car_logits(model: nn.Module | Sequence[nn.Module], x: Tensor, flip: bool = False) -> Tensor:
+def car_logits(
+    model: nn.Module | Sequence[nn.Module], x: Tensor, flip: bool = False, precision: str | None = None
+) -> Tensor:
     """One logit a pixel from one network or from several.
 
     Args:
-        model: as `evaluate`; it is put into evaluation mode.  x: (B, 3, h, w) in [0, 1], of any size: a size that
-            the pools cannot divide is continued at the right and at the bottom, and cut back afterwards.
+        model: as `evaluate`; it is put into evaluation mode.
+        x: (B, 3, h, w) in [0, 1], of any size: a size that the pools cannot divide is continued at the right and at
+            the bottom, and cut back afterwards.
         flip: take the mean with the answer for the mirrored photo; coordinate maps are not mirrored with it.
+        precision: "no" for float32, "bf16" or "fp16" for mixed precision, None for what suits the device (on a GPU
+            mixed precision). Where float16 is too small for a network's values, float32 answers instead.
     Returns: (B, 1, h, w) float32 on the model's device: the mean over models and mirrorings.
     Lesson: 10.
     """
@@ -119,13 +131,22 @@ def car_logits(model: nn.Module | Sequence[nn.Module], x: Tensor, flip: bool = F
     padding = [0, -width % STEP, 0, -height % STEP]
     x = F.pad(x.to(device), padding, mode="replicate") if any(padding) else x.to(device)
     x = x.contiguous(memory_format=torch.channels_last)
+    precision = check_precision(precision) or find_precision(device)
+    answer = _mean_logits(models, x, flip, precision)
+    if precision == "fp16" and not answer.isfinite().all():
+        answer = _mean_logits(models, x, flip, "no")
+    return answer[..., :height, :width]
+
+
+def _mean_logits(models: Sequence[nn.Module], x: Tensor, flip: bool, precision: str) -> Tensor:
     total = 0
     for network in models:
         network.eval()
-        total = total + car_logit(network(x))
-        if flip:
-            total = total + car_logit(network(x.flip(-1))).flip(-1)
-    return (total / (len(models) * (1 + flip)))[..., :height, :width]
+        with autocast(x.device, precision):
+            total = total + car_logit(network(x))
+            if flip:
+                total = total + car_logit(network(x.flip(-1))).flip(-1)
+    return total / (len(models) * (1 + flip))
 
 
 def filled(x: Tensor, batch_size: int) -> Tensor:

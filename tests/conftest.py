@@ -1,16 +1,40 @@
 """What several test files need: tiny folders of real JPEG and GIF files, a cache of their own, the real photos."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from samples import draw_pair, save_mask
 
 from carvana_lessons import data
 
+os.environ["CARVANA_DEVICE"] = "cpu"  # tests compare bits, which one device alone repeats; those marked gpu undo it
 REAL = Path(__file__).resolve().parents[1].parent / "shared" / "carvana"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests marked gpu run where a CUDA GPU is."""
+    if not torch.cuda.is_available():
+        for item in items:
+            if item.get_closest_marker("gpu"):
+                item.add_marker(pytest.mark.skip(reason="no CUDA GPU here"))
+
+
+@pytest.fixture
+def fake_cuda(monkeypatch: pytest.MonkeyPatch) -> Callable[[tuple[int, int]], None]:
+    """fake_cuda((7, 5)) lets torch say that a GPU of that compute capability is here; it cannot be computed on."""
+
+    def fake(capability: tuple[int, int]) -> None:
+        monkeypatch.delenv("CARVANA_DEVICE")
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+        monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: True)  # emulation counts, as on a T4
+        monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device=None: capability)
+
+    return fake
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import torch
 from samples import Brightness
 from torch import nn
 
-from carvana_lessons import data
+from carvana_lessons import data, models
 from carvana_lessons.evaluate import car_logits, enlarge, evaluate, predict, score
 
 
@@ -117,3 +117,40 @@ def test_answers_keep_their_memory_as_training_does(monkeypatch):
     monkeypatch.setattr("carvana_lessons.evaluate.keep_memory", lambda: asked.append(True))
     car_logits(Brightness(), torch.rand(1, 3, 32, 32))
     assert asked
+
+
+@pytest.mark.parametrize("precision", ["bf16", "fp16"])
+def test_mixed_precision_answers_with_the_same_mask_but_for_a_few_pixels(precision):
+    torch.manual_seed(0)
+    x = torch.rand(2, 3, 64, 64)
+    model = models.create("unet", width=4)
+    kinds = set()
+    model.head.register_forward_hook(lambda _layer, _x, y: kinds.add(y.dtype))
+    exact, mixed = car_logits(model, x, precision="no"), car_logits(model, x, precision=precision)
+    assert kinds == {torch.float32, {"bf16": torch.bfloat16, "fp16": torch.float16}[precision]}
+    assert mixed.dtype == torch.float32 and not torch.equal(mixed, exact)
+    assert ((mixed > 0) == (exact > 0)).float().mean() > 0.98
+
+
+def test_where_float16_is_too_small_float32_answers():
+    model = nn.Sequential(nn.Conv2d(3, 1, 1), nn.Conv2d(1, 1, 1))
+    with torch.no_grad():
+        for layer, weight in zip(model, (1e6, 1e-6), strict=True):
+            layer.weight.fill_(weight)
+            layer.bias.zero_()
+    x = torch.rand(1, 3, 32, 32)
+    with torch.autocast("cpu", torch.float16):
+        assert not model(x).isfinite().all()
+    assert torch.equal(car_logits(model, x, precision="fp16"), car_logits(model, x, precision="no"))
+
+
+def test_precision_reaches_the_network_from_every_door(cars, own_cache):
+    model = Brightness()
+    kinds = []
+    model.register_forward_pre_hook(
+        lambda _m, _x: kinds.append(torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else None)
+    )
+    evaluate(model, cars[:2], size=16, precision="bf16")
+    list(predict(model, cars[:2], size=16, precision="fp16"))
+    evaluate(model, cars[:2], size=16)
+    assert kinds == [torch.bfloat16, torch.float16, None]

@@ -1,6 +1,7 @@
 """Runs that are killed, interrupted, spread over processes: nothing is lost, nothing counted twice."""
 
 import json
+import math
 import os
 import subprocess
 import sys
@@ -9,12 +10,11 @@ from pathlib import Path
 
 import pytest
 import torch
+import toy
 
 from carvana_lessons import checkpoint
 
 DRIVERS = Path(__file__).resolve().parent / "drivers"
-sys.path.insert(0, str(DRIVERS))
-import toy  # noqa: E402
 
 
 def drive(name: str, folder: Path) -> str:
@@ -45,6 +45,84 @@ def test_two_processes_train_as_one_with_the_doubled_batch(tmp_path):
     weights = [checkpoint.load(tmp_path / n / "last.safetensors").weights for n in ("one", "two")]
     for key, value in weights[0].items():
         torch.testing.assert_close(weights[1][key], value, rtol=1e-2, atol=1e-4)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows has no fork; the drivers need it")
+def test_each_of_two_processes_goes_on_with_its_own_random_numbers(tmp_path):
+    drive("two_processes_go_on", tmp_path)
+    whole, parts = (checkpoint.load(tmp_path / name / "last.safetensors") for name in ("whole", "parts"))
+    assert not torch.equal(whole.state["random/0/torch"], whole.state["random/1/torch"])
+    assert all(torch.equal(v, parts.weights[k]) for k, v in whole.weights.items())
+
+
+def test_a_run_of_several_processes_is_not_continued_by_one(tmp_path):
+    toy.trainer(tmp_path).fit(toy.loader(8), epochs=2)
+    path = tmp_path / "last.safetensors"
+    saved = checkpoint.load(path)
+    saved.about["settings"]["processes"] = 2
+    checkpoint.save(path, saved)
+    with pytest.raises(checkpoint.CarvanaError, match=r"other settings \(processes\)"):
+        toy.trainer(tmp_path).fit(toy.loader(8), epochs=2, resume=True)
+
+
+def test_a_run_of_an_older_version_is_not_continued(tmp_path):
+    toy.trainer(tmp_path).fit(toy.loader(8), epochs=2)
+    path = tmp_path / "last.safetensors"
+    saved = checkpoint.load(path)
+    saved.about["format"] = 1
+    checkpoint.save(path, saved)
+    with pytest.raises(checkpoint.CarvanaError, match="begun by an older version"):
+        toy.trainer(tmp_path).fit(toy.loader(8), epochs=2, resume=True)
+
+
+class Stop(Exception):
+    """The session ends."""
+
+
+def stop_after(last):
+    def look(_model, epoch):
+        if epoch == last:
+            raise Stop
+
+    return look
+
+
+def large(logits, y):
+    """So large that float16 has no room for the gradients until their scale was halved many times."""
+    return 1e3 * toy.losses.bce(logits, y)
+
+
+@pytest.mark.parametrize("precision", ["no", "bf16", "fp16"])
+def test_each_precision_goes_on_to_the_same_weights(tmp_path, precision):
+    """All in one process, one precision after the other."""
+    weights = []
+    for name in ("whole", "parts"):
+        trainer = toy.trainer(tmp_path / name, loss=large, precision=precision)
+        if name == "parts":
+            with pytest.raises(Stop):
+                trainer.fit(toy.loader(8), epochs=4, after_epoch=stop_after(2))
+            trainer = toy.trainer(tmp_path / name, loss=large, precision=precision)
+        assert len(trainer.fit(toy.loader(8), epochs=4, resume=True)) == 4
+        weights.append(trainer.model.state_dict())
+    assert all(torch.equal(v, weights[1][k]) for k, v in weights[0].items())
+    about = checkpoint.load(tmp_path / "whole" / "last.safetensors").about
+    assert about["precision"] == precision and bool(about["scaler"]) == (precision == "fp16")
+
+
+def test_steps_that_float16_leaves_out_do_not_move_the_schedule(tmp_path):
+    trainer = toy.trainer(tmp_path, loss=large, precision="fp16")
+    trainer.fit(toy.loader(8), epochs=2)
+    about = checkpoint.load(tmp_path / "last.safetensors").about
+    left_out = round(-math.log2(about["scaler"]["scale"] / 2**16))  # each halved it
+    assert left_out > 0
+    assert about["step"] == 2 * 6 - left_out
+
+
+def test_a_session_on_another_gpu_goes_on_and_says_so(tmp_path, capsys):
+    with pytest.raises(Stop):
+        toy.trainer(tmp_path, precision="fp16").fit(toy.loader(8), epochs=4, after_epoch=stop_after(2))
+    assert len(toy.trainer(tmp_path, precision="bf16").fit(toy.loader(8), epochs=4, resume=True)) == 4
+    assert "begun in precision fp16 and goes on in bf16" in capsys.readouterr().out
 
 
 def test_stopping_keeps_what_was_learned_and_says_how_to_go_on(tmp_path, capsys):

@@ -67,6 +67,34 @@ def test_it_learns_and_its_scores_are_those_of_the_metrics(model, loader):
     assert history.last["valid_loss"] == pytest.approx(losses.bce(logits, y).item(), rel=1e-4)
 
 
+def test_bytes_are_trained_on_and_validated_like_the_floats_they_stand_for(model):
+    generator = torch.Generator().manual_seed(3)
+    x = torch.randint(0, 256, (20, 3, 16, 16), dtype=torch.uint8, generator=generator)
+    y = (x.float().mean(1, keepdim=True) > 128).to(torch.uint8)
+    frames = []
+    for tensors in [(x, y), (x.float() / 255, y.float())]:
+        batches = DataLoader(TensorDataset(*tensors), batch_size=8)
+        history = Trainer(copy.deepcopy(model), lr=1e-2).fit(batches, batches, epochs=2)
+        frames.append(history.frame[["loss", "valid_loss", "valid_dice"]])
+    assert frames[0].equals(frames[1])
+
+
+@pytest.mark.parametrize(
+    ("precision", "dtype"), [(None, torch.float32), ("bf16", torch.bfloat16), ("fp16", torch.float16)]
+)
+def test_training_and_validation_compute_in_the_precision_that_was_asked_for(model, loader, precision, dtype):
+    """One after the other in one process; the loss gets float32 all the same."""
+    seen, given = set(), set()
+    model.head[0].register_forward_hook(lambda layer, x, y: seen.add((layer.training, y.dtype)))
+
+    def loss(logits, y):
+        given.add(logits.dtype)
+        return losses.bce(logits, y)
+
+    Trainer(model, loss=loss, precision=precision).fit(loader, loader, epochs=1)
+    assert seen == {(True, dtype), (False, dtype)} and given == {torch.float32}
+
+
 def test_a_second_fit_goes_on(model, loader):
     trainer = Trainer(model, lr=1e-2)
     first = trainer.fit(loader, epochs=1).last["loss"]
@@ -97,6 +125,8 @@ def test_a_loss_that_is_no_number_stops_the_run(model, loader):
 def test_senseless_settings_are_refused(model, loader):
     with pytest.raises(ValueError, match="'cosine'; the trainer has constant, halving, one-cycle"):
         Trainer(model, schedule="cosine")
+    with pytest.raises(ValueError, match="'int8'; take no, bf16, fp16"):
+        Trainer(model, precision="int8")
     with pytest.raises(ValueError, match="0 epochs"):
         Trainer(model).fit(loader, epochs=0)
 

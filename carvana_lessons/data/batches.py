@@ -95,3 +95,8 @@ class CarLoader(DataLoader):
         if not self.pin_memory:
             return batch
         return batch.pin_memory() if isinstance(batch, Tensor) else tuple(part.pin_memory() for part in batch)
+
+
+def as_stored(loader: DataLoader) -> Iterator[Batch]:
+    """The batches of a loader before they become floats: from a `CarLoader` bytes, from another one what it gives."""
+    return DataLoader.__iter__(loader) if isinstance(loader, CarLoader) else iter(loader)

@@ -1,19 +1,23 @@
-"""One run of the trainer: the loop itself, on Accelerate."""
+"""One run of the trainer: the loop itself; Accelerate divides it among several processes."""
 
 from __future__ import annotations
 
 import math
+import os
 import time
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
-from accelerate import Accelerator, DataLoaderConfiguration
+from accelerate import Accelerator
+from accelerate.utils import gather_object
+from torch import Tensor
 from torch.utils.data import DataLoader, Subset
 
 from carvana_lessons import checkpoint
-from carvana_lessons.data.batches import floats
-from carvana_lessons.device import layout_for
+from carvana_lessons.data.batches import as_stored, floats
+from carvana_lessons.device import autocast, find_device, find_precision, layout_for
 from carvana_lessons.errors import CarvanaError
 from carvana_lessons.history import History
 from carvana_lessons.metrics import car_logit, dice
@@ -29,18 +33,16 @@ class Run:
 
     def __init__(self, trainer: Trainer, train: DataLoader, valid: DataLoader | None, epochs: int) -> None:
         self.trainer, self.epochs, self.source = trainer, epochs, train
-        self.accelerator = Accelerator(
-            mixed_precision=_precision(),
-            gradient_accumulation_steps=trainer.accumulate,
-            # The next batch is fetched while a GPU is busy with this one; from pinned memory it fetches by itself.
-            dataloader_config=DataLoaderConfiguration(non_blocking=torch.cuda.is_available()),
-        )
-        self.layout = layout_for(trainer.model, self.accelerator.device)
-        trainer.model.to(memory_format=self.layout)
-        fused = self.accelerator.device.type == "cuda"
-        optimizer = torch.optim.Adam(trainer.model.parameters(), lr=trainer.lr, fused=fused)
-        model = torch.compile(trainer.model) if trainer.compile else trainer.model
-        self.model, self.optimizer, self.train = self.accelerator.prepare(model, optimizer, train)
+        self.accelerator = _accelerator(trainer.accumulate)
+        self.device = self.accelerator.device if self.accelerator.num_processes > 1 else torch.device(find_device())
+        self.precision = trainer.precision or find_precision(self.device)
+        self.layout = layout_for(trainer.model, self.device)
+        network = trainer.model.to(self.device, memory_format=self.layout)
+        self.optimizer = torch.optim.Adam(network.parameters(), lr=trainer.lr, fused=self.device.type == "cuda")
+        # float16 has no room for small gradients: the loss is multiplied before they are computed.
+        self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.precision == "fp16")
+        self.model = self.accelerator.prepare_model(network, device_placement=False)
+        self.train = self.accelerator.prepare_data_loader(train, device_placement=False)
         self.valid = self._share(valid) if valid is not None else None
         steps_an_epoch = math.ceil(len(self.train) / trainer.accumulate)
         self.factor = schedule(trainer.schedule, epochs * steps_an_epoch, steps_an_epoch, trainer.halve_every)
@@ -63,44 +65,63 @@ class Run:
         """One pass over the training photos; mean loss, and images a second of all processes together."""
         self.model.train()
         total, images, began = 0.0, 0, time.perf_counter()
-        for k, batch in enumerate(self.train):
-            x, y = floats(batch, self.layout)  # on the device: bytes are a quarter of the way there
+        for k, (x, y) in enumerate(self._on_device(self.train)):
             for group in self.optimizer.param_groups:
                 group["lr"] = self.trainer.lr * self.factor(self.step)
             try:
                 with self.accelerator.accumulate(self.model):
-                    logits = self.model(x)  # 1. forward
+                    logits = self._forward(self.model, x)  # 1. forward
                     loss = self.trainer.loss(logits, y)  # 2. how wrong
                     value = loss.item()
                     if not math.isfinite(value):
                         raise CarvanaError(self._describe_divergence(number, k, value))
-                    self.accelerator.backward(loss)  # 3. backward
-                    if self.trainer.clip is not None and self.accelerator.sync_gradients:
-                        self.accelerator.clip_grad_norm_(self.model.parameters(), self.trainer.clip)
-                    self.optimizer.step()  # 4. step
-                    self.optimizer.zero_grad()  # 5. forget this step's gradients
-            except torch.OutOfMemoryError as error:
+                    self.accelerator.backward(self.scaler.scale(loss))  # 3. backward
+                    if self.accelerator.sync_gradients:
+                        self.step += self._update()  # 4. step
+            except RuntimeError as error:
+                if not _is_out_of_memory(error):
+                    raise
                 raise CarvanaError(
-                    f"The memory of {self.accelerator.device} is too small for batches of {len(x)} photos of "
+                    f"The memory of {self.device} is too small for batches of {len(x)} photos of "
                     f"{x.shape[-2]}×{x.shape[-1]}; halve batch_size and double accumulate, or take a smaller size."
                 ) from error
-            self.step += self.accelerator.sync_gradients
             total, images = total + value * len(x), images + len(x)
             progress.update()
         total, images = self._sum(total, images)
         return total / images, images / (time.perf_counter() - began)
 
+    def _on_device(self, batches: Iterable) -> Iterator[tuple[Tensor, Tensor]]:
+        """The batches as the network takes them; bytes become floats on the device, a quarter of the way there."""
+        for batch in batches:
+            yield floats([part.to(self.device, non_blocking=True) for part in batch], self.layout)
+
+    def _forward(self, model: torch.nn.Module, x: Tensor) -> Tensor:
+        """Logits in float32, whatever they were computed in: a loss needs all digits."""
+        with autocast(self.device, self.precision):
+            logits = model(x)
+        return logits.float()
+
+    def _update(self) -> bool:
+        """Change the weights by the gradients and clear these.
+
+        Returns: False where a float16 gradient did not fit: that step is left out, with a smaller scale from then on.
+        """
+        self.scaler.unscale_(self.optimizer)
+        if self.trainer.clip is not None:
+            torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.trainer.clip)
+        scale = self.scaler.get_scale()
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        self.optimizer.zero_grad()
+        return self.scaler.get_scale() >= scale
+
     @torch.inference_mode()
     def _validate(self, progress) -> dict[str, float]:
         """Mean loss and mean Dice over the validation photos, at the network's input size, over all processes."""
-        model = self.accelerator.unwrap_model(self.model)
-        model.eval()
+        model = self.trainer.model.eval()
         loss, score, images = 0.0, 0.0, 0
-        for x, y in self.valid:
-            x, y = x.to(self.accelerator.device), y.to(self.accelerator.device)
-            with self.accelerator.autocast():
-                logits = model(x.contiguous(memory_format=self.layout))
-            logits = car_logit(logits)  # float32 from here on
+        for x, y in self._on_device(as_stored(self.valid)):
+            logits = car_logit(self._forward(model, x))
             loss += self.trainer.loss(logits, y).item() * len(x)
             score += dice(logits > 0, y).sum().item()
             images += len(x)
@@ -114,22 +135,26 @@ class Run:
         if count == 1:
             return loader
         part = Subset(loader.dataset, range(rank, len(loader.dataset), count))
-        return DataLoader(part, batch_size=loader.batch_size, num_workers=loader.num_workers)
+        return DataLoader(
+            part,
+            batch_size=loader.batch_size,
+            num_workers=loader.num_workers,
+            collate_fn=loader.collate_fn,
+            pin_memory=loader.pin_memory,
+        )
 
     def _sum(self, *values: float) -> list[float]:
         """Each value summed over all processes."""
-        if self.accelerator.num_processes == 1:
-            return list(values)
-        tensor = torch.tensor(values, dtype=torch.float64, device=self.accelerator.device)
-        return self.accelerator.reduce(tensor, reduction="sum").tolist()
+        return [sum(column) for column in zip(*gather_object([values]), strict=True)]
 
     def _describe_divergence(self, number: int, batch: int, value: float) -> str:
         position = batch * self.accelerator.num_processes + self.accelerator.process_index
         names = ", ".join(batch_names(self.source, self.trainer.seed, number, position)) or f"number {batch + 1}"
         kept = f" The last good state is {self._file('last')}." if self._file("last") else ""
+        range_ = ", or precision='no', which has room for larger values" if self.precision == "fp16" else ""
         return (
             f"The loss became {value} in epoch {number + 1} at the batch {names}: look at these photos and masks, "
-            f"or take a smaller learning rate than {self.trainer.lr:g}.{kept}"
+            f"or take a smaller learning rate than {self.trainer.lr:g}{range_}.{kept}"
         )
 
     def _file(self, name: str) -> Path | None:
@@ -140,18 +165,25 @@ class Run:
     def _save(self, done: int) -> None:
         """Write ``last`` after every epoch and ``best`` after the best one so far; one process does."""
         trainer = self.trainer
-        if trainer.folder is None or not self.accelerator.is_main_process:
+        if trainer.folder is None:
             return
-        weights = self.trainer.model.state_dict()
+        draws = gather_object([checkpoint.random_tensors(self.device, self.accelerator.process_index)])
+        if not self.accelerator.is_main_process:
+            return
+        weights = trainer.model.state_dict()
         about = {
-            "network": getattr(self.trainer.model, "recipe", None),
+            "network": getattr(trainer.model, "recipe", None),
             "epoch": done,
             "epochs": self.epochs,
             "step": self.step,
             "settings": self._settings(),
+            "precision": self.precision,
+            "scaler": self.scaler.state_dict(),
             "history": trainer.history.frame.to_dict("records"),
         }
-        state = checkpoint.optimizer_tensors(self.optimizer) | checkpoint.random_tensors()
+        state = checkpoint.optimizer_tensors(self.optimizer)
+        for process in draws:
+            state |= process
         checkpoint.save(trainer.folder / "last.safetensors", checkpoint.Checkpoint(weights, about, state))
         if trainer.stale == 0:
             checkpoint.save(trainer.folder / "best.safetensors", checkpoint.Checkpoint(weights, about))
@@ -163,6 +195,10 @@ class Run:
             return 0
         saved = checkpoint.load(path)
         about = saved.about
+        if about["format"] < checkpoint.RESUMABLE:
+            raise CarvanaError(
+                f"{path} was begun by an older version of carvana-lessons; train anew in another folder."
+            )
         changed = [k for k, v in self._settings().items() if about.get("settings", {}).get(k) != v]
         if self.trainer.schedule == "one-cycle" and about["epochs"] != self.epochs:
             changed.append("epochs")  # its shape depends on the length of the whole run
@@ -178,10 +214,18 @@ class Run:
             )
         checkpoint.fill(self.trainer.model, saved, path)
         checkpoint.restore_optimizer(self.optimizer, saved.state)
-        checkpoint.restore_random(saved.state)
+        checkpoint.restore_random(saved.state, self.device, self.accelerator.process_index)
+        self._restore_precision(about)
         self.step = about["step"]
         self.trainer.history = History(about["history"])
         return about["epoch"]
+
+    def _restore_precision(self, about: dict) -> None:
+        """Take the scale of the gradients along; a session on another GPU may compute in another precision."""
+        if about["precision"] == self.precision:
+            self.scaler.load_state_dict(about["scaler"])
+        elif self.accelerator.is_main_process:
+            print(f"The run was begun in precision {about['precision']} and goes on in {self.precision}.")
 
     def _settings(self) -> dict:
         """What must not change between the parts of one run."""
@@ -194,6 +238,7 @@ class Run:
             "seed": t.seed,
             "batch_size": self.source.batch_size,
             "photos": len(self.source.dataset),
+            "processes": self.accelerator.num_processes,
         }
 
     def farewell(self) -> str:
@@ -206,18 +251,22 @@ class Run:
         )
         return f"Stopped in epoch {done + 1}; the network keeps what it has learned so far{on}."
 
-    def close(self) -> None:
-        """Take the wrapper of mixed precision off the reader's model."""
-        self.trainer.model = self.accelerator.unwrap_model(
-            self.model, keep_fp32_wrapper=False, keep_torch_compile=False
-        )
 
+def _accelerator(accumulate: int) -> Accelerator:
+    """Accelerate for what several processes share; device and precision are the trainer's own business.
 
-def _precision() -> str:
-    """bf16 where the GPU computes in it, fp16 with scaled gradients on older ones, and plain float32 on a CPU.
-
-    On a CPU bf16 autocast makes these networks slower, not faster.
+    Accelerate keeps both for the life of the process: a second run on another device or in another precision would
+    silently get those of the first, or fail.
     """
-    if not torch.cuda.is_available():
-        return "no"
-    return "bf16" if torch.cuda.is_bf16_supported() else "fp16"
+    several = int(os.environ.get("WORLD_SIZE", "1")) > 1
+    return Accelerator(
+        cpu=several and find_device() == "cpu",
+        device_placement=False,
+        mixed_precision="no",
+        gradient_accumulation_steps=accumulate,
+    )
+
+
+def _is_out_of_memory(error: RuntimeError) -> bool:
+    """Read from the text: CUDA alone has an exception of its own, Apple's GPU and the CPU have none."""
+    return any(words in str(error).lower() for words in ("out of memory", "can't allocate memory", "not enough memory"))

@@ -11,6 +11,7 @@ from torch.utils.data import DataLoader
 
 from carvana_lessons import schedule as schedules
 from carvana_lessons.allocator import keep_memory
+from carvana_lessons.device import check_precision
 from carvana_lessons.files import make_folder, writing
 from carvana_lessons.history import History
 from carvana_lessons.losses import bce
@@ -30,7 +31,8 @@ class Trainer:
         clip: longest gradient allowed, as a norm over all weights; None for any. Without it, networks that have no
             batch norm diverge now and then.
         patience: epochs without a better Dice on validation after which training stops; None for never.
-        compile: let torch.compile rewrite the network; minutes at first, for long runs on a GPU.
+        precision: "bf16" or "fp16" for mixed precision, "no" for float32; None for what suits the device, see
+            `carvana_lessons.device.find_precision`.
         folder: keeps ``last.safetensors`` (everything needed to go on) and ``best.safetensors`` (the weights of the
             best epoch); None keeps nothing.
         seed: of the order of the photos, epoch by epoch.
@@ -48,7 +50,7 @@ class Trainer:
         accumulate: int = 1,
         clip: float | None = 1.0,
         patience: int | None = None,
-        compile: bool = False,
+        precision: str | None = None,
         folder: str | Path | None = None,
         seed: int = 0,
     ) -> None:
@@ -57,7 +59,8 @@ class Trainer:
         schedules.schedule(schedule, 1, 1)  # an unknown name is refused now, not after the photos were decoded
         self.model, self.lr, self.loss = model, lr, loss
         self.schedule, self.halve_every = schedule, halve_every
-        self.accumulate, self.clip, self.patience, self.compile = accumulate, clip, patience, compile
+        self.accumulate, self.clip, self.patience = accumulate, clip, patience
+        self.precision = check_precision(precision)
         self.folder = Path(folder) if folder is not None else None
         self.seed = seed
         self.history = History()
@@ -115,7 +118,6 @@ class Trainer:
                 print(run.farewell())
         finally:
             live.clear()
-            run.close()
         return self.history
 
     @property

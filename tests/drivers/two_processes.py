@@ -1,13 +1,12 @@
 """Train the toy in two CPU processes at once and in one with the doubled batch. Argument: an empty folder."""
 
 import json
-import os
-import socket
 import sys
 from pathlib import Path
 
 import torch
 import toy
+import world
 
 from carvana_lessons import losses
 
@@ -40,23 +39,8 @@ def train(folder: Path, batch_size: int) -> dict:
 
 def main() -> None:
     out = Path(sys.argv[1])
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    world = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "ACCELERATE_USE_CPU": "true"}
-    children = []
-    for rank in range(2):
-        process = os.fork()
-        if process == 0:
-            os.environ |= world | {"RANK": str(rank), "LOCAL_RANK": str(rank)}
-            answer = train(out / "two", batch_size=4)
-            (out / f"rank{rank}.json").write_text(json.dumps(answer))
-            torch.distributed.destroy_process_group()
-            os._exit(0)
-        children.append(process)
-    if any(os.waitpid(process, 0)[1] for process in children):
-        sys.exit("a process failed")
-    (out / "one.json").write_text(json.dumps(train(out / "one", batch_size=8)))
+    world.run_both(out, lambda rank: train(out / "two", batch_size=4))
+    (out / "one.json").write_text(json.dumps(train(out / "one", batch_size=8)), encoding="utf-8")
 
 
 main()

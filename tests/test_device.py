@@ -1,0 +1,64 @@
+"""Which device, which precision: by what is here and by what the reader asks for."""
+
+import pytest
+import torch
+
+from carvana_lessons import course
+from carvana_lessons.device import autocast, find_device, find_precision
+from carvana_lessons.errors import CarvanaError
+
+
+@pytest.mark.parametrize(
+    ("gpu", "capability", "precision"),
+    [("V100", (7, 0), "fp16"), ("T4", (7, 5), "fp16"), ("A100", (8, 0), "bf16"), ("L4", (8, 9), "bf16")],
+)
+def test_capability_decides_and_not_what_is_emulated(fake_cuda, gpu, capability, precision):
+    fake_cuda(capability)
+    assert torch.cuda.is_bf16_supported() and find_device() == "cuda"
+    assert find_precision("cuda") == precision
+
+
+@pytest.mark.parametrize("device", ["cpu", "mps"])
+def test_without_cuda_it_is_float32(device):
+    assert find_precision(device) == "no"
+
+
+def test_the_setting_wins_over_what_is_here(fake_cuda, monkeypatch):
+    fake_cuda((8, 0))
+    assert find_device() == "cuda"
+    monkeypatch.setenv("CARVANA_DEVICE", "CPU ")
+    assert find_device() == "cpu"
+
+
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        ("gpu", "'gpu'; set it to cpu, cuda, mps"),
+        ("cuda", "torch finds no such device here; unset it or set it to cpu"),
+    ],
+)
+def test_a_device_that_is_none_or_not_here_is_refused(monkeypatch, setting, words):
+    monkeypatch.setenv("CARVANA_DEVICE", setting)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(CarvanaError, match=words):
+        find_device()
+
+
+@pytest.mark.parametrize(
+    ("precision", "dtype"), [("no", torch.float32), ("bf16", torch.bfloat16), ("fp16", torch.float16)]
+)
+def test_autocast_computes_in_the_precision_that_was_asked_for(precision, dtype):
+    with autocast("cpu", precision):
+        assert torch.nn.Conv2d(1, 1, 1)(torch.zeros(1, 1, 2, 2)).dtype == dtype
+    with pytest.raises(ValueError, match="'fp8'; take no, bf16, fp16"):
+        autocast("cpu", "fp8")
+
+
+@pytest.mark.parametrize(("capability", "said"), [((7, 5), "cuda, fp16"), ((8, 0), "cuda, bf16")])
+def test_the_first_line_of_a_chapter_tells_it(make_folder, monkeypatch, fake_cuda, capsys, capability, said):
+    monkeypatch.setenv("CARVANA_DATA", str(make_folder()))
+    course.start("02-u-net")
+    assert "device cpu, float32 ·" in capsys.readouterr().out
+    fake_cuda(capability)
+    course.start("02-u-net")
+    assert f"device {said} mixed precision ·" in capsys.readouterr().out
