@@ -4,9 +4,11 @@ Lesson: 02.
 """
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from carvana_lessons.errors import CarvanaError
 
@@ -14,6 +16,7 @@ VARIABLE = "CARVANA_DEVICE"
 DEVICES = ("cpu", "cuda", "mps")
 PRECISION_NAMES = {"no": "float32", "bf16": "bf16 mixed precision", "fp16": "fp16 mixed precision"}
 WIDE = 256  # channels
+OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
 
 
 def find_device() -> str:
@@ -75,6 +78,30 @@ def check_precision(precision: str | None) -> str | None:
     if precision is not None and precision not in PRECISION_NAMES:
         raise ValueError(f"There is no precision {precision!r}; take {', '.join(PRECISION_NAMES)}.")
     return precision
+
+
+@contextmanager
+def enough_memory(device: torch.device | str, x: Tensor, cure: str) -> Iterator[None]:
+    """Around whatever computes with a batch: memory that is too small becomes one sentence.
+
+    CUDA has an exception of its own for that; Apple's GPU and the CPU say it in the text of a RuntimeError.
+
+    Args:
+        device: where the network runs.
+        x: the batch, (B, C, H, W).
+        cure: what to do about it, in words.
+    Raises:
+        CarvanaError: if the memory is too small; every other exception as it is.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        if not any(words in str(error).lower() for words in OUT_OF_MEMORY):
+            raise
+        height, width = x.shape[-2:]
+        raise CarvanaError(
+            f"The memory of {device} is too small for batches of {len(x)} photos of {height}×{width}; {cure}."
+        ) from error
 
 
 def layout_for(model: nn.Module, device: torch.device) -> torch.memory_format:

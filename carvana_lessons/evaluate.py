@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from carvana_lessons.ahead import ahead
 from carvana_lessons.allocator import keep_memory
 from carvana_lessons.data import CarFolder, loader, read_mask
-from carvana_lessons.device import autocast, check_precision, find_precision
+from carvana_lessons.device import autocast, check_precision, enough_memory, find_precision
 from carvana_lessons.metrics import car_logit, confusion, dice_from, iou_from
 from carvana_lessons.progress import bar
 
@@ -129,12 +129,13 @@ def car_logits(
     height, width = x.shape[-2:]
     device = next(models[0].parameters()).device
     padding = [0, -width % STEP, 0, -height % STEP]
-    x = F.pad(x.to(device), padding, mode="replicate") if any(padding) else x.to(device)
-    x = x.contiguous(memory_format=torch.channels_last)
     precision = check_precision(precision) or find_precision(device)
-    answer = _mean_logits(models, x, flip, precision)
-    if precision == "fp16" and not answer.isfinite().all():
-        answer = _mean_logits(models, x, flip, "no")
+    with enough_memory(device, x, "take a smaller batch_size or size"):
+        x = F.pad(x.to(device), padding, mode="replicate") if any(padding) else x.to(device)
+        x = x.contiguous(memory_format=torch.channels_last)
+        answer = _mean_logits(models, x, flip, precision)
+        if precision == "fp16" and not answer.isfinite().all():
+            answer = _mean_logits(models, x, flip, "no")
     return answer[..., :height, :width]
 
 

@@ -12,7 +12,7 @@ from samples import bomb, sixteen_bits
 from torch.utils.data import DataLoader, Subset, TensorDataset
 
 from carvana_lessons import data, models
-from carvana_lessons.data.batches import floats
+from carvana_lessons.data.batches import as_stored, floats
 from carvana_lessons.errors import CarvanaError, DataError
 from carvana_lessons.trainer import Trainer
 
@@ -322,3 +322,11 @@ def test_floats_are_pinned_where_the_bytes_were(cars, monkeypatch):
     loader.pin_memory = True  # as where there is one
     list(loader)
     assert pinned == [torch.float32, torch.float32]
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_loader_also_gives_its_batches_as_they_are_stored(cars, own_cache, workers):
+    batches = data.loader(cars[:8], size=16, batch_size=4, workers=workers)
+    for (x, y), (stored_x, stored_y) in zip(batches, as_stored(batches), strict=True):
+        assert stored_x.dtype == stored_y.dtype == torch.uint8
+        assert torch.equal(stored_x / 255, x) and torch.equal(stored_y.float(), y)

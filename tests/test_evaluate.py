@@ -7,6 +7,7 @@ from samples import Brightness
 from torch import nn
 
 from carvana_lessons import data, models
+from carvana_lessons.errors import CarvanaError
 from carvana_lessons.evaluate import car_logits, enlarge, evaluate, predict, score
 
 
@@ -154,3 +155,12 @@ def test_precision_reaches_the_network_from_every_door(cars, own_cache):
     list(predict(model, cars[:2], size=16, precision="fp16"))
     evaluate(model, cars[:2], size=16)
     assert kinds == [torch.bfloat16, torch.float16, None]
+
+
+def test_too_little_memory_for_an_answer_is_one_sentence():
+    class Full(Brightness):
+        def forward(self, x):
+            raise torch.cuda.OutOfMemoryError("CUDA out of memory.")
+
+    with pytest.raises(CarvanaError, match=r"batches of 2 photos of 16×24; take a smaller batch_size or size"):
+        car_logits(Full(), torch.zeros(2, 3, 16, 24))

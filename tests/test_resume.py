@@ -222,12 +222,33 @@ def test_a_bad_photo_is_named(cars, own_cache, tmp_path):
     assert len(named) == 4 and areas == sorted(seen[5].tolist())
 
 
-def test_too_little_memory_is_one_sentence():
+@pytest.mark.parametrize(
+    ("training", "cure"), [(True, "halve batch_size and double accumulate"), (False, "of the validation photos")]
+)
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB."),
+        RuntimeError("MPS backend out of memory (MPS allocated: 9 GB)"),
+        RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 99 bytes."),
+    ],
+)
+def test_too_little_memory_is_one_sentence(error, training, cure):
     def full(logits, y):
-        raise torch.OutOfMemoryError("CUDA out of memory")
+        if logits.requires_grad == training:
+            raise error
+        return toy.losses.bce(logits, y)
 
-    with pytest.raises(checkpoint.CarvanaError, match=r"batches of 8 photos of 16×16; halve batch_size"):
-        toy.trainer(None, loss=full).fit(toy.loader(8), epochs=1)
+    with pytest.raises(checkpoint.CarvanaError, match=rf"memory of cpu .* batches of 8 photos of 16×16; .*{cure}"):
+        toy.trainer(None, loss=full).fit(toy.loader(8), toy.loader(8), epochs=1)
+
+
+def test_another_error_of_the_network_stays_what_it_is():
+    def wrong(logits, y):
+        raise RuntimeError("the sizes do not match")
+
+    with pytest.raises(RuntimeError, match="the sizes do not match"):
+        toy.trainer(None, loss=wrong).fit(toy.loader(8), epochs=1)
 
 
 def test_a_time_that_is_over_ends_between_epochs_and_resume_goes_on(tmp_path):

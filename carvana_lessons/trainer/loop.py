@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader, Subset
 
 from carvana_lessons import checkpoint
 from carvana_lessons.data.batches import as_stored, floats
-from carvana_lessons.device import autocast, find_device, find_precision, layout_for
+from carvana_lessons.device import autocast, enough_memory, find_device, find_precision, layout_for
 from carvana_lessons.errors import CarvanaError
 from carvana_lessons.history import History
 from carvana_lessons.metrics import car_logit, dice
@@ -26,6 +26,8 @@ from carvana_lessons.trainer.order import batch_names, seed_epoch
 
 if TYPE_CHECKING:
     from carvana_lessons.trainer.trainer import Trainer
+
+SMALLER = "halve batch_size and double accumulate, or take a smaller size"
 
 
 class Run:
@@ -65,35 +67,27 @@ class Run:
         """One pass over the training photos; mean loss, and images a second of all processes together."""
         self.model.train()
         total, images, began = 0.0, 0, time.perf_counter()
-        for k, (x, y) in enumerate(self._on_device(self.train)):
+        for k, batch in enumerate(self.train):
             for group in self.optimizer.param_groups:
                 group["lr"] = self.trainer.lr * self.factor(self.step)
-            try:
-                with self.accelerator.accumulate(self.model):
-                    logits = self._forward(self.model, x)  # 1. forward
-                    loss = self.trainer.loss(logits, y)  # 2. how wrong
-                    value = loss.item()
-                    if not math.isfinite(value):
-                        raise CarvanaError(self._describe_divergence(number, k, value))
-                    self.accelerator.backward(self.scaler.scale(loss))  # 3. backward
-                    if self.accelerator.sync_gradients:
-                        self.step += self._update()  # 4. step
-            except RuntimeError as error:
-                if not _is_out_of_memory(error):
-                    raise
-                raise CarvanaError(
-                    f"The memory of {self.device} is too small for batches of {len(x)} photos of "
-                    f"{x.shape[-2]}×{x.shape[-1]}; halve batch_size and double accumulate, or take a smaller size."
-                ) from error
+            with enough_memory(self.device, batch[0], SMALLER), self.accelerator.accumulate(self.model):
+                x, y = self._to_device(batch)
+                logits = self._forward(self.model, x)  # 1. forward
+                loss = self.trainer.loss(logits, y)  # 2. how wrong
+                value = loss.item()
+                if not math.isfinite(value):
+                    raise CarvanaError(self._describe_divergence(number, k, value))
+                self.accelerator.backward(self.scaler.scale(loss))  # 3. backward
+                if self.accelerator.sync_gradients:
+                    self.step += self._update()  # 4. step
             total, images = total + value * len(x), images + len(x)
             progress.update()
         total, images = self._sum(total, images)
         return total / images, images / (time.perf_counter() - began)
 
-    def _on_device(self, batches: Iterable) -> Iterator[tuple[Tensor, Tensor]]:
-        """The batches as the network takes them; bytes become floats on the device, a quarter of the way there."""
-        for batch in batches:
-            yield floats([part.to(self.device, non_blocking=True) for part in batch], self.layout)
+    def _to_device(self, batch: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+        """A batch as the network takes it; bytes become floats on the device, a quarter of the way there."""
+        return floats([part.to(self.device, non_blocking=True) for part in batch], self.layout)
 
     def _forward(self, model: torch.nn.Module, x: Tensor) -> Tensor:
         """Logits in float32, whatever they were computed in: a loss needs all digits."""
@@ -120,10 +114,12 @@ class Run:
         """Mean loss and mean Dice over the validation photos, at the network's input size, over all processes."""
         model = self.trainer.model.eval()
         loss, score, images = 0.0, 0.0, 0
-        for x, y in self._on_device(as_stored(self.valid)):
-            logits = car_logit(self._forward(model, x))
-            loss += self.trainer.loss(logits, y).item() * len(x)
-            score += dice(logits > 0, y).sum().item()
+        for batch in as_stored(self.valid):
+            with enough_memory(self.device, batch[0], "halve batch_size of the validation photos"):
+                x, y = self._to_device(batch)
+                logits = car_logit(self._forward(model, x))
+                loss += self.trainer.loss(logits, y).item() * len(x)
+                score += dice(logits > 0, y).sum().item()
             images += len(x)
             progress.update()
         loss, score, images = self._sum(loss, score, images)
@@ -265,8 +261,3 @@ def _accelerator(accumulate: int) -> Accelerator:
         mixed_precision="no",
         gradient_accumulation_steps=accumulate,
     )
-
-
-def _is_out_of_memory(error: RuntimeError) -> bool:
-    """Read from the text: CUDA alone has an exception of its own, Apple's GPU and the CPU have none."""
-    return any(words in str(error).lower() for words in ("out of memory", "can't allocate memory", "not enough memory"))
