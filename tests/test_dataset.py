@@ -327,6 +327,6 @@ def test_floats_are_pinned_where_the_bytes_were(cars, monkeypatch):
 @pytest.mark.parametrize("workers", [0, 2])
 def test_a_loader_also_gives_its_batches_as_they_are_stored(cars, own_cache, workers):
     batches = data.loader(cars[:8], size=16, batch_size=4, workers=workers)
-    for (x, y), (stored_x, stored_y) in zip(batches, as_stored(batches), strict=True):
+    for (x, y), (stored_x, stored_y) in zip(list(batches), list(as_stored(batches)), strict=True):
         assert stored_x.dtype == stored_y.dtype == torch.uint8
         assert torch.equal(stored_x / 255, x) and torch.equal(stored_y.float(), y)
