@@ -9,9 +9,13 @@ import time
 import numpy as np
 import pandas as pd
 import pytest
+import torch
+from accelerate import Accelerator
 
 from carvana_lessons import data, models
 from carvana_lessons.compare import Protocol, compare, interval, markdown, summarise
+from carvana_lessons.compare.speed import noise
+from carvana_lessons.device import find_device
 from carvana_lessons.errors import CarvanaError
 
 TINY = Protocol(size=32, width=2, epochs=2, batch_size=4, valid=0.5, flip=0.5)
@@ -21,6 +25,18 @@ NETWORKS = ("unet", "arc1")
 @pytest.fixture
 def cars(make_folder, own_cache):
     return data.CarFolder(make_folder(cars=4, views=2))
+
+
+def test_speed_is_measured_on_batches_that_travel_as_photos_do():
+    """As bytes where Accelerate prepares them for the trainer, as floats to whoever takes them otherwise."""
+    batches = noise(3, 8, 2)
+    prepared = list(Accelerator().prepare_data_loader(batches))
+    assert {part.dtype for batch in prepared for part in batch} == {torch.uint8}
+    assert batches.pin_memory == (find_device() == "cuda")
+    for (stored, mask), (x, y) in zip(prepared, batches, strict=True):
+        assert x.shape == (2, 3, 8, 8) and y.shape == (2, 1, 8, 8)
+        assert torch.equal(x, stored.cpu() / 255) and torch.equal(y, mask.cpu().float())
+        assert torch.equal(y, (stored[:, :1].cpu() > 127).float())
 
 
 def test_two_networks_and_their_table(cars, tmp_path):

@@ -10,10 +10,13 @@ import sys
 import time
 from dataclasses import asdict, dataclass
 
+import numpy as np
 import torch
-from torch.utils.data import DataLoader, TensorDataset
+from torch.utils.data import Dataset
 
 from carvana_lessons import models
+from carvana_lessons.ahead import ahead
+from carvana_lessons.data.batches import CarLoader, Stored, collate
 from carvana_lessons.device import find_device
 from carvana_lessons.errors import CarvanaError
 from carvana_lessons.evaluate import car_logits
@@ -28,7 +31,7 @@ class Speed:
     """What a network costs, decoding not counted.
 
     Attributes:
-        train_ms: of a training step, an image.  test_ms: of a forward pass, an image.
+        train_ms: of a training step, an image.  test_ms: of a forward pass, an image; both with the way to the GPU.
         memory_mb: most memory that training took, in 10⁶ bytes: the GPU's, on a CPU the growth of the process.
         device: "cpu", "cuda" or "mps".  threads: of torch.
     """
@@ -56,10 +59,34 @@ def measure_speed(name: str, width: int | None, size: int, batch_size: int) -> S
     return Speed(**json.loads(done.stdout.splitlines()[-1]))
 
 
+class Noise(Dataset):
+    """Photos of noise as the decoded copy stores them, in memory; car is where red is bright.
+
+    Args:
+        count: photos.  size: side.
+    """
+
+    def __init__(self, count: int, size: int) -> None:
+        self.images = np.random.default_rng(0).integers(256, size=(count, size, size, 3), dtype=np.uint8)
+        self.masks = (self.images[..., 0] > 127).view(np.uint8)
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitems__(self, rows: list[int]) -> Stored:
+        """The items of one batch."""
+        return Stored(self.images[rows], self.masks[rows])
+
+
+def noise(batches: int, size: int, batch_size: int) -> CarLoader:
+    """Batches of noise that travel as those of `carvana_lessons.data.loader` do: as bytes, pinned for a GPU."""
+    pinned = find_device() == "cuda"
+    return CarLoader(Noise(batches * batch_size, size), batch_size, collate_fn=collate, pin_memory=pinned)
+
+
 def _measure(name: str, width: int | None, size: int, batch_size: int) -> Speed:
     model = models.create(name, width=width)
-    x = torch.rand(BATCHES * batch_size, 3, size, size)
-    batches = DataLoader(TensorDataset(x, (x[:, :1] > 0.5).float()), batch_size)
+    batches = noise(BATCHES, size, batch_size)
     with Memory() as memory:
         history = Trainer(model).fit(batches, epochs=1 + ROUNDS)
     device = next(model.parameters()).device
@@ -67,10 +94,10 @@ def _measure(name: str, width: int | None, size: int, batch_size: int) -> Speed:
     tests = []
     for round_ in range(1 + ROUNDS):
         began = time.perf_counter()
-        for batch in x.split(batch_size):
-            car_logits(model, batch).sum().item()  # .item() waits for the GPU
+        for x, _ in ahead(batches):  # as `predict` does
+            car_logits(model, x).sum().item()  # .item() waits for the GPU
         if round_:
-            tests.append(1000 * (time.perf_counter() - began) / len(x))
+            tests.append(1000 * (time.perf_counter() - began) / len(batches.dataset))
     train = 1000 / statistics.median(history.frame["images_per_second"][1:])
     return Speed(train, statistics.median(tests), used / 1e6, find_device(), torch.get_num_threads())
 

@@ -279,7 +279,7 @@ def _power(given) -> tuple[float, str | None]:
     """The power that a photo of `_GREYS` was taken to, and what is wrong if there is none."""
     if np.shape(given) != tuple(_GREYS.shape):
         return 0, f"the photo came back as {tuple(np.shape(given))}, and it went in as {tuple(_GREYS.shape)}."
-    values = torch.as_tensor(given).detach().double()
+    values = torch.as_tensor(given).detach().cpu().double()
     half = values[0, 0, 2].item()  # what became of 0.5
     if not 0 < half < 1:
         return 0, f"a pixel of 0.5 became {half:.3g}, and no power of it is that."

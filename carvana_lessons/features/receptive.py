@@ -81,7 +81,7 @@ def seen_pixels(stack: nn.Module, size: int) -> Tensor:
 
     Args:
         stack: convolutions of stride 1 that keep the size.  size: side of the input, odd, so that it has a middle.
-    Returns: (size, size) bool.
+    Returns: (size, size) bool, on the CPU.
     Raises: ValueError for an even size.
     Lesson: 07.
     """
@@ -96,19 +96,19 @@ def seen_from(model: nn.Module, layer: str, size: tuple[int, int], place: tuple[
 
     The network is copied, its weights are made equal and positive, batch norms do nothing, a max-pool takes the mean
     and an unpooling fills all four places: so no path is closed by a ReLU, a maximum or another path, and a pixel has
-    a gradient exactly where the architecture looks at it.
+    a gradient exactly where the architecture looks at it. The copy is in double precision, in which the gradient of a
+    deep network does not shrink to 0, and on the CPU, because Apple's GPUs have no such numbers.
 
     Args:
         model: (1, channels, H, W) → (1, C, h, w).  layer: name of a module inside; "" is the network itself.
         size: (H, W).  place: (row, column) in the layer's output.
-    Returns: (H, W) bool.
+    Returns: (H, W) bool, on the CPU.
     Lesson: 07.
     """
     twin = _opened(model)
     given: list[Tensor] = []
     twin.get_submodule(layer).register_forward_hook(lambda module, taken, output: given.append(output))
-    device = next(twin.parameters()).device
-    x = torch.ones(1, channels, *size, dtype=torch.float64, device=device, requires_grad=True)
+    x = torch.ones(1, channels, *size, dtype=torch.float64, device="cpu", requires_grad=True)
     twin(x)
     given[0][0, :, place[0], place[1]].sum().backward()
     return (x.grad[0] != 0).any(dim=0)
@@ -134,8 +134,8 @@ class _Fill(nn.Module):
 
 
 def _opened(model: nn.Module) -> nn.Module:
-    """A copy in double precision through which every path is open."""
-    twin = copy.deepcopy(model).double().eval()
+    """A copy on the CPU, in double precision, through which every path is open."""
+    twin = copy.deepcopy(model).cpu().double().eval()
     for name, layer in list(twin.named_modules()):
         if isinstance(layer, nn.MaxPool2d | Unpool):
             parent, _, child = name.rpartition(".")

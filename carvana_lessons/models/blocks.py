@@ -36,6 +36,18 @@ class DoubleConv(nn.Sequential):
         )
 
 
+def channels_last(x: Tensor) -> bool:
+    """Whether the channels of a pixel lie side by side in memory: `torch.channels_last`.
+
+    The strides decide, because ``x.is_contiguous`` says yes to both orders for a single pixel. A single channel lies
+    the same way in both, and counts as the usual order.
+
+    Args:
+        x: (B, C, H, W).
+    """
+    return x.stride(1) < x.stride(3)
+
+
 def refuse_odd_sizes(x: Tensor, pools: int) -> None:
     """Raise where ``pools`` 2×2 pools cannot halve the image evenly.
 

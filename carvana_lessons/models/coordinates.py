@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor
 
+from carvana_lessons.models.blocks import channels_last
+
 
 def coordinate_maps(
     height: int, width: int, device: torch.device | str | None = None, dtype: torch.dtype = torch.float32
@@ -25,7 +27,7 @@ def append_maps(x: Tensor, maps: Tensor) -> Tensor:
 
     Args:
         x: (B, C, H, W).  maps: (2, H, W), for all images, or (B, 2, H, W).
-    Returns: (B, C + 2, H, W), in x's dtype.
+    Returns: (B, C + 2, H, W), in x's dtype and memory format.
     Raises: ValueError if the maps have another height or width than x.
     Lesson: 06.
     """
@@ -34,4 +36,7 @@ def append_maps(x: Tensor, maps: Tensor) -> Tensor:
             f"The maps are {tuple(maps.shape[-2:])} and the image {tuple(x.shape[-2:])} (height, width); a crop of an "
             f"image takes the same crop of the maps."
         )
-    return torch.cat([x, maps.to(x).expand(len(x), -1, -1, -1)], dim=1)
+    maps = maps.to(x).expand(len(x), -1, -1, -1)
+    if channels_last(x):  # along dim 1, `cat` would give up the order of x, because the maps are in another one
+        return torch.cat([x.movedim(1, 3), maps.movedim(1, 3)], dim=3).movedim(3, 1)
+    return torch.cat([x, maps], dim=1)

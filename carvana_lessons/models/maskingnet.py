@@ -13,7 +13,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from carvana_lessons.models.blocks import ConvBlock, initialise, refuse_odd_sizes
+from carvana_lessons.models.blocks import ConvBlock, channels_last, initialise, refuse_odd_sizes
 from carvana_lessons.models.coordinates import append_maps, coordinate_maps
 
 
@@ -54,7 +54,7 @@ class Unpool(nn.Module):
     Args:
         x: (B, C, h, w) values.  indices: (B, C, h, w) int64, as max_pool2d(return_indices=True) gives.
         output_size: (H, W) of the map that was pooled.
-    Returns: (B, C, H, W), same dtype.
+    Returns: (B, C, H, W), same dtype and memory format.
     Raises: ValueError if indices and x differ in shape.
     Source: Badrinarayanan et al. 2017 (SegNet), section III.  Lesson: 05.
     """
@@ -62,8 +62,13 @@ class Unpool(nn.Module):
     def forward(self, x: Tensor, indices: Tensor, output_size: tuple[int, int]) -> Tensor:
         if x.shape != indices.shape:
             raise ValueError(f"Values {tuple(x.shape)} and indices {tuple(indices.shape)} must have the same shape.")
-        flat = x.new_zeros(*x.shape[:2], output_size[0] * output_size[1])
-        return flat.scatter(2, indices.flatten(2), x.flatten(2)).unflatten(2, output_size)
+        batch, channels, pixels = *x.shape[:2], output_size[0] * output_size[1]
+        if channels_last(x):  # work as the values lie, (B, pixels, C): another order costs copies, slower than the rest
+            values, places = (part.movedim(1, 3).flatten(1, 2) for part in (x, indices))
+            flat = x.new_zeros(batch, pixels, channels).scatter_(1, places, values)
+            return flat.unflatten(1, output_size).movedim(3, 1)
+        flat = x.new_zeros(batch, channels, pixels).scatter_(2, indices.flatten(2), x.flatten(2))
+        return flat.unflatten(2, output_size)
 
 
 class MaskingNet(nn.Module):
