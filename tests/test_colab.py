@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import sys
+import tarfile
 import types
 import zipfile
 from importlib.metadata import requires
@@ -205,6 +206,37 @@ def test_half_an_archive_is_written_anew(tmp_path, another_session, share):
     another_session()
     assert len(data.CarFolder(small_studio())) == 16
     assert archive.stat().st_size == size
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "target"),
+    [
+        ("../outside.txt", tarfile.REGTYPE, ""),
+        ("/{folder}/outside.txt", tarfile.REGTYPE, ""),
+        ("../outside", tarfile.DIRTYPE, ""),
+        ("train/link", tarfile.SYMTYPE, "/{folder}"),
+        ("train/link", tarfile.SYMTYPE, "photo.jpg"),
+        ("train/link", tarfile.LNKTYPE, "./metadata.csv"),
+        ("train/pipe", tarfile.FIFOTYPE, ""),
+    ],
+)
+def test_an_archive_with_links_or_names_outside_is_not_unpacked(tmp_path, another_session, capsys, name, kind, target):
+    colab.open_keep(tmp_path / "keep")
+    folder = small_studio()
+    member = tarfile.TarInfo(name.format(folder=tmp_path))
+    member.type, member.linkname = kind, target.format(folder=tmp_path)
+    archive = tmp_path / "keep" / "photos" / f"{folder.name}.tar"
+    with tarfile.open(archive, "a") as box:
+        box.addfile(member)
+    another_session()
+    before = set(tmp_path.iterdir())
+    capsys.readouterr()
+    again = small_studio()
+    made = [f for f in again.parent.parent.rglob("*") if f.is_symlink() or not (f.is_file() or f.is_dir())]
+    assert len(data.CarFolder(again)) == 16 and made == []
+    assert {p.name for p in set(tmp_path.iterdir()) - before} == {Path(os.environ["CARVANA_CACHE"]).name}
+    assert not list(tmp_path.rglob("outside*"))
+    assert re.search(rf"{archive.name} was not unpacked .* delete it", capsys.readouterr().out)
 
 
 def test_decoded_copies_are_kept_where_they_are_small(tmp_path, another_session, monkeypatch):
