@@ -14,6 +14,7 @@ from carvana_lessons.data import CarFolder
 from carvana_lessons.device import find_device
 from carvana_lessons.errors import CarvanaError
 from carvana_lessons.figures import STYLE
+from carvana_lessons.files import expand
 
 
 @dataclass(frozen=True)
@@ -145,7 +146,7 @@ def scale_name(device: str) -> str:
 def data_folder() -> Path:
     """``CARVANA_DATA``, or the synthetic studio's folder, which is made when it is missing."""
     chosen = os.environ.get("CARVANA_DATA")
-    return Path(chosen).expanduser().resolve() if chosen else studio.ensure()
+    return expand(chosen).resolve() if chosen else studio.ensure()
 
 
 def describe(cars: CarFolder) -> str:

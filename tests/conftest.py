@@ -1,6 +1,8 @@
 """What several test files need: tiny folders of real JPEG and GIF files, a cache of their own, the real photos."""
 
-from collections.abc import Callable
+import errno
+import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +13,27 @@ from samples import draw_pair, save_mask
 from carvana_lessons import data
 
 REAL = Path(__file__).resolve().parents[1].parent / "shared" / "carvana"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def fsync_of_windows() -> Iterator[None]:
+    """In all tests `os.fsync` refuses what Windows refuses: a file that was opened for reading alone."""
+    try:
+        import fcntl
+    except ImportError:  # Windows itself
+        yield
+        return
+    real = os.fsync
+
+    def fsync(file) -> None:
+        number = file if isinstance(file, int) else file.fileno()
+        if fcntl.fcntl(number, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDONLY:
+            raise OSError(errno.EBADF, "as Windows says it of a file that was opened for reading alone")
+        real(number)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", fsync)
+        yield
 
 
 @pytest.fixture
