@@ -44,7 +44,9 @@ def expand(path: str | Path) -> Path:
     try:
         return Path(path).expanduser()
     except RuntimeError as error:
-        raise CarvanaError(f"{path} begins with a home folder that does not exist here; write the whole path.") from error
+        raise CarvanaError(
+            f"{path} begins with a home folder that does not exist here; write the whole path."
+        ) from error
 
 
 @contextmanager
@@ -57,10 +59,10 @@ def writing(path: Path) -> Iterator[None]:
         yield
     except Exception as error:
         number = _errno(error)
-        if getattr(error, "winerror", None) in IN_USE and path.exists():
+        if getattr(error, "winerror", None) in IN_USE and path.is_file():
             raise CarvanaError(
-                f"{path} cannot be replaced, most likely because another program has it open: close it there, or choose "
-                "another name; what was there before is still there."
+                f"{path} cannot be replaced, most likely because another program has it open: close it there, or "
+                "choose another name; what was there before is still there."
             ) from error
         if number in NO_ROOM:
             raise CarvanaError(

@@ -2,12 +2,8 @@
 
 import ast
 import errno
-import json
 import os
 import pickle
-import subprocess
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -47,8 +43,9 @@ def test_a_file_that_another_program_has_open_is_said(tmp_path, number):
     (tmp_path / "s.csv").write_bytes(b"old")
     error = PermissionError(errno.EACCES, "as Windows says it")
     error.winerror = number
-    with pytest.raises(CarvanaError, match=r"s\.csv cannot be replaced.* close it there"), replacing(
-        tmp_path / "s.csv"
+    with (
+        pytest.raises(CarvanaError, match=r"s\.csv cannot be replaced.* close it there"),
+        replacing(tmp_path / "s.csv"),
     ):
         raise error
     assert [p.name for p in tmp_path.iterdir()] == ["s.csv"] and (tmp_path / "s.csv").read_bytes() == b"old"
@@ -67,7 +64,7 @@ def held(monkeypatch) -> set[Path]:
 
     def unlinked(path, *, dir_fd=None):
         if dir_fd is not None:  # as shutil.rmtree does
-            path = Path(os.readlink(f"/proc/self/fd/{dir_fd}"), path)
+            path = Path(f"/proc/self/fd/{dir_fd}").readlink() / path
         if Path(path).parent in folders and Path(path).name == "images.npy":
             raise PermissionError(errno.EACCES, "it is open", str(path))
         return unlink(path)
@@ -196,3 +193,38 @@ def test_two_photos_whose_names_differ_in_case_do_not_share_a_mask(tmp_path):
     with pytest.raises(DataError, match=r"Car\.jpg and car\.png would share one mask"):
         predict_folder(Brightness(), tmp_path / "photos", tmp_path / "out", size=32)
     assert not (tmp_path / "out").exists()
+
+
+# --- text
+
+OTHERS = {"Image", "tarfile", "box"}  # whose `open` is of no text
+
+
+def undecided(path: Path) -> list[str]:
+    """Calls that leave it to the system how text becomes bytes: on Windows not UTF-8, and with other ends of lines."""
+    tests = path.is_relative_to(ROOT / "tests")  # their files are read back, and their processes print as they do
+    found = []
+    for call in ast.walk(ast.parse(path.read_bytes())):
+        if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Attribute | ast.Name):
+            continue
+        owner, _, name = ast.unparse(call.func).rpartition(".")
+        said = {keyword.arg for keyword in call.keywords}
+        wanted = set()
+        if name in ("read_text", "write_text") or (name == "open" and owner not in OTHERS and is_text(call)):
+            wanted = {"encoding", "newline"} if name == "write_text" and not tests else {"encoding"}
+        elif "text" in said and name in ("run", "Popen") and not tests:
+            wanted = {"encoding"}
+        if wanted - said:
+            found.append(f"{path.relative_to(ROOT)}:{call.lineno} {name}")
+    return found
+
+
+def is_text(call: ast.Call) -> bool:
+    """Of ``open(path, mode)`` and ``path.open(mode)``."""
+    modes = call.args[isinstance(call.func, ast.Name) :]
+    return not modes or (isinstance(modes[0], ast.Constant) and "b" not in str(modes[0].value))
+
+
+def test_text_is_utf_8_whatever_the_systems_code_page():
+    files = [f for name in ("carvana_lessons", "book", "benchmarks", "tests") for f in (ROOT / name).rglob("*.py")]
+    assert len(files) > 100 and [line for file in files for line in undecided(file)] == []

@@ -66,7 +66,7 @@ def ship(model: nn.Module, card: dict, folder: Path = FOLDER) -> Path:
         save_file({k: v.cpu() for k, v in weights.items()}, temporary)
     about = {"network": name, "width": model.recipe["width"], **card, "sha256": _digest(path.read_bytes())}
     with replacing(folder / f"{name}.json") as temporary:
-        temporary.write_text(json.dumps(about, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        temporary.write_text(json.dumps(about, indent=1, ensure_ascii=False) + "\n", encoding="utf-8", newline="\n")
     return folder / f"{name}.json"
 
 

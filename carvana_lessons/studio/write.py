@@ -93,7 +93,7 @@ def make(
             "settings": {"cars": cars, "size": list(settings.size), "seed": seed, "views": VIEWS, "quality": QUALITY},
             "files": dict(sorted(files.items())),
         }  # fmt: skip
-        (folder / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
+        (folder / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8", newline="\n")
         for file in folder.rglob("*.*"):
             os.utime(file, (TAKEN, TAKEN))
     return out
