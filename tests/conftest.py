@@ -54,7 +54,7 @@ def make_folder(tmp_path: Path) -> Callable[..., Path]:
                 image, mask = draw_pair(size, rng)
                 Image.fromarray(image).save(root / "train" / f"{key}_{view:02}.jpg", quality=95)
                 save_mask(root / "train_masks" / f"{key}_{view:02}_mask.gif", mask)
-        (root / "metadata.csv").write_text("\n".join(rows) + "\n")
+        (root / "metadata.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
         return root
 
     return make

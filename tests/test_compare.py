@@ -34,7 +34,7 @@ def test_two_networks_and_their_table(cars, tmp_path):
         scores = [pd.read_csv(tmp_path / "runs" / f"{row.network}-seed{s}" / "scores.csv") for s in (0, 1)]
         assert row.dice == pytest.approx(np.mean([s["dice"].mean() for s in scores]))
         assert {car for s in scores for car in s["car"]} == set(TINY.split(cars)[1].ids)
-    about = json.loads((tmp_path / "runs" / "arc1-seed1" / "run.json").read_text())
+    about = json.loads((tmp_path / "runs" / "arc1-seed1" / "run.json").read_text(encoding="utf-8"))
     assert about["protocol"]["flip"] == 0.5 and about["seed"] == 1
 
 

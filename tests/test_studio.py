@@ -62,7 +62,7 @@ def test_files_are_what_kaggles_are(folder):
 
 
 def test_manifest_names_every_file(folder):
-    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
     assert manifest["version"] == studio.VERSION
     assert manifest["source"] == "synthetic studio"
     assert manifest["settings"] == {"cars": 2, "size": [96, 64], "seed": 0, "views": 16, "quality": 92}
@@ -72,7 +72,7 @@ def test_manifest_names_every_file(folder):
 
 
 def test_metadata_says_that_it_is_synthetic(folder):
-    with (folder / "metadata.csv").open(newline="") as handle:
+    with (folder / "metadata.csv").open(newline="", encoding="utf-8") as handle:
         rows = list(csv.DictReader(handle))
     assert list(rows[0]) == ["id", "year", "make", "model", "trim1", "trim2", "source", "body", "color"]
     assert [row["id"] for row in rows] == [car_id(0, 0), car_id(0, 1)]

@@ -19,7 +19,7 @@ def main() -> None:
         process = os.fork()
         if process == 0:
             try:
-                (out / f"{rank}.json").write_text(json.dumps(build(photos, out, rank)))
+                (out / f"{rank}.json").write_text(json.dumps(build(photos, out, rank)), encoding="utf-8")
             finally:
                 os._exit(0)
         children.append(process)

@@ -50,13 +50,13 @@ def main() -> None:
         if process == 0:
             os.environ |= world | {"RANK": str(rank), "LOCAL_RANK": str(rank)}
             answer = train(out / "two", batch_size=4)
-            (out / f"rank{rank}.json").write_text(json.dumps(answer))
+            (out / f"rank{rank}.json").write_text(json.dumps(answer), encoding="utf-8")
             torch.distributed.destroy_process_group()
             os._exit(0)
         children.append(process)
     if any(os.waitpid(process, 0)[1] for process in children):
         sys.exit("a process failed")
-    (out / "one.json").write_text(json.dumps(train(out / "one", batch_size=8)))
+    (out / "one.json").write_text(json.dumps(train(out / "one", batch_size=8)), encoding="utf-8")
 
 
 main()
