@@ -1,7 +1,6 @@
 """A comparison: what is killed goes on to the same table, and differences come with an honest interval."""
 
 import json
-import signal
 import subprocess
 import sys
 import time
@@ -49,7 +48,7 @@ def test_a_killed_comparison_goes_on_to_the_same_table(cars, tmp_path):
     while not list(part.glob("*/last.safetensors")):  # in the middle of the first network
         assert process.poll() is None
         time.sleep(0.005)
-    process.send_signal(signal.SIGKILL)
+    process.kill()
     process.wait()
     again = compare(cars, part, NETWORKS, seeds=(0,), protocol=TINY, speed=False)
     pd.testing.assert_frame_equal(again, whole, check_exact=True)
