@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from carvana_lessons import colab, studio
+from carvana_lessons.console import print_anywhere
 from carvana_lessons.data import CarFolder
 from carvana_lessons.device import find_device
 from carvana_lessons.errors import CarvanaError
@@ -101,6 +102,7 @@ def start(name: str, seed: int = 0, keep: str | Path | None = None) -> Lesson:
         CarvanaError for a ``keep`` that cannot be had, as `colab.open_keep`.
     Lesson: 01.
     """
+    print_anywhere()
     device = find_device()
     scale = scale_name(device)
     kept = colab.open_keep(keep)  # before the photos: they may lie there

@@ -20,7 +20,8 @@ PYPROJECT = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
 
 # The package's rooms in the order in which data flows; a room imports only rooms of the lines above its own.
 ROOMS = [
-    {"ahead", "allocator", "errors", "figures", "measure", "progress", "schedule"},
+    {"ahead", "allocator", "console", "errors", "figures", "measure", "schedule"},
+    {"progress"},
     {"files", "history"},
     {"keeping", "publishing"},
     {"colab", "studio", "data"},
