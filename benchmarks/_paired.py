@@ -118,7 +118,7 @@ def introduce(what: str, *packages: str) -> None:
 def _processor() -> str:
     """The processor's name where the system tells it, else its architecture."""
     file = Path("/proc/cpuinfo")
-    lines = file.read_text().splitlines() if file.exists() else []
+    lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
     names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.machine()
 
@@ -126,7 +126,7 @@ def _processor() -> str:
 def in_own_process(name: str, task: dict, *arguments: str) -> dict:
     """What ``python -m benchmarks NAME --one TASK`` prints last, as JSON: memory that no other candidate touched."""
     command = [sys.executable, "-m", "benchmarks", name, *arguments, "--one", json.dumps(task)]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, encoding="utf-8")
     return json.loads(done.stdout.splitlines()[-1])
 
 

@@ -52,7 +52,7 @@ def main() -> None:
         for keep in (False, True):
             command = [sys.executable, "-m", "benchmarks", "allocator", "--one"]
             task = json.dumps([name, size, batch_size, keep])
-            done = subprocess.run([*command, task], capture_output=True, text=True, check=True)
+            done = subprocess.run([*command, task], capture_output=True, text=True, check=True, encoding="utf-8")
             t = json.loads(done.stdout.splitlines()[-1])
             how = "kept" if keep else "given back"
             row = f"| {name} | {size} | {batch_size} | {how} | {t['wall']:.1f} | {t['user']:.1f} | {t['system']:.1f} |"

@@ -183,7 +183,7 @@ def main() -> None:
     claim(o.out, protocol, cars)
     if not (about := o.out / "runs" / "run.json").exists():
         with replacing(about) as file:
-            file.write_text(json.dumps(environment(), indent=1) + "\n")
+            file.write_text(json.dumps(environment(), indent=1) + "\n", encoding="utf-8", newline="\n")
     print(json.dumps(asdict(protocol)))
     run(Bench(o.out, cars, protocol), o.seeds)
     print(pd.read_csv(o.out / "runs.csv").to_string())

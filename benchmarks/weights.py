@@ -56,7 +56,7 @@ def main() -> None:
         "threads": torch.get_num_threads(),
         "date": str(date.today()),
     }
-    print(models.ship(model, card).read_text())
+    print(models.ship(model, card).read_text(encoding="utf-8"))
 
 
 if __name__ == "__main__":

@@ -103,7 +103,7 @@ def key(notebook: Path, setting: str) -> str:
 
 def load_record() -> dict[str, dict]:
     try:
-        return json.loads(RECORD.read_text())
+        return json.loads(RECORD.read_text(encoding="utf-8"))
     except (FileNotFoundError, json.JSONDecodeError):
         return {}
 
@@ -179,7 +179,7 @@ def execute(
             name = copy.relative_to(COPY)
             seconds = round(float(case.get("time", 0)), 1)
             record[str(name)] = {"key": stale[copy], "seconds": seconds, **run}
-    RECORD.write_text(json.dumps(record, indent=1))
+    RECORD.write_text(json.dumps(record, indent=1), encoding="utf-8", newline="\n")
     report.unlink()
     return code
 
@@ -200,7 +200,9 @@ def drop_empty_outputs(notebook: Path) -> None:
                 for output in cell["outputs"]
                 if not live and "".join(output.get("data", {}).get("text/html", "something"))
             ]
-    notebook.write_text(json.dumps(text, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    notebook.write_text(
+        json.dumps(text, ensure_ascii=False, indent=1) + "\n", encoding="utf-8", newline="\n"
+    )
 
 
 def build_pages() -> int:
@@ -214,7 +216,7 @@ def build_pages() -> int:
         *(digest(file) for file in (ROOT / "_config.yml", ROOT / "pyproject.toml", RECORD)),
         package_digest(),
     )
-    if not stamp.exists() or stamp.read_text() != inputs:
+    if not stamp.exists() or stamp.read_text(encoding="utf-8") != inputs:
         # Anew each time: Sphinx forgets the warnings of pages it does not read again.
         output = BUILD / "pages"
         shutil.rmtree(output, ignore_errors=True)
@@ -231,7 +233,7 @@ def build_pages() -> int:
         downloads.publish(BUILD / "downloads", SOURCE, HTML)
         shutil.rmtree(output)
         (COPY / "_config.yml").unlink()
-        stamp.write_text(inputs)
+        stamp.write_text(inputs, encoding="utf-8", newline="\n")
     print(f"The book: {(HTML / 'index.html').as_uri()}")
     return 0
 

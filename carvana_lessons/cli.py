@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from carvana_lessons.console import print_anywhere
 from carvana_lessons.errors import CarvanaError
 
 # Rooms are imported inside the commands: --help answers at once, without loading torch.
@@ -377,6 +378,7 @@ def _shard(text: str) -> tuple[int, int]:
 
 def app() -> None:
     """Run the command line; errors of the course end with one sentence and exit code 1."""
+    print_anywhere()
     try:
         commands()
     except (CarvanaError, ValueError, OSError) as error:

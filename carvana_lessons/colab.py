@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from carvana_lessons.errors import CarvanaError
+from carvana_lessons.files import expand
 from carvana_lessons.keeping import VARIABLE
 
 DRIVE = Path("/content/drive")  # where Colab mounts it by habit
@@ -33,7 +34,7 @@ def open_keep(place: str | Path | None) -> Path | None:
     place = place or os.environ.get(VARIABLE)
     if not place:
         return None
-    folder = DRIVE / FOLDER if str(place) == "drive" else Path(place).expanduser().resolve()
+    folder = DRIVE / FOLDER if str(place) == "drive" else expand(place).resolve()
     if folder.is_relative_to(DRIVE):
         _mount()  # before the folder is made: Drive is not mounted over a folder that holds something
     try:

@@ -10,10 +10,12 @@ import numpy as np
 import torch
 
 from carvana_lessons import colab, studio
+from carvana_lessons.console import print_anywhere
 from carvana_lessons.data import CarFolder
 from carvana_lessons.device import PRECISION_NAMES, find_device, find_precision
 from carvana_lessons.errors import CarvanaError
 from carvana_lessons.figures import STYLE
+from carvana_lessons.files import expand
 
 
 @dataclass(frozen=True)
@@ -103,6 +105,7 @@ def start(name: str, seed: int = 0, keep: str | Path | None = None) -> Lesson:
         CarvanaError for a ``keep`` that cannot be had, as `colab.open_keep`.
     Lesson: 01.
     """
+    print_anywhere()
     device = find_device()
     scale = scale_name(device)
     kept = colab.open_keep(keep)  # before the photos: they may lie there
@@ -149,7 +152,7 @@ def scale_name(device: str) -> str:
 def data_folder() -> Path:
     """``CARVANA_DATA``, or the synthetic studio's folder, which is made when it is missing."""
     chosen = os.environ.get("CARVANA_DATA")
-    return Path(chosen).expanduser().resolve() if chosen else studio.ensure()
+    return expand(chosen).resolve() if chosen else studio.ensure()
 
 
 def describe(cars: CarFolder) -> str:

@@ -6,7 +6,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import platformdirs
@@ -15,15 +15,38 @@ from carvana_lessons.errors import CarvanaError
 
 NO_ROOM = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
 NOT_ALLOWED = {errno.EACCES, errno.EPERM, errno.EROFS}
+IN_USE = {5, 32, 33, 1224}  # what Windows says of a file that is open, locked or mapped into memory elsewhere
+NAME = 60  # characters of a name that its temporary name repeats: with 4 bytes each it stays below a disk's 255
 
 
 def cache_folder() -> Path:
     """The folder for photos, caches and checkpoints that the course makes.
 
     ``CARVANA_CACHE`` where it is set (a folder on a larger disk, say), else the user's cache folder.
+
+    Raises: CarvanaError where the variable is unset and the user has no home folder, as in some containers.
     """
     chosen = os.environ.get("CARVANA_CACHE")
-    return Path(chosen).expanduser().resolve() if chosen else platformdirs.user_cache_path("carvana-lessons")
+    if chosen:
+        return expand(chosen).resolve()
+    with suppress(RuntimeError):  # newer versions of platformdirs raise it, older ones answer with "~" as it is
+        folder = platformdirs.user_cache_path("carvana-lessons")
+        if folder.is_absolute():
+            return folder
+    raise CarvanaError("This user has no home folder here: set CARVANA_CACHE to a folder that may be written to.")
+
+
+def expand(path: str | Path) -> Path:
+    """A path with the home folder in place of its ``~``.
+
+    Raises: CarvanaError where there is no such home folder.
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise CarvanaError(
+            f"{path} begins with a home folder that does not exist here; write the whole path."
+        ) from error
 
 
 @contextmanager
@@ -36,6 +59,11 @@ def writing(path: Path) -> Iterator[None]:
         yield
     except Exception as error:
         number = _errno(error)
+        if getattr(error, "winerror", None) in IN_USE and path.is_file():
+            raise CarvanaError(
+                f"{path} cannot be replaced, most likely because another program has it open: close it there, or "
+                "choose another name; what was there before is still there."
+            ) from error
         if number in NO_ROOM:
             raise CarvanaError(
                 f"The disk has no room for {path}: free some, or choose a folder on another disk; what was there "
@@ -45,6 +73,8 @@ def writing(path: Path) -> Iterator[None]:
             raise CarvanaError(
                 f"{path} may not be written here: choose a folder of your own (CARVANA_CACHE names the one for caches)."
             ) from error
+        if number == errno.ENAMETOOLONG:
+            raise CarvanaError(f"{path} is too long a name for this disk: choose a shorter one.") from error
         raise
 
 
@@ -65,7 +95,10 @@ def _errno(error: Exception) -> int | None:
     if isinstance(error, OSError):
         return error.errno
     found = re.search(r"\(os error (\d+)\)", str(error))
-    return int(found[1]) if found else None
+    if found is None:
+        return None
+    number = int(found[1])
+    return OSError(number, "", None, number).errno  # on Windows the text has Windows' number; Python translates it
 
 
 @contextmanager
@@ -81,14 +114,15 @@ def replacing(path: Path) -> Iterator[Path]:
         raise CarvanaError(f"{path} is a folder; name a file.")
     make_folder(path.parent)
     with writing(path):
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+        # Its name is not made of the other one's: that may be as long as the disk allows.
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
         os.close(handle)
         temporary = Path(name)
         try:
             yield temporary
-            with temporary.open("rb") as written:
+            with temporary.open("rb+") as written:  # Windows flushes only what may be written to
                 os.fsync(written.fileno())
-            temporary.chmod(0o644)  # mkstemp makes it private; what the course writes is not
+            _share(temporary, 0o644)
             temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)
@@ -109,8 +143,8 @@ def building(folder: Path) -> Iterator[Path]:
         raise FileExistsError(f"{folder} exists already; choose another folder or remove that one first.")
     make_folder(folder.parent)
     with writing(folder):
-        temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}.", suffix=".part"))
-        temporary.chmod(0o755)  # mkdtemp makes it private; a folder of photos is not
+        temporary = _beside(folder)
+        _share(temporary, 0o755)
         try:
             yield temporary
             try:
@@ -120,3 +154,33 @@ def building(folder: Path) -> Iterator[Path]:
                     raise
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
+
+
+def discard(folder: Path) -> bool:
+    """Remove a folder in one step for whoever looks: all of it or, where it cannot be, nothing.
+
+    Windows removes no file that a program has open or has mapped into memory, and renames no folder that holds one.
+    Removing file by file would leave half a folder there.
+
+    Returns: True if nothing is left under that name.
+    """
+    try:
+        aside = _beside(folder)
+        try:
+            folder.rename(aside / "old")
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
+    except OSError:
+        return not folder.exists()
+    return True
+
+
+def _beside(folder: Path) -> Path:
+    """A new, private folder beside another one: ``.NAME.….part``."""
+    return Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name[:NAME]}.", suffix=".part"))
+
+
+def _share(temporary: Path, mode: int) -> None:
+    """Let others read what was made private, as temporary names are; a disk without such rights keeps its own."""
+    with suppress(PermissionError):
+        temporary.chmod(mode)

@@ -11,7 +11,7 @@ import tarfile
 from pathlib import Path
 
 from carvana_lessons.errors import CarvanaError
-from carvana_lessons.files import building, replacing
+from carvana_lessons.files import building, expand, replacing
 
 VARIABLE = "CARVANA_KEEP"
 LARGEST = 0.5e9  # bytes of a folder that is kept; what is larger is made anew about as fast as it is fetched
@@ -20,7 +20,7 @@ LARGEST = 0.5e9  # bytes of a folder that is kept; what is larger is made anew a
 def keep_folder() -> Path | None:
     """The folder that ``CARVANA_KEEP`` names, as `course.start` sets it with ``keep=…``; None where it is unset."""
     chosen = os.environ.get(VARIABLE)
-    return Path(chosen).expanduser().resolve() if chosen else None
+    return expand(chosen).resolve() if chosen else None
 
 
 def bring(folder: Path) -> bool:

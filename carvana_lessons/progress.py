@@ -8,6 +8,8 @@ from typing import Any
 
 from tqdm.std import tqdm
 
+from carvana_lessons.console import print_anywhere
+
 
 def in_notebook() -> bool:
     """Whether this Python is the kernel of a notebook (JupyterLab, Colab, nbmake)."""
@@ -56,6 +58,7 @@ def bar(
         desc: what is being done, shown before the bar.  unit: what one step is ("photo").  disable: count unseen.
     """
     options = {"total": total, "desc": desc, "unit": unit, "disable": disable, "leave": False}
+    print_anywhere()
     if in_notebook():
         return _NotebookBar(iterable, ncols=90, mininterval=0.4, **options)
     pause = 0.1 if sys.stderr.isatty() else 15  # a log file gets a line now and then, not a thousand

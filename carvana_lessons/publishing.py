@@ -40,6 +40,6 @@ def set_repository(root: str | Path, address: str) -> list[Path]:
         wanted = old.sub(address, text)
         if wanted != text:
             with replacing(file) as temporary:
-                temporary.write_text(wanted, encoding="utf-8")
+                temporary.write_text(wanted, encoding="utf-8", newline="\n")
             changed.append(file)
     return changed

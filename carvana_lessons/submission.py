@@ -108,15 +108,16 @@ def predict_folder(
         folder: JPEG or PNG files.  out: where to write; photos are never changed.
         cut_outs: write ``NAME_cut_out.png`` too: the photo with a transparent background, soft at the edge.
     Returns: the number of photos.
-    Raises: DataError if there is no photo, one that cannot be decoded, or two that differ in their ending alone.
+    Raises: DataError if there is no photo, one that cannot be decoded, or two that differ in their ending
+        or in upper and lower case alone.
     Lesson: 09.
     """
     folder, out = Path(folder), Path(out)
     files = sorted(p for p in folder.glob("*") if p.suffix.lower() in PHOTOS and not p.name.startswith("._"))
     if not files:
         raise DataError(f"There is no .jpg or .png in {folder}; name the folder that holds the photos.")
-    for one, other in pairwise(sorted(files, key=lambda p: p.stem)):
-        if one.stem == other.stem:
+    for one, other in pairwise(sorted(files, key=lambda p: p.stem.casefold())):
+        if one.stem.casefold() == other.stem.casefold():  # most disks of Windows and Macs do not tell them apart
             raise DataError(f"{one.name} and {other.name} would share one mask; rename one of the two.")
     side = as_size(size)
     if batch_size < 1:

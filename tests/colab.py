@@ -58,8 +58,8 @@ def lent() -> list[Path]:
 
 
 def make_environment() -> None:
-    made_from = hashlib.sha256(f"{LIST.read_text()}{sys.version}{lent()}".encode()).hexdigest()
-    if STAMP.exists() and STAMP.read_text() == made_from:
+    made_from = hashlib.sha256(f"{LIST.read_text(encoding='utf-8')}{sys.version}{lent()}".encode()).hexdigest()
+    if STAMP.exists() and STAMP.read_text(encoding="utf-8") == made_from:
         return
     print("Colab: installing the versions of tests/colab.txt, once.")
     STAMP.unlink(missing_ok=True)
@@ -72,7 +72,7 @@ def make_environment() -> None:
     site = Path(run(PYTHON, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))").strip())
     for folder in lent():
         (site / folder.name).symlink_to(folder)
-    STAMP.write_text(made_from)
+    STAMP.write_text(made_from, encoding="utf-8")
 
 
 def build_wheel() -> Path:
@@ -114,7 +114,7 @@ def execute(chapter: str, folder: Path) -> None:
 
 def listed() -> set[str]:
     """What may be imported: the list, torch and its kin, and the package."""
-    names = re.findall(r"^([\w.-]+)==", LIST.read_text(), re.MULTILINE)
+    names = re.findall(r"^([\w.-]+)==", LIST.read_text(encoding="utf-8"), re.MULTILINE)
     kin = [p.name.partition("-")[0] for p in lent() if p.suffix == ".dist-info"]
     return set(map(normal, [*names, *kin, "carvana-lessons"]))
 

@@ -1,7 +1,8 @@
 """What several test files need: tiny folders of real JPEG and GIF files, a cache of their own, the real photos."""
 
+import errno
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +38,27 @@ def fake_cuda(monkeypatch: pytest.MonkeyPatch) -> Callable[[tuple[int, int]], No
     return fake
 
 
+@pytest.fixture(scope="session", autouse=True)
+def fsync_of_windows() -> Iterator[None]:
+    """In all tests `os.fsync` refuses what Windows refuses: a file that was opened for reading alone."""
+    try:
+        import fcntl
+    except ImportError:  # Windows itself
+        yield
+        return
+    real = os.fsync
+
+    def fsync(file) -> None:
+        number = file if isinstance(file, int) else file.fileno()
+        if fcntl.fcntl(number, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDONLY:
+            raise OSError(errno.EBADF, "as Windows says it of a file that was opened for reading alone")
+        real(number)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", fsync)
+        yield
+
+
 @pytest.fixture
 def make_folder(tmp_path: Path) -> Callable[..., Path]:
     """make_folder(name="photos", cars=2, views=3, size=(48, 32), seed=0) writes a folder in Kaggle's layout."""
@@ -55,7 +77,7 @@ def make_folder(tmp_path: Path) -> Callable[..., Path]:
                 image, mask = draw_pair(size, rng)
                 Image.fromarray(image).save(root / "train" / f"{key}_{view:02}.jpg", quality=95)
                 save_mask(root / "train_masks" / f"{key}_{view:02}_mask.gif", mask)
-        (root / "metadata.csv").write_text("\n".join(rows) + "\n")
+        (root / "metadata.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
         return root
 
     return make

@@ -31,9 +31,9 @@ def build(tmp_path, monkeypatch):
     }.items():
         monkeypatch.setattr(module, name, path)
     (tmp_path / "book").mkdir()
-    (tmp_path / "book" / "a.ipynb").write_text(notebook("print(6 * 7)"))
-    (tmp_path / "book" / "b.ipynb").write_text(notebook("print('b')"))
-    (tmp_path / "book" / "page.md").write_text("# A page")
+    (tmp_path / "book" / "a.ipynb").write_text(notebook("print(6 * 7)"), encoding="utf-8")
+    (tmp_path / "book" / "b.ipynb").write_text(notebook("print('b')"), encoding="utf-8")
+    (tmp_path / "book" / "page.md").write_text("# A page", encoding="utf-8")
     return module
 
 
@@ -46,18 +46,18 @@ def run(build, setting="s"):
 
 
 def printed(path: Path) -> str:
-    return "".join(json.loads(path.read_text())["cells"][0]["outputs"][0]["text"])
+    return "".join(json.loads(path.read_text(encoding="utf-8"))["cells"][0]["outputs"][0]["text"])
 
 
 def test_only_what_changed_is_executed(build):
     source = build.SOURCE / "a.ipynb"
-    before = source.read_text()
+    before = source.read_text(encoding="utf-8")
     assert run(build) == (["a.ipynb", "b.ipynb"], 0)
     assert printed(build.COPY / "a.ipynb") == "42\n"
-    assert source.read_text() == before  # the tracked notebook is never written to
+    assert source.read_text(encoding="utf-8") == before  # the tracked notebook is never written to
     assert run(build) == ([], 0)
 
-    source.write_text(notebook("print('new')"))
+    source.write_text(notebook("print('new')"), encoding="utf-8")
     assert run(build) == (["a.ipynb"], 0)
     assert printed(build.COPY / "a.ipynb") == "new\n" and printed(build.COPY / "b.ipynb") == "b\n"
 
@@ -67,14 +67,14 @@ def test_only_what_changed_is_executed(build):
 
 def test_a_chapter_that_is_edited_while_its_copy_runs_runs_again(build):
     stale = build.copy_sources({}, "s")
-    (build.SOURCE / "a.ipynb").write_text(notebook("print('edited')"))
+    (build.SOURCE / "a.ipynb").write_text(notebook("print('edited')"), encoding="utf-8")
     assert build.execute(stale, record := {}, RUN, None) == 0 and set(record) == {"a.ipynb", "b.ipynb"}
     assert run(build) == (["a.ipynb"], 0)
     assert printed(build.COPY / "a.ipynb") == "edited\n"
 
 
 def test_a_failed_chapter_fails_the_build_and_is_not_remembered(build):
-    (build.SOURCE / "a.ipynb").write_text(notebook("assert 1 == 2"))
+    (build.SOURCE / "a.ipynb").write_text(notebook("assert 1 == 2"), encoding="utf-8")
     assert run(build)[1] != 0
     assert set(build.load_record()) == {"b.ipynb"}
     assert run(build)[0] == ["a.ipynb"]
@@ -83,7 +83,7 @@ def test_a_failed_chapter_fails_the_build_and_is_not_remembered(build):
 def test_pages_follow_their_sources(build):
     build.copy_sources({}, "s")
     (build.SOURCE / "page.md").unlink()
-    (build.SOURCE / "other.md").write_text("# Another")
+    (build.SOURCE / "other.md").write_text("# Another", encoding="utf-8")
     build.copy_sources({}, "s")
     assert sorted(p.name for p in build.COPY.glob("*.md")) == ["other.md"]
 
@@ -93,7 +93,7 @@ def test_what_tools_leave_behind_is_no_source(build):
     before = build.digest_of_tree(build.COPY)
     for name in (".ruff_cache/x", "_ext/__pycache__/y.pyc", ".ipynb_checkpoints/a-checkpoint.ipynb"):
         (build.SOURCE / name).parent.mkdir(parents=True)
-        (build.SOURCE / name).write_text("")
+        (build.SOURCE / name).write_text("", encoding="utf-8")
     build.copy_sources({}, "s")
     assert build.digest_of_tree(build.COPY) == before
     assert sorted(p.name for p in build.COPY.rglob("*") if p.is_file()) == ["a.ipynb", "b.ipynb", "page.md"]
@@ -102,9 +102,9 @@ def test_what_tools_leave_behind_is_no_source(build):
 def test_the_package_is_part_of_what_a_page_is_made_from(build, tmp_path):
     (tmp_path / "carvana_lessons").mkdir()
     module = tmp_path / "carvana_lessons" / "m.py"
-    module.write_text("a = 1")
+    module.write_text("a = 1", encoding="utf-8")
     first = build.package_digest()
-    module.write_text("a = 2")
+    module.write_text("a = 2", encoding="utf-8")
     second = build.package_digest()
     module.rename(module.with_name("n.py"))
     assert len({first, second, build.package_digest()}) == 3
@@ -115,10 +115,10 @@ def test_tables_of_long_runs_count_for_whoever_reads_them(build):
     table = build.SOURCE / "results" / "six" / "runs.csv"
     keys = []
     for text in ("dice\n0.5\n", "dice\n0.6\n"):
-        table.write_text(text)
+        table.write_text(text, encoding="utf-8")
         notebooks = [notebook("compare.measured('six')"), notebook("6 * 7")]
         for k, content in enumerate(notebooks):
-            (build.SOURCE / f"{k}.ipynb").write_text(content)
+            (build.SOURCE / f"{k}.ipynb").write_text(content, encoding="utf-8")
         keys.append([build.key(build.SOURCE / f"{k}.ipynb", "setting") for k in (0, 1)])
     assert keys[0][0] != keys[1][0] and keys[0][1] == keys[1][1]
 
@@ -135,9 +135,11 @@ def test_what_a_progress_bar_leaves_is_no_gap_in_the_page(build, tmp_path):
         {"cell_type": "code", "id": "c", "metadata": {"tags": ["remove-cell"]}, "outputs": [html("<p>a live one</p>")]},
     ]
     path = tmp_path / "a.ipynb"
-    path.write_text(json.dumps({"cells": cells, "metadata": {"widgets": {"state": 1}, "kernelspec": {}}}))
+    path.write_text(
+        json.dumps({"cells": cells, "metadata": {"widgets": {"state": 1}, "kernelspec": {}}}), encoding="utf-8"
+    )
     build.drop_empty_outputs(path)
-    left = json.loads(path.read_text())
+    left = json.loads(path.read_text(encoding="utf-8"))
     assert left["cells"][0]["outputs"] == outputs[2:] and left["cells"][1] == cells[1]
     # A widget brings scripts of a foreign server into the page, even of a cell that the page does not show.
     assert left["cells"][2]["outputs"] == [] and left["metadata"] == {"kernelspec": {}}

@@ -147,7 +147,7 @@ def test_two_processes_at_once_end_with_one_copy(make_folder, own_cache, tmp_pat
     driver = Path(__file__).parent / "drivers" / "two_caches.py"
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     subprocess.run([sys.executable, driver, cars.root, tmp_path], env=environment, check=True, timeout=100)
-    one, two = (json.loads((tmp_path / f"{rank}.json").read_text()) for rank in range(2))
+    one, two = (json.loads((tmp_path / f"{rank}.json").read_text(encoding="utf-8")) for rank in range(2))
     assert one["decoded"] == two["decoded"] == len(cars), "so both were at it"
     assert one["folder"] == two["folder"] and one["values"] == two["values"]
     assert [p.name for p in (own_cache / "photos").iterdir()] == [Path(one["folder"]).name]

@@ -178,19 +178,19 @@ def test_chapters_follow_their_exercises(run, tmp_path):
     shutil.copy(BOOK / "01-the-task.ipynb", tmp_path)
     assert "All chapters are" in run("course", "refresh", "--book", tmp_path).stdout
     copy = tmp_path / "01-the-task.ipynb"
-    copy.write_text(copy.read_text().replace("my_dice", "your_dice"))
+    copy.write_text(copy.read_text(encoding="utf-8").replace("my_dice", "your_dice"), encoding="utf-8")
     assert "Changed: 01-the-task." in run("course", "refresh", "--book", tmp_path).stdout
-    assert copy.read_text() == (BOOK / "01-the-task.ipynb").read_text()
+    assert copy.read_text(encoding="utf-8") == (BOOK / "01-the-task.ipynb").read_text(encoding="utf-8")
     assert run("course", "refresh", "--book", tmp_path / "nowhere").returncode == 1
 
 
 def test_a_fork_names_itself(run, tmp_path):
     (tmp_path / "book").mkdir()
     shutil.copy(BOOK.parent / "_config.yml", tmp_path)
-    (tmp_path / "README.md").write_text("")
+    (tmp_path / "README.md").write_text("", encoding="utf-8")
     answer = run("course", "repository", "https://github.com/a/b", "--root", tmp_path)
     assert answer.returncode == 0 and "_config.yml" in answer.stdout
-    assert "url: https://github.com/a/b\n" in (tmp_path / "_config.yml").read_text()
+    assert "url: https://github.com/a/b\n" in (tmp_path / "_config.yml").read_text(encoding="utf-8")
 
 
 COMMANDS = {

@@ -97,7 +97,7 @@ def test_any_folder_will_do_and_none_keeps_nothing(tmp_path, capsys):
     assert course.start("02-u-net").keep is None
     assert "kept" not in capsys.readouterr().out
     assert course.start("02-u-net", keep=tmp_path / "new" / "mine").keep == tmp_path / "new" / "mine" / "02-u-net"
-    (tmp_path / "file").write_text("")
+    (tmp_path / "file").write_text("", encoding="utf-8")
     with pytest.raises(CarvanaError, match="name another folder with keep="):
         course.start("02-u-net", keep=tmp_path / "file" / "mine")
 
@@ -260,14 +260,16 @@ def test_decoded_copies_are_kept_where_they_are_small(tmp_path, another_session,
 def test_a_kept_folder_that_is_gone_costs_a_sentence_not_the_lesson(tmp_path, capsys):
     colab.open_keep(tmp_path / "keep")
     (tmp_path / "keep").rmdir()
-    (tmp_path / "keep").write_text("")  # as a Drive that was unmounted: there, and no folder
+    (tmp_path / "keep").write_text("", encoding="utf-8")  # as a Drive that was unmounted: there, and no folder
     assert len(data.CarFolder(small_studio())) == 16
     assert "another session makes it anew" in capsys.readouterr().out
 
 
 def test_every_first_cell_is_the_same_and_asks_for_the_package_alone():
     cells = {
-        next("".join(c["source"]) for c in json.loads(f.read_text())["cells"] if c["cell_type"] == "code")
+        next(
+            "".join(c["source"]) for c in json.loads(f.read_text(encoding="utf-8"))["cells"] if c["cell_type"] == "code"
+        )
         for f in (ROOT / "book").glob("*.ipynb")
     }
     (cell,) = cells
@@ -279,7 +281,7 @@ def test_every_first_cell_is_the_same_and_asks_for_the_package_alone():
 
 def test_colab_has_all_that_the_package_asks_for():
     """A first cell installs without dependencies: pip would repair what it finds wanting there, and torch with it."""
-    text = (ROOT / "tests" / "colab.txt").read_text()
+    text = (ROOT / "tests" / "colab.txt").read_text(encoding="utf-8")
     has = dict(re.findall(r"^([\w-]+)==(\S+)$", text, re.MULTILINE)) | dict(
         re.findall(r"\b(torch|torchvision) (\d[\d.]*\d)", text)
     )

@@ -1,7 +1,6 @@
 """A comparison: what is killed goes on to the same table, and differences come with an honest interval."""
 
 import json
-import signal
 import subprocess
 import sys
 import time
@@ -50,7 +49,7 @@ def test_two_networks_and_their_table(cars, tmp_path):
         scores = [pd.read_csv(tmp_path / "runs" / f"{row.network}-seed{s}" / "scores.csv") for s in (0, 1)]
         assert row.dice == pytest.approx(np.mean([s["dice"].mean() for s in scores]))
         assert {car for s in scores for car in s["car"]} == set(TINY.split(cars)[1].ids)
-    about = json.loads((tmp_path / "runs" / "arc1-seed1" / "run.json").read_text())
+    about = json.loads((tmp_path / "runs" / "arc1-seed1" / "run.json").read_text(encoding="utf-8"))
     assert about["protocol"]["flip"] == 0.5 and about["seed"] == 1
 
 
@@ -65,7 +64,7 @@ def test_a_killed_comparison_goes_on_to_the_same_table(cars, tmp_path):
     while not list(part.glob("*/last.safetensors")):  # in the middle of the first network
         assert process.poll() is None
         time.sleep(0.005)
-    process.send_signal(signal.SIGKILL)
+    process.kill()
     process.wait()
     again = compare(cars, part, NETWORKS, seeds=(0,), protocol=TINY, speed=False)
     pd.testing.assert_frame_equal(again, whole, check_exact=True)

@@ -25,9 +25,9 @@ def test_the_line_names_device_scale_data_and_seed(photos, capsys):
 
 
 def test_the_studio_is_never_passed_off_as_real(photos, capsys):
-    table = (photos / "metadata.csv").read_text().splitlines()
+    table = (photos / "metadata.csv").read_text(encoding="utf-8").splitlines()
     lines = [table[0] + ",source", *(row + ",synthetic studio" for row in table[1:])]
-    (photos / "metadata.csv").write_text("\n".join(lines) + "\n")
+    (photos / "metadata.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
     assert course.start("01-the-task").source == "synthetic studio, 3 cars, 48 drawn photos"
 
 

@@ -308,7 +308,9 @@ def test_what_kagglehub_says_and_logs_holds_no_key(tmp_path, monkeypatch, capfd,
         monkeypatch.setenv(name, str(tmp_path / "home"))
     config = tmp_path / "kaggle"
     config.mkdir()
-    (config / "kaggle.json").write_text(json.dumps({"username": "somebody", "key": SECRETS["KAGGLE_KEY"]}))
+    (config / "kaggle.json").write_text(
+        json.dumps({"username": "somebody", "key": SECRETS["KAGGLE_KEY"]}), encoding="utf-8"
+    )
     monkeypatch.setenv("KAGGLE_CONFIG_DIR", str(config))
     monkeypatch.setenv("KAGGLE_USERNAME", "somebody")
     for name, secret in SECRETS.items():
@@ -324,5 +326,5 @@ def test_what_kagglehub_says_and_logs_holds_no_key(tmp_path, monkeypatch, capfd,
     printed = capfd.readouterr()
     told = "".join(traceback.format_exception(caught.value)) + printed.out + printed.err + caplog.text
     files = [p for p in tmp_path.rglob("*") if p.is_file() and p.parent != config]
-    told += "".join(p.read_text(errors="replace") for p in files)
+    told += "".join(p.read_text(errors="replace", encoding="utf-8") for p in files)
     assert not [name for name, secret in SECRETS.items() if secret in told]

@@ -247,7 +247,7 @@ def test_every_chapter_has_three_exercises_and_a_quiz(name):
 
 @pytest.mark.parametrize("name", CHAPTERS)
 def test_the_chapters_hold_the_exercises_as_they_are(name):
-    notebook = json.loads((BOOK / f"{name}.ipynb").read_text())
+    notebook = json.loads((BOOK / f"{name}.ipynb").read_text(encoding="utf-8"))
     assert refresh(notebook, chapter(name)) == notebook, "`carvana-lessons course refresh` brings them up to date."
 
 
@@ -258,17 +258,20 @@ def test_all_chapters_have_exercises():
 def test_copies_for_a_class(tmp_path):
     tried = tmp_path / "book"
     shutil.copytree(BOOK, tried, ignore=shutil.ignore_patterns("_*", ".*"))
-    (tried / "Untitled.ipynb").write_text("{}")
-    mine = json.loads((tried / "05-segnet-unpooling.ipynb").read_text())
+    (tried / "Untitled.ipynb").write_text("{}", encoding="utf-8")
+    mine = json.loads((tried / "05-segnet-unpooling.ipynb").read_text(encoding="utf-8"))
     next(c for c in mine["cells"] if c["id"] == "exercise-2-stub")["source"] = ["my_unpool = 'mine'"]
-    (tried / "05-segnet-unpooling.ipynb").write_text(json.dumps(mine))
+    (tried / "05-segnet-unpooling.ipynb").write_text(json.dumps(mine), encoding="utf-8")
     archive = export(tried, tmp_path / "students")
     name = "05-segnet-unpooling.ipynb"
-    student = (tmp_path / "students" / name).read_text()
-    assert json.loads(student) == json.loads((BOOK / name).read_text())
+    student = (tmp_path / "students" / name).read_text(encoding="utf-8")
+    assert json.loads(student) == json.loads((BOOK / name).read_text(encoding="utf-8"))
     assert {path.stem for path in (tmp_path / "students").iterdir()} == {*CHAPTERS, *PAGES}  # not Untitled.ipynb
     export(BOOK, tmp_path / "instructors", solutions=True)
-    cells = {c["id"]: "".join(c["source"]) for c in json.loads((tmp_path / "instructors" / name).read_text())["cells"]}
+    cells = {
+        c["id"]: "".join(c["source"])
+        for c in json.loads((tmp_path / "instructors" / name).read_text(encoding="utf-8"))["cells"]
+    }
     assert cells["exercise-1-stub"] == ex05.read_an_index.answer
     assert cells["exercise-1-explanation"] == ex05.read_an_index.explanation
     answers = [e.answer.strip().splitlines()[-1] for n in CHAPTERS for e in chapter(n).exercises.values()]

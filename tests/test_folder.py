@@ -85,9 +85,9 @@ def test_metadata_and_source(root):
     assert cars.source == "photos" and "photos" in repr(cars)
     assert list(cars[:3].metadata.index) == [CAR]
 
-    table = (root / "metadata.csv").read_text().splitlines()
+    table = (root / "metadata.csv").read_text(encoding="utf-8").splitlines()
     rows = [f"{line},{'source' if i == 0 else 'synthetic studio'},red" for i, line in enumerate(table)]
-    (root / "metadata.csv").write_text("\n".join([rows[0].replace("red", "color"), *rows[1:]]))
+    (root / "metadata.csv").write_text("\n".join([rows[0].replace("red", "color"), *rows[1:]]), encoding="utf-8")
     cars = data.CarFolder(root)
     assert cars.source == "synthetic studio" and cars.metadata["color"].tolist() == ["red", "red"]
 
@@ -100,8 +100,8 @@ def test_an_id_that_looks_like_a_number_stays_an_id(make_folder):
     root = make_folder(cars=1, views=1)
     for path in list(root.glob("train*/*")):
         path.rename(path.with_name(path.name.replace(CAR, "1234e5678901")))
-    text = (root / "metadata.csv").read_text()
-    (root / "metadata.csv").write_text(text.replace(CAR, "1234e5678901"))
+    text = (root / "metadata.csv").read_text(encoding="utf-8")
+    (root / "metadata.csv").write_text(text.replace(CAR, "1234e5678901"), encoding="utf-8")
     cars = data.CarFolder(root)
     assert cars.ids == ["1234e5678901"] and cars.metadata.loc["1234e5678901", "make"] == "Make"
 
@@ -203,7 +203,7 @@ def test_file_that_is_cut_off(root, file, keep):
 
 
 def test_text_that_is_called_jpg(root):
-    (root / "train" / f"{CAR}_02.jpg").write_text("<html>403 Forbidden</html>")
+    (root / "train" / f"{CAR}_02.jpg").write_text("<html>403 Forbidden</html>", encoding="utf-8")
     with pytest.raises(DataError, match=rf"not an image: .*{CAR}_02\.jpg"):
         data.CarFolder(root)
 
@@ -242,7 +242,7 @@ def test_mask_with_grey_values(root):
 
 def test_stray_file_is_left_out_with_a_warning(root):
     for name in (f"{CAR}_17.jpg", f"copy of {CAR}_01.jpg", "notes.txt", "z.jpg"):
-        (root / "train" / name).write_text("hello")
+        (root / "train" / name).write_text("hello", encoding="utf-8")
     with pytest.warns(UserWarning, match=r"Left out of .*_17\.jpg, copy of .*, notes\.txt and 1 more") as caught:
         assert len(data.CarFolder(root)) == 6
     assert len(caught) == 1 and caught[0].filename == __file__, "one warning, at the line that opened the folder"
@@ -250,8 +250,8 @@ def test_stray_file_is_left_out_with_a_warning(root):
 
 def test_what_systems_leave_behind_is_ignored(root):
     for name in (".DS_Store", "Thumbs.db", "desktop.ini", f"._{CAR}_01.jpg"):
-        (root / "train" / name).write_text("")
-        (root / "train_masks" / name).write_text("")
+        (root / "train" / name).write_text("", encoding="utf-8")
+        (root / "train_masks" / name).write_text("", encoding="utf-8")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert len(data.CarFolder(root)) == 6
@@ -331,7 +331,7 @@ def test_unpacked_twice(root):
 
 
 def test_metadata_that_is_no_table(root):
-    (root / "metadata.csv").write_text("<html>\n403, Forbidden\n")
+    (root / "metadata.csv").write_text("<html>\n403, Forbidden\n", encoding="utf-8")
     with pytest.raises(DataError, match=r"metadata\.csv is not the table of cars \(id, year"):
         data.CarFolder(root)
 

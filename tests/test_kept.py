@@ -58,14 +58,14 @@ def out(tmp_path):
     pd.DataFrame(runs).to_csv(folder / "runs.csv", index=False)
     pd.DataFrame(cars).to_csv(folder / "cars.csv", index=False)
     speed = {"train_ms": 1.5, "test_ms": 0.5, "memory_mb": 10.0, "device": "cpu", "threads": 1}
-    (folder / "speed" / "arc1.json").write_text(json.dumps(speed))
+    (folder / "speed" / "arc1.json").write_text(json.dumps(speed), encoding="utf-8")
     protocol = {"protocol": {"size": 64, "width": None, "batch_size": 4, "lr": 2e-3}, "photos": {"cars": 2}}
-    (folder / "protocol.json").write_text(json.dumps(protocol))
+    (folder / "protocol.json").write_text(json.dumps(protocol), encoding="utf-8")
     for place in ("unet-seed0", "runs/arc1-seed0"):  # `compare` has its runs in OUT, ``benchmarks beyond`` one below
         (folder / place).mkdir(parents=True)
         pd.DataFrame({"epoch": [1, 2], "seconds": [600, 1200]}).to_csv(folder / place / "history.csv", index=False)
     run = {"began": "2020-01-01", "torch": "2.2", "device": "cpu", "threads": 1, "network": "unet"}
-    (folder / "unet-seed0" / "run.json").write_text(json.dumps(run))
+    (folder / "unet-seed0" / "run.json").write_text(json.dumps(run), encoding="utf-8")
     return folder
 
 

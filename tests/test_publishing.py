@@ -46,9 +46,9 @@ def test_there_and_back_again(fork):
 
 
 def test_a_longer_name_is_another_repository(fork):
-    (fork / "README.md").write_text(f"{OURS}-of-others and {OURS}#readme")
+    (fork / "README.md").write_text(f"{OURS}-of-others and {OURS}#readme", encoding="utf-8")
     set_repository(fork, THEIRS)
-    assert (fork / "README.md").read_text() == f"{OURS}-of-others and {THEIRS}#readme"
+    assert (fork / "README.md").read_text(encoding="utf-8") == f"{OURS}-of-others and {THEIRS}#readme"
 
 
 @pytest.mark.parametrize("address", ["", "a-school/car-masks", "http://github.com/a/b", "https://github.com/a"])

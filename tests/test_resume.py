@@ -36,7 +36,9 @@ def test_a_killed_run_that_goes_on_ends_with_the_same_weights_to_the_bit(tmp_pat
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows has no fork; the drivers need it")
 def test_two_processes_train_as_one_with_the_doubled_batch(tmp_path):
     drive("two_processes", tmp_path)
-    one, zero, first = (json.loads((tmp_path / f"{n}.json").read_text()) for n in ("one", "rank0", "rank1"))
+    one, zero, first = (
+        json.loads((tmp_path / f"{n}.json").read_text(encoding="utf-8")) for n in ("one", "rank0", "rank1")
+    )
     for column in ("loss", "valid_loss", "valid_dice"):
         assert zero["frame"][column] == first["frame"][column]  # gathered over both
         assert zero["frame"][column] == pytest.approx(one["frame"][column], rel=1e-3)

@@ -4,7 +4,6 @@ import csv
 import hashlib
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -62,7 +61,7 @@ def test_files_are_what_kaggles_are(folder):
 
 
 def test_manifest_names_every_file(folder):
-    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
     assert manifest["version"] == studio.VERSION
     assert manifest["source"] == "synthetic studio"
     assert manifest["settings"] == {"cars": 2, "size": [96, 64], "seed": 0, "views": 16, "quality": 92}
@@ -72,7 +71,7 @@ def test_manifest_names_every_file(folder):
 
 
 def test_metadata_says_that_it_is_synthetic(folder):
-    with (folder / "metadata.csv").open(newline="") as handle:
+    with (folder / "metadata.csv").open(newline="", encoding="utf-8") as handle:
         rows = list(csv.DictReader(handle))
     assert list(rows[0]) == ["id", "year", "make", "model", "trim1", "trim2", "source", "body", "color"]
     assert [row["id"] for row in rows] == [car_id(0, 0), car_id(0, 1)]
@@ -199,7 +198,6 @@ def test_never_writes_over_a_folder(tmp_path):
         studio.make(tmp_path / "mine", cars=1, size=SMALL, progress=False)
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL")
 def test_killed_run_leaves_nothing_that_looks_finished(tmp_path):
     out = tmp_path / "set"
     code = f"from carvana_lessons import studio; studio.make({str(out)!r}, cars=40, size=(96, 64), progress=False)"
@@ -209,7 +207,7 @@ def test_killed_run_leaves_nothing_that_looks_finished(tmp_path):
         while not list(tmp_path.glob(".set.*.part/train/*.jpg")):
             assert run.poll() is None and time.monotonic() < deadline
             time.sleep(0.02)
-        os.kill(run.pid, signal.SIGKILL)
+        run.kill()
         run.wait()
         assert not out.exists()
         # the workers notice that nobody listens

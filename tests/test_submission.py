@@ -51,7 +51,7 @@ def test_the_file_decodes_to_the_predicted_masks(model, photos, tmp_path):
     for name, mask in wanted.items():
         if mask.any():  # an empty mask is written as one pixel
             assert np.array_equal(written[name], mask)
-    assert out.read_text().startswith("img,rle_mask\n")
+    assert out.read_text(encoding="utf-8").startswith("img,rle_mask\n")
     assert [p.name for p in tmp_path.iterdir() if "submission" in p.name] == ["submission.csv"]
 
 
@@ -63,7 +63,7 @@ def test_the_order_is_the_samples_and_the_file_may_be_compressed(model, photos, 
 
 
 def test_a_sample_with_other_photos_is_refused(model, photos, tmp_path):
-    (tmp_path / "sample.csv").write_text("img,rle_mask\nffffffffffff_01.jpg,1 1\n")
+    (tmp_path / "sample.csv").write_text("img,rle_mask\nffffffffffff_01.jpg,1 1\n", encoding="utf-8")
     with pytest.raises(DataError, match=r"asks for 1 photos that are not in .*ffffffffffff_01\.jpg"):
         submit(model, photos, tmp_path / "s.csv", size=32, sample=tmp_path / "sample.csv")
     with pytest.raises(CarvanaError, match="let it end in"):

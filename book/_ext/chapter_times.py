@@ -11,7 +11,7 @@ from sphinx.util.docutils import SphinxDirective
 def record(srcdir: str) -> dict[str, dict]:
     """What ``book/build.py`` noted beside its copy of the chapters; empty where nothing was executed."""
     path = Path(srcdir).parent / "executed.json"
-    return json.loads(path.read_text()) if path.exists() else {}
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
 
 
 def duration(seconds: float) -> str:

@@ -36,7 +36,9 @@ def _content(file: object) -> str:
 
 def _drop_icons(app: Sphinx, error: Exception | None) -> None:
     for page in Path(app.outdir).rglob("*.html"):
-        page.write_text(_ICONS.sub("", page.read_text(encoding="utf-8")), encoding="utf-8")
+        page.write_text(
+            _ICONS.sub("", page.read_text(encoding="utf-8")), encoding="utf-8", newline="\n"
+        )
     for file in Path(app.outdir, "_static", "scripts").glob("fontawesome.js*"):
         file.unlink()
 

@@ -29,7 +29,11 @@ def commit(folder: str) -> str:
 
     def git(*arguments: str) -> str:
         made = subprocess.run(
-            ["git", "-C", folder, *arguments], capture_output=True, text=True, check=True
+            ["git", "-C", folder, *arguments],
+            capture_output=True,
+            text=True,
+            check=True,
+            encoding="utf-8",
         )
         return made.stdout.strip()
 

@@ -69,21 +69,23 @@ def keep(out: Path, folder: Path, commit: str, command: str | None = None) -> Pa
     if not (out / "runs.csv").exists():
         raise CarvanaError(f"There is no runs.csv in {out}; run the comparison first.")
     tables = {name: pd.read_csv(out / f"{name}.csv") for name in ("runs", "cars")}
-    speeds = {file.stem: json.loads(file.read_text()) for file in sorted((out / "speed").glob("*.json"))}
+    speeds = {
+        file.stem: json.loads(file.read_text(encoding="utf-8")) for file in sorted((out / "speed").glob("*.json"))
+    }
     if speeds:
         tables["speeds"] = pd.DataFrame.from_dict(speeds, orient="index").rename_axis("network").reset_index()
-    settings = json.loads((out / "protocol.json").read_text())
+    settings = json.loads((out / "protocol.json").read_text(encoding="utf-8"))
     about = {"command": command or _command(tables["runs"], settings["protocol"]), "commit": commit} | settings
     seconds = sum(pd.read_csv(file)["seconds"].sum() for file in out.rglob("history.csv"))
     about["hours"] = round(seconds / 3600, 2)
-    runs = [json.loads(file.read_text()) for file in out.glob("*/run.json")]
+    runs = [json.loads(file.read_text(encoding="utf-8")) for file in out.glob("*/run.json")]
     for run in sorted(runs, key=lambda run: run["began"])[:1]:
         about |= {key: run[key] for key in ("began", "torch", "device", "threads")}
     for name, table in tables.items():
         with replacing(folder / f"{name}.csv") as file:
-            table.round(6).to_csv(file, index=False)
+            table.round(6).to_csv(file, index=False, lineterminator="\n")
     with replacing(folder / "about.json") as file:
-        file.write_text(json.dumps(about, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        file.write_text(json.dumps(about, indent=1, ensure_ascii=False) + "\n", encoding="utf-8", newline="\n")
     return folder
 
 

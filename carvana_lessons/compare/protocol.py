@@ -64,9 +64,9 @@ def claim(folder: Path, protocol: Protocol, cars: CarFolder) -> None:
     wanted = {"protocol": asdict(protocol), "photos": describe_photos(cars)}
     if not file.exists():
         with replacing(file) as temporary:
-            temporary.write_text(json.dumps(wanted, indent=1) + "\n")
+            temporary.write_text(json.dumps(wanted, indent=1) + "\n", encoding="utf-8", newline="\n")
         return
-    there = json.loads(file.read_text())
+    there = json.loads(file.read_text(encoding="utf-8"))
     changed = [
         f"{name} {there[part].get(name)} instead of {value}"
         for part in wanted

@@ -105,14 +105,14 @@ def _measure(file: Path, name: str, protocol: Protocol) -> None:
 
 def _note(file: Path, values: dict) -> None:
     with replacing(file) as temporary:
-        temporary.write_text(json.dumps(values, indent=1) + "\n")
+        temporary.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8", newline="\n")
 
 
 def _write(out: Path) -> pd.DataFrame:
     """Tables of all runs that are done, whichever call made them."""
     rows, tables = [], []
     for file in sorted(out.glob("*/scores.csv")):
-        about = json.loads((file.parent / "run.json").read_text())
+        about = json.loads((file.parent / "run.json").read_text(encoding="utf-8"))
         scores, history = pd.read_csv(file), pd.read_csv(file.parent / "history.csv")
         run = {"network": about["network"], "seed": about["seed"]}
         rows.append(
@@ -131,13 +131,13 @@ def _write(out: Path) -> pd.DataFrame:
     order = models.names()
     runs = pd.DataFrame(rows).sort_values(["network", "seed"], key=_rank(order))
     by_car = pd.concat(tables)[["network", "seed", "car", "dice"]].sort_values(["network", "seed"], key=_rank(order))
-    speeds = {f.stem: json.loads(f.read_text()) for f in (out / "speed").glob("*.json")}
+    speeds = {f.stem: json.loads(f.read_text(encoding="utf-8")) for f in (out / "speed").glob("*.json")}
     result = summarise(runs, by_car, speeds)
     for name, table in [("runs", runs), ("cars", by_car), ("results", result)]:
         with replacing(out / f"{name}.csv") as file:
-            table.to_csv(file, index=False)
+            table.to_csv(file, index=False, lineterminator="\n")
     with replacing(out / "results.md") as file:
-        file.write_text(markdown(result))
+        file.write_text(markdown(result), encoding="utf-8", newline="\n")
     return result
 
 

@@ -4,6 +4,7 @@ Lesson: 09.
 """
 
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -53,7 +54,9 @@ def measure_speed(name: str, width: int | None, size: int, batch_size: int) -> S
     Lesson: 09.
     """
     task = json.dumps({"name": name, "width": width, "size": size, "batch_size": batch_size})
-    done = subprocess.run([sys.executable, "-m", __name__, task], capture_output=True, text=True, check=False)
+    command = [sys.executable, "-m", __name__, task]
+    environment = os.environ | {"PYTHONIOENCODING": "utf-8"}  # a pipe has the code page of Windows otherwise
+    done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", env=environment, check=False)
     if done.returncode:
         raise CarvanaError(f"The speed of {name} could not be measured: {done.stderr.strip().splitlines()[-1:]}.")
     return Speed(**json.loads(done.stdout.splitlines()[-1]))

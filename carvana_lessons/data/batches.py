@@ -11,7 +11,9 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, default_collate
+from torch.utils.data import DataLoader, default_collate, get_worker_info
+
+from carvana_lessons.data.workers import watch_workers
 
 PART = 2**20  # numbers; 4 MB as floats
 Batch = tuple[Tensor, Tensor] | Tensor
@@ -55,7 +57,13 @@ class Stored(list):
 
 def collate(items: Sequence) -> Batch:
     """A batch from its items: bytes of photos that are stored, floats of those that a transform has changed."""
-    return items.tensors() if isinstance(items, Stored) else default_collate(items)
+    if not isinstance(items, Stored):
+        return default_collate(items)
+    batch = items.tensors()
+    if get_worker_info() is not None:  # here, and not on the way out of the worker, where an error would be lost
+        for part in [batch] if isinstance(batch, Tensor) else batch:
+            part.share_memory_()
+    return batch
 
 
 def floats(batch: Sequence[Tensor] | Tensor, layout: torch.memory_format = torch.contiguous_format) -> Batch:
@@ -88,8 +96,9 @@ class CarLoader(DataLoader):
     """
 
     def __iter__(self) -> Iterator[Batch]:
-        for batch in super().__iter__():
-            yield self._pinned(floats(batch))
+        with watch_workers(self.num_workers):
+            for batch in super().__iter__():
+                yield self._pinned(floats(batch))
 
     def _pinned(self, batch: Batch) -> Batch:
         if not self.pin_memory:

@@ -6,6 +6,7 @@ in use in memory and drops them when it needs the room, so the copy may be large
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import os
 import shutil
@@ -22,7 +23,7 @@ import numpy as np
 from carvana_lessons.data.folder import CarFolder
 from carvana_lessons.data.reading import read_pair
 from carvana_lessons.errors import CarvanaError
-from carvana_lessons.files import building, cache_folder
+from carvana_lessons.files import building, cache_folder, discard
 from carvana_lessons.keeping import bring, put_by
 from carvana_lessons.progress import bar
 
@@ -50,7 +51,7 @@ def cache(cars: CarFolder, size: int | tuple[int, int], workers: int | None = No
     home, group, key = _address(whole, shape)
     folder = home / f"{group}-{key}"
     if not _complete(folder, whole, shape):
-        _remove_broken(folder, whole, shape)
+        _remove_broken(folder, whole, shape)  # before the room is counted
         _check_room(home, whole, shape)
         if not (bring(folder) and _complete(folder, whole, shape)):
             _build(folder, whole, shape, workers or min(4, os.cpu_count() or 1))
@@ -64,8 +65,12 @@ def _build(folder: Path, whole: CarFolder, shape: tuple[int, int], workers: int)
     try:
         with building(folder) as part:
             _fill(part, whole, shape, workers)
-    except FileExistsError:
-        pass  # another process was faster; its copy is the same
+    except FileExistsError as error:  # another process was faster, and its copy is the same; or a broken one stayed
+        if not _complete(folder, whole, shape):
+            raise CarvanaError(
+                f"The decoded copy {folder} is damaged and cannot be removed, most likely because another program has "
+                "it open: close other notebooks and trainings, or decode on the fly with cached=False."
+            ) from error
 
 
 def as_size(size: int | tuple[int, int]) -> tuple[int, int]:
@@ -89,7 +94,7 @@ def _address(whole: CarFolder, shape: tuple[int, int]) -> tuple[Path, str, str]:
     """Where copies lie, what all copies of this folder at this size begin with, and the key of the present one."""
     index = whole._index
     place = hashlib.blake2b(f"{index.images}|{index.masks}".encode(), digest_size=4).hexdigest()
-    group = f"{whole.root.name}-{place}-{shape[0]}x{shape[1]}"
+    group = f"{whole.root.name[:32]}-{place}-{shape[0]}x{shape[1]}"  # short enough for a name of a disk, with its key
     return cache_folder() / "photos", group, f"{whole.fingerprint}-{FORMAT}"
 
 
@@ -167,18 +172,15 @@ def _remove_broken(folder: Path, whole: CarFolder, shape: tuple[int, int]) -> No
     """Remove a copy that lost bytes, in one step for whoever looks; one that another process has finished stays."""
     if _complete(folder, whole, shape):
         return
-    aside = folder.with_name(f".{folder.name}.{os.getpid()}.part")
-    with suppress(OSError):  # another process was faster
-        folder.rename(aside)
-    shutil.rmtree(aside, ignore_errors=True)
+    discard(folder)
 
 
 def _tidy(home: Path, group: str, keep: Path) -> None:
     """Remove older copies of the same folder and size, and what killed runs left more than a day ago."""
-    for old in home.glob(f"{group}-*"):
+    for old in home.glob(f"{glob.escape(group)}-*"):
         if old != keep:
-            shutil.rmtree(old, ignore_errors=True)  # a reader on Windows still holds it: it goes next time
-    for part in home.glob(f".{group}-*.part"):
+            discard(old)  # where a reader on Windows still holds it, it goes next time
+    for part in home.glob(f".{glob.escape(group)}-*.part"):
         with suppress(FileNotFoundError):  # another process has just finished it
             if time.time() - part.stat().st_mtime > 86400:
                 shutil.rmtree(part, ignore_errors=True)

@@ -12,7 +12,7 @@ from pathlib import Path
 from carvana_lessons.data.folder import CarFolder
 from carvana_lessons.data.unpack import copy_in, unpack
 from carvana_lessons.errors import CarvanaError
-from carvana_lessons.files import NO_ROOM
+from carvana_lessons.files import NO_ROOM, expand
 
 SLUG = "carvana-image-masking-challenge"
 PAGE = f"https://www.kaggle.com/competitions/{SLUG}"
@@ -62,7 +62,7 @@ def download(
     files = [files] if isinstance(files, str) else list(files)
     if unknown := [name for name in files if name not in FILES]:
         raise CarvanaError(f"The challenge has no {', '.join(unknown)}; choose from {', '.join(FILES)}.")
-    out = Path(out).expanduser().absolute()
+    out = expand(out).absolute()
     fetch = fetch or _kagglehub()
     _check_room(out, files)
     for name in files:

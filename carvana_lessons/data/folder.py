@@ -17,6 +17,7 @@ from PIL import Image
 from carvana_lessons.data.layout import Index, inspect, naming
 from carvana_lessons.data.reading import orientation, read_mask, read_photo
 from carvana_lessons.errors import DataError
+from carvana_lessons.files import expand
 from carvana_lessons.progress import bar
 
 COLUMNS = ["year", "make", "model", "trim1", "trim2"]
@@ -63,7 +64,7 @@ class CarFolder:
     """
 
     def __init__(self, root: str | Path, images: str = "train", masks: str | None = "train_masks") -> None:
-        self.root = Path(root).expanduser().absolute()
+        self.root = expand(root).absolute()
         self._index: Index = inspect(self.root, images, masks)
         self._table = _read_metadata(self.root / "metadata.csv")
         self._rows = np.arange(len(self._index.names))

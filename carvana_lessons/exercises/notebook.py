@@ -116,7 +116,7 @@ def _read(path: Path) -> dict:
 
 def write(path: Path, notebook: dict) -> None:
     """Write a notebook as the repository stores it."""
-    path.write_text(json.dumps(notebook, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    path.write_text(json.dumps(notebook, ensure_ascii=False, indent=1) + "\n", encoding="utf-8", newline="\n")
 
 
 def solutions(found: Chapter) -> Iterator[str]:

@@ -87,9 +87,9 @@ def _read(file: Path) -> dict[str, Tensor]:
         raise CarvanaError(f"There is no file {file}; give the path of vgg16_bn's weights, .pth or .safetensors.")
     try:
         if file.suffix == ".safetensors":
-            from safetensors.torch import load_file
+            from safetensors.torch import load
 
-            return load_file(file)
+            return load(file.read_bytes())  # a mapped file could not be replaced on Windows while an error is shown
         return torch.load(file, map_location="cpu", weights_only=True)  # tensors alone: no code in it is ever run
     except Exception as error:  # each format has its own ways to say that a file is none of its kind
         raise CarvanaError(

@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load, save_file
 from torch import Tensor, nn
 
 from carvana_lessons.errors import CarvanaError
@@ -42,9 +42,10 @@ def load_shipped(model: nn.Module, name: str) -> None:
     Raises: CarvanaError if the file is not the one that the card is about.
     """
     path = FOLDER / f"{name}.safetensors"
-    if _digest(path) != read_card(name)["sha256"]:
+    content = path.read_bytes() if path.is_file() else b""  # not mapped into memory: `ship` may replace the file
+    if _digest(content) != read_card(name)["sha256"]:
         raise CarvanaError(f"{path} is not the file that its card tells of; install the package again.")
-    weights = load_file(path)
+    weights = load(content)
     model.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in weights.items()})
 
 
@@ -63,9 +64,9 @@ def ship(model: nn.Module, card: dict, folder: Path = FOLDER) -> Path:
     path = folder / f"{name}.safetensors"
     with replacing(path) as temporary:
         save_file({k: v.cpu() for k, v in weights.items()}, temporary)
-    about = {"network": name, "width": model.recipe["width"], **card, "sha256": _digest(path)}
+    about = {"network": name, "width": model.recipe["width"], **card, "sha256": _digest(path.read_bytes())}
     with replacing(folder / f"{name}.json") as temporary:
-        temporary.write_text(json.dumps(about, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        temporary.write_text(json.dumps(about, indent=1, ensure_ascii=False) + "\n", encoding="utf-8", newline="\n")
     return folder / f"{name}.json"
 
 
@@ -78,5 +79,5 @@ def rounded(model: nn.Module) -> nn.Module:
     return model
 
 
-def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "missing"
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()

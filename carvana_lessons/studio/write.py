@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from carvana_lessons.errors import DataError
-from carvana_lessons.files import building
+from carvana_lessons.files import building, expand
 from carvana_lessons.keeping import bring, put_by
 from carvana_lessons.progress import bar
 from carvana_lessons.studio.names import COLUMNS, car_id, metadata_row
@@ -67,7 +67,7 @@ def make(
     Raises: DataError if ``out`` exists or a number cannot be met; CarvanaError if a worker process fails.
     """
     settings = Settings(cars, size, seed).checked()
-    out = Path(out).expanduser()
+    out = expand(out)
     if not isinstance(workers, int) or workers < 1:
         raise DataError(f"{workers!r} worker processes cannot take photos; give a whole number from 1.")
     if out.exists():
@@ -93,7 +93,7 @@ def make(
             "settings": {"cars": cars, "size": list(settings.size), "seed": seed, "views": VIEWS, "quality": QUALITY},
             "files": dict(sorted(files.items())),
         }  # fmt: skip
-        (folder / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
+        (folder / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8", newline="\n")
         for file in folder.rglob("*.*"):
             os.utime(file, (TAKEN, TAKEN))
     return out

@@ -38,7 +38,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterator[
     (root / "app").mkdir()
     shutil.copytree(Path(sys.prefix) / "share" / "jupyter" / "lab", root / "app", dirs_exist_ok=True)
     (root / "app" / "settings").mkdir(exist_ok=True)
-    (root / "app" / "settings" / "overrides.json").write_text(json.dumps(ALL_CELLS | QUIET))
+    (root / "app" / "settings" / "overrides.json").write_text(json.dumps(ALL_CELLS | QUIET), encoding="utf-8")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -51,7 +51,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterator[
     ]
     own = {"JUPYTER_CONFIG_DIR": str(root / "config"), "JUPYTERLAB_WORKSPACES_DIR": str(root / "workspaces")}
     own |= {"JUPYTERLAB_SETTINGS_DIR": str(root / "user"), "CARVANA_SCALE": "quick"}
-    with (root / "server.log").open("w") as log:
+    with (root / "server.log").open("w", encoding="utf-8") as log:
         server = subprocess.Popen(command, cwd=root, env=os.environ | own, stdout=log, stderr=log)
     address = f"http://127.0.0.1:{port}"
     try:
@@ -70,7 +70,7 @@ def _wait_for(url: str, server: subprocess.Popen, log: Path, seconds: float = 60
                 return
         except OSError:
             time.sleep(0.3)
-    pytest.fail(f"JupyterLab did not start: {log.read_text()[-2000:]}")
+    pytest.fail(f"JupyterLab did not start: {log.read_text(encoding='utf-8')[-2000:]}")
 
 
 def test_chapter_2_runs_to_its_end_and_its_slider_changes_the_picture(lab, browser: Browser):
@@ -80,12 +80,12 @@ def test_chapter_2_runs_to_its_end_and_its_slider_changes_the_picture(lab, brows
     page.locator(".jp-NotebookPanel .jp-CodeCell").first.wait_for(timeout=60_000)
     page.evaluate(RUN_ALL)
     notebook = root / f"{CHAPTER}.ipynb"
-    code = [c for c in json.loads(notebook.read_text())["cells"] if c["cell_type"] == "code"]
+    code = [c for c in json.loads(notebook.read_text(encoding="utf-8"))["cells"] if c["cell_type"] == "code"]
     prompts = page.locator(".jp-CodeCell .jp-InputArea-prompt")
     expect(prompts).to_have_text([f"[{k + 1}]:" for k in range(len(code))], timeout=1_200_000)
     page.keyboard.press("Control+s")
     expect(page.locator(".jp-mod-dirty")).to_have_count(0)
-    outputs = [o for c in json.loads(notebook.read_text())["cells"] for o in c.get("outputs", [])]
+    outputs = [o for c in json.loads(notebook.read_text(encoding="utf-8"))["cells"] for o in c.get("outputs", [])]
     assert outputs and [o for o in outputs if o["output_type"] == "error"] == []
 
     widget = page.locator(".jp-OutputArea-output .widget-vbox").first

@@ -19,7 +19,7 @@ class Page(HTMLParser):
     def __init__(self, path: Path) -> None:
         super().__init__()
         self.links, self.ids, self.images, self.loads = [], set(), [], []
-        self.feed(path.read_text())
+        self.feed(path.read_text(encoding="utf-8"))
 
     def handle_starttag(self, tag, attrs):
         a = dict(attrs)
@@ -42,7 +42,7 @@ def pages() -> dict[str, Page]:
 
 
 def executed(path: Path) -> list[dict]:
-    cells = json.loads((BUILD / "book" / path.name).read_text())["cells"]
+    cells = json.loads((BUILD / "book" / path.name).read_text(encoding="utf-8"))["cells"]
     return [c for c in cells if c["cell_type"] == "code"]
 
 
@@ -61,14 +61,14 @@ def test_every_cell_ran_and_nothing_complained(path):
 @pytest.mark.parametrize("path", CHAPTERS, ids=lambda p: p.stem)
 def test_a_chapter_begins_with_its_setting(path):
     text = "".join("".join(o.get("text", "")) for o in executed(path)[1]["outputs"])
-    record = json.loads((BUILD / "executed.json").read_text())[path.name]
+    record = json.loads((BUILD / "executed.json").read_text(encoding="utf-8"))[path.name]
     assert text.startswith(f"{path.stem} · device {record['device']} · scale {record['scale']}")
     assert f"data: {record['data']}" in text
 
 
 def test_a_page_carries_the_outputs_that_were_tested():
     for path in CHAPTERS:
-        page = html.unescape(re.sub(r"<[^>]+>", "", (HTML / f"{path.stem}.html").read_text()))
+        page = html.unescape(re.sub(r"<[^>]+>", "", (HTML / f"{path.stem}.html").read_text(encoding="utf-8")))
         outputs = [o for c in executed(path) for o in c["outputs"] if "text/html" not in o.get("data", {})]
         printed = [o.get("text") or o.get("data", {}).get("text/plain") for o in outputs]
         first_lines = ["".join(text).splitlines()[0].strip() for text in printed]
@@ -109,7 +109,7 @@ def test_no_page_loads_from_elsewhere(pages):
 
 def test_every_chapter_has_its_time_and_its_colab_button(pages):
     for path in CHAPTERS:
-        text = (HTML / f"{path.stem}.html").read_text()
+        text = (HTML / f"{path.stem}.html").read_text(encoding="utf-8")
         assert "Time of the whole chapter" in text
         assert any(
             "colab.research.google.com" in link and link.endswith(f"book/{path.name}")
@@ -160,7 +160,7 @@ def test_the_package_and_the_notebooks_can_be_taken_away():
     wheel = next((HTML / "_downloads").glob("carvana_lessons-*.whl"))
     names = zipfile.ZipFile(wheel).namelist()
     assert "carvana_lessons/course.py" in names and "carvana_lessons/weights/unet-small.safetensors" in names
-    assert wheel.name in (HTML / "status.html").read_text()
+    assert wheel.name in (HTML / "status.html").read_text(encoding="utf-8")
     with zipfile.ZipFile(HTML / "_downloads" / "notebooks.zip") as archive:
         for path in CHAPTERS:
             stored = path.read_bytes()
@@ -169,9 +169,11 @@ def test_the_package_and_the_notebooks_can_be_taken_away():
 
 
 def test_a_field_shows_its_type_and_not_its_number(pages):
-    page = (HTML / "api" / "losses.html").read_text()
+    page = (HTML / "api" / "losses.html").read_text(encoding="utf-8")
     assert 'id="carvana_lessons.metrics.Confusion.tp"' in page
-    assert "Alias for field number" not in "".join((HTML / f"{name}.html").read_text() for name in PAGES)
+    assert "Alias for field number" not in "".join(
+        (HTML / f"{name}.html").read_text(encoding="utf-8") for name in PAGES
+    )
 
 
 def test_every_chapter_offers_its_notebook(pages):
@@ -180,8 +182,8 @@ def test_every_chapter_offers_its_notebook(pages):
 
 
 def test_the_status_page_says_from_what_the_pages_were_made(pages):
-    text = html.unescape(re.sub(r"<[^>]+>", " ", (HTML / "status.html").read_text()))
-    record = json.loads((BUILD / "executed.json").read_text())
+    text = html.unescape(re.sub(r"<[^>]+>", " ", (HTML / "status.html").read_text(encoding="utf-8")))
+    record = json.loads((BUILD / "executed.json").read_text(encoding="utf-8"))
     run = record[CHAPTERS[0].name]
     assert run["data"] in text and run["scale"] in text and re.search(r"\b[0-9a-f]{40}\b", text)
     assert all(path.stem in text for path in CHAPTERS)
@@ -190,7 +192,7 @@ def test_the_status_page_says_from_what_the_pages_were_made(pages):
 def test_the_references_are_those_of_the_chapters(pages):
     outside = {link for link in pages["references"].links if link.startswith("http")}
     for path in CHAPTERS:
-        cells = json.loads(path.read_text())["cells"]
+        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
         text = "\n".join("".join(c["source"]) for c in cells if c["cell_type"] == "markdown")
         sources = text.partition("**Sources:**")[2].partition("\n\n")[0]
         assert set(re.findall(r"\]\((https?://[^)\s]+)\)", sources)) <= outside

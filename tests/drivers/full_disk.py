@@ -46,7 +46,7 @@ def main() -> None:
     old, new = (models.create("unet-tiny", width=2).eval() for _ in range(2))
     kept = checkpoint.Checkpoint(new.state_dict(), {"network": new.recipe})
     checkpoint.save(out / "a.safetensors", checkpoint.Checkpoint(old.state_dict(), {"network": old.recipe}))
-    (out / "s.csv").write_text("old")
+    (out / "s.csv").write_text("old", encoding="utf-8")
     acts = {
         "cache": (lambda: data.cache(photos, 64), 20_000),
         "checkpoint": (lambda: checkpoint.save(out / "a.safetensors", kept), 5_000),
@@ -61,7 +61,7 @@ def main() -> None:
     weights = checkpoint.load(out / "a.safetensors").weights
     intact = {
         "checkpoint": all(torch.equal(weights[name], value) for name, value in old.state_dict().items()),
-        "submission": (out / "s.csv").read_text() == "old",
+        "submission": (out / "s.csv").read_text(encoding="utf-8") == "old",
     }
     again = {name: attempt(act, 2**30) for name, (act, _) in acts.items()}
     print(json.dumps({"said": said, "left": left, "intact": intact, "again": again}))

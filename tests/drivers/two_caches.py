@@ -1,7 +1,7 @@
 """Two processes decode the same photos for the same cache at once. Arguments: the photos, a folder for the answers."""
 
 import json
-import os
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -13,18 +13,14 @@ read_pair = module.read_pair
 
 
 def main() -> None:
-    photos, out = Path(sys.argv[1]), Path(sys.argv[2])
-    children = []
-    for rank in range(2):
-        process = os.fork()
-        if process == 0:
-            try:
-                (out / f"{rank}.json").write_text(json.dumps(build(photos, out, rank)))
-            finally:
-                os._exit(0)
-        children.append(process)
-    for process in children:
-        os.waitpid(process, 0)
+    photos, out, *rank = sys.argv[1:]
+    if rank:
+        answer = build(Path(photos), Path(out), int(rank[0]))
+        Path(out, f"{rank[0]}.json").write_text(json.dumps(answer), encoding="utf-8")
+        return
+    children = [subprocess.Popen([sys.executable, __file__, photos, out, str(rank)]) for rank in range(2)]
+    for child in children:
+        child.wait()
 
 
 def build(photos: Path, out: Path, rank: int) -> dict:

@@ -1,0 +1,110 @@
+"""What goes wrong in a worker process is said as one process would say it, and nothing hangs."""
+
+import gc
+import multiprocessing
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+from accelerate import Accelerator
+
+from carvana_lessons import data
+from carvana_lessons.data.workers import watch_workers
+from carvana_lessons.errors import CarvanaError, DataError
+
+pytestmark = pytest.mark.usefixtures("own_cache")
+
+
+def said(batches, workers: int) -> str:
+    with pytest.raises(CarvanaError) as error, watch_workers(workers):
+        list(batches)
+    assert type(error.value) is DataError
+    return str(error.value)
+
+
+def test_a_photo_that_does_not_decode_is_said_as_without_workers(cars):
+    """Also by a loader that Accelerate has built anew, as the trainer's is."""
+    cars[5].mask.write_bytes(b"GIF89a")
+    plain, other = (data.loader(cars, 8, batch_size=4, workers=workers, cached=False) for workers in (0, 2))
+    sentence = said(plain, 0)
+    assert cars[5].mask.name in sentence and len(sentence.splitlines()) == 1
+    assert said(other, 2) == sentence
+    assert said(Accelerator(cpu=True).prepare(other), 2) == sentence
+
+
+def end_this(x, y):
+    """A transform in which the worker ends, as one does that is killed when memory runs out."""
+    os._exit(9)
+
+
+@pytest.mark.parametrize("waiting", [True, False])
+def test_a_worker_that_is_ended_is_said(cars, waiting):
+    """While its batch is waited for, and while the one before is used: torch then interrupts whatever is done."""
+    batches = data.loader(cars, 8, batch_size=2, workers=1, transform=end_this if waiting else None)
+    words = r"worker process was ended from outside.*workers=0"
+    with pytest.raises(CarvanaError, match=words), watch_workers(1):
+        for _ in batches:
+            for worker in multiprocessing.active_children():
+                worker.kill()
+            for _ in range(100):
+                time.sleep(0.01)
+    del batches
+    gc.collect()  # a loader that is kept reports its worker again whenever another process ends
+    assert len(list(data.loader(cars, 8, batch_size=2, workers=1))) == len(cars) // 2, "the next loader works"
+
+
+def little_room(_) -> None:
+    """No file may grow beyond 100 kB in this worker: a shared memory that is full."""
+    import resource
+
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, resource.RLIM_INFINITY))
+
+
+def as_floats(x, y):
+    return x, y
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux shares memory through files")
+@pytest.mark.parametrize("transform", [None, as_floats])
+def test_a_shared_memory_that_is_full_is_said_and_nothing_hangs(cars, transform):
+    batches = data.loader(cars, 128, batch_size=16, workers=2, transform=transform)
+    batches.worker_init_fn = little_room
+    for loop in (batches, Accelerator(cpu=True).prepare(batches)):
+        words = r"Shared memory .* too small .* 2 worker.*--shm-size=2g"
+        with pytest.raises(CarvanaError, match=words), watch_workers(2):
+            list(loop)
+
+
+def broken(x, y):
+    raise KeyError("a mistake of the reader's own")
+
+
+def test_other_errors_keep_their_trace(cars):
+    with pytest.raises(KeyError, match=r"in broken\n"):
+        list(data.loader(cars, 8, workers=1, transform=broken))
+    for error in (RuntimeError("Caught in the act"), ValueError("no room (28)"), OSError(28, "No space left")):
+        with pytest.raises(type(error)) as raised, watch_workers(2):
+            raise error
+        assert raised.value is error
+
+
+SPAWNED = """
+import multiprocessing, sys
+from carvana_lessons import data
+if __name__ == "__main__":
+    multiprocessing.set_start_method("spawn")
+    batches = data.loader(data.CarFolder(sys.argv[1]), 8, batch_size=2, workers=1, shuffle=True)
+    print(sum(len(x) for x, _ in batches), sum(len(x) for x, _ in batches))
+"""
+
+
+def test_workers_are_started_anew_where_they_cannot_be_forked(make_folder, tmp_path):
+    """On Windows and on a Mac a worker imports everything itself, and is sent the loader's parts."""
+    script = tmp_path / "script.py"
+    script.write_text(SPAWNED, encoding="utf-8")
+    command = [sys.executable, script, make_folder()]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    answer = subprocess.run(command, capture_output=True, text=True, check=False, env=environment, timeout=300)
+    assert answer.stdout.split() == ["6", "6"], answer.stderr
