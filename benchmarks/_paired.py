@@ -108,11 +108,13 @@ def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     print()
 
 
-def introduce(what: str, *packages: str) -> None:
-    """Print what is measured, where and when."""
+def introduce(what: str, *packages: str, medians: bool = True) -> None:
+    """Print what is measured, where and when; ``medians`` says how to read tables of repeated rounds."""
     versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in ("torch", "pillow", *packages))
     print(f"{what}\n\n{date.today()}, {_processor()}, {torch.get_num_threads()} threads of torch, {versions}.")
-    print("Medians, in brackets the smallest and the largest; ratios are of the same round.\n", flush=True)
+    if medians:
+        print("Medians, in brackets the smallest and the largest; ratios are of the same round.")
+    print(flush=True)
 
 
 def _processor() -> str:

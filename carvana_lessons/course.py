@@ -23,7 +23,8 @@ class Scale:
     """How large a chapter works.
 
     Attributes:
-        size: side of the square that photos are shrunk to, in pixels.
+        size: side of the square that photos are shrunk to, in pixels; 32, the most that the pools of a network halve,
+            divides it.
         width: channels of a network's first stage where the chapter may choose.
         batch_size: photos a step.
         images: training photos a training sees in all; the number of epochs follows from it, so that a larger
@@ -39,9 +40,10 @@ class Scale:
     epochs: int = 0
 
 
+# The drawn photos are 480×320 pixels, so a larger square than 320 would hold pixels that no photo has.
 SCALES = {
     "quick": Scale(size=128, width=8, batch_size=4, lr=2e-3, images=1_800),
-    "colab": Scale(size=512, width=32, batch_size=8, lr=1e-3, images=30_000),
+    "colab": Scale(size=320, width=32, batch_size=8, lr=1e-3, images=20_000),
     "paper": Scale(size=512, width=64, batch_size=4, lr=1e-3, epochs=250),
 }
 TRAIN_SHARE = 0.6  # of the cars, in the split of most chapters
@@ -93,7 +95,8 @@ def start(name: str, seed: int = 0, keep: str | Path | None = None) -> Lesson:
     ``CARVANA_DEVICE`` is "cpu", "cuda" or "mps"; unset, the fastest that is here.
     ``CARVANA_SCALE`` is "quick", "colab" or "paper"; unset, "colab" with a GPU and "quick" without.
     ``CARVANA_DATA`` is a folder in Kaggle's layout; unset, the synthetic studio, made once into the user's cache.
-    In Colab, a session without a GPU is told where to switch it on.
+    A second line says so where the scale's size is larger than the photos. In Colab, a session without a GPU is told
+    where to switch it on.
 
     Args:
         name: the chapter's file name without ending, for the line that is printed.  seed: any integer ≥ 0.
@@ -133,6 +136,8 @@ def start(name: str, seed: int = 0, keep: str | Path | None = None) -> Lesson:
         keep=kept and kept / name,
     )
     print(lesson)
+    if note := enlarging(cars, chosen.size):
+        print(note)
     if device == "cpu" and colab.inside():
         print(colab.NO_GPU)
     return lesson
@@ -153,6 +158,14 @@ def data_folder() -> Path:
     """``CARVANA_DATA``, or the synthetic studio's folder, which is made when it is missing."""
     chosen = os.environ.get("CARVANA_DATA")
     return expand(chosen).resolve() if chosen else studio.ensure()
+
+
+def enlarging(cars: CarFolder, size: int) -> str | None:
+    """One sentence where photos are smaller than the square that a network sees; None where none is."""
+    width, height = min((photo.size for photo in cars), key=min)
+    if min(width, height) >= size:
+        return None
+    return f"Photos of {width}×{height} pixels are enlarged to {size}×{size}: more to compute, and nothing more to see."
 
 
 def describe(cars: CarFolder) -> str:

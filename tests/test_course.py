@@ -3,13 +3,13 @@
 import pytest
 import torch
 
-from carvana_lessons import course
+from carvana_lessons import course, studio
 from carvana_lessons.errors import CarvanaError
 
 
 @pytest.fixture
 def photos(make_folder, monkeypatch):
-    folder = make_folder(cars=3, views=16)
+    folder = make_folder(cars=3, views=16, size=(192, 128))
     monkeypatch.setenv("CARVANA_DATA", str(folder))
     monkeypatch.delenv("CARVANA_SCALE", raising=False)
     return folder
@@ -46,6 +46,34 @@ def test_scale_is_a_setting(photos, monkeypatch):
     monkeypatch.setenv("CARVANA_SCALE", "huge")
     with pytest.raises(CarvanaError, match="'huge'; set it to quick, colab, paper"):
         course.start("02-u-net")
+
+
+def test_photos_that_are_enlarged_are_said_to_be(make_folder, monkeypatch, capsys):
+    for scale, chosen in course.SCALES.items():
+        monkeypatch.setenv("CARVANA_SCALE", scale)
+        for name, missing in (("enough", 0), ("less", 1)):
+            side = chosen.size - missing
+            monkeypatch.setenv("CARVANA_DATA", str(make_folder(f"{name} {scale}", size=(side + 40, side))))
+            course.start("02-u-net")
+            lines = capsys.readouterr().out.splitlines()
+            told = [line for line in lines if f"Photos of {side + 40}×{side} pixels are enlarged" in line]
+            assert len(told) == missing and len(lines) == 1 + missing
+
+
+def test_one_small_photo_among_large_ones_is_enough_to_say_it(make_folder, monkeypatch, capsys):
+    folder, few = make_folder(size=(192, 128)), make_folder("few", size=(90, 60), seed=1)
+    for part in ("train", "train_masks"):
+        for file in (few / part).iterdir():
+            file.rename(folder / part / file.name.replace("000000000a", "00000000ba"))
+    monkeypatch.setenv("CARVANA_SCALE", "quick")
+    monkeypatch.setenv("CARVANA_DATA", str(folder))
+    course.start("02-u-net")
+    assert "Photos of 90×60 pixels are enlarged to 128×128" in capsys.readouterr().out
+
+
+def test_the_scales_of_a_session_take_no_more_pixels_than_the_studio_draws():
+    assert all(course.SCALES[scale].size <= min(studio.DEFAULT.size) for scale in ("quick", "colab"))
+    assert all(chosen.size % 32 == 0 for chosen in course.SCALES.values())
 
 
 def test_unset_the_device_decides(monkeypatch):

@@ -205,8 +205,8 @@ def test_no_file_no_output_and_no_page_holds_a_credential():
 
 
 def test_every_measured_table_says_when_and_on_what():
-    page = (ROOT / "book" / "speed.md").read_text(encoding="utf-8")
-    tables = re.findall(r"^```\{include\} (speed/\w+\.txt)$", page, re.MULTILINE)
+    pages = "".join((ROOT / "book" / f"{page}.md").read_text(encoding="utf-8") for page in ("speed", "colab"))
+    tables = re.findall(r"^```\{include\} (speed/\w+\.txt)$", pages, re.MULTILINE)
     assert sorted(tables) == sorted(f"speed/{p.name}" for p in (ROOT / "book" / "speed").glob("*"))
     for table in tables:
         text = (ROOT / "book" / table).read_text(encoding="utf-8")
