@@ -70,7 +70,7 @@ def train_once(
         "code": digest_code(),
     }
     key = hashlib.blake2b(json.dumps(about, sort_keys=True).encode(), digest_size=10).hexdigest()
-    torch.manual_seed(settings["seed"])  # what augmentation draws must not depend on the cells before
+    torch.manual_seed(settings["seed"])  # what a transform draws must not depend on the cells before
     batches = loader(train, size, lesson.batch_size, shuffle=True, transform=transform, seed=settings["seed"])
     home = keep_folder() or cache_folder()
     return Trainer(model, folder=home / "runs" / key, **settings).fit(

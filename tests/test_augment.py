@@ -6,11 +6,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.utils.data import DataLoader
 from torchvision.transforms.v2 import functional as F
 
 from carvana_lessons import data, losses, models
 from carvana_lessons.errors import DataError
 from carvana_lessons.trainer import Trainer
+from carvana_lessons.trainer.order import seed_epoch
 
 SIZES = [(12, 12), (9, 14), (15, 6), (4, 17)]
 
@@ -172,7 +175,119 @@ def test_contrast_is_of_each_photo_not_of_the_batch():
     torch.testing.assert_close(data.recolor(batch, contrast=1.4)[1], data.recolor(x / 3, contrast=1.4))
 
 
+def batch_of(count: int, height: int = 12, width: int = 17) -> tuple[torch.Tensor, torch.Tensor]:
+    """Photos (B, 3, h, w), each of another brightness, and masks (B, 1, h, w)."""
+    pairs = [pair(height, width, seed) for seed in range(count)]
+    return torch.stack([x / (k + 1) for k, (x, _) in enumerate(pairs)]), torch.stack([y for _, y in pairs])
+
+
+def test_recolor_is_torchvision_on_each_photo_alone():
+    x, _ = batch_of(4)
+    brightness, contrast, saturation, warmth = torch.tensor(
+        [[0.6, 1.9, 1.0, 1.3], [1.5, 0.4, 1.0, 1.9], [0.2, 1.8, 1.0, 1.4], [1.7, 0.7, 1.0, 1.0]]
+    )
+    changed = data.recolor(x, brightness, contrast, saturation, warmth)
+    for k, photo in enumerate(x):
+        b, c, s, w = (factor[k].item() for factor in (brightness, contrast, saturation, warmth))
+        warm = (photo * torch.tensor([w, 1, 1 / w]).view(3, 1, 1)).clamp(max=1)
+        expected = F.adjust_saturation(F.adjust_contrast(F.adjust_brightness(warm, b), c), s)
+        torch.testing.assert_close(changed[k], expected, atol=1e-6, rtol=0)
+    assert changed[2].equal(x[2]), "four times 1 is no change"
+
+
+@pytest.mark.parametrize("corners", ["black", "symmetric"])
+def test_every_photo_of_a_batch_is_turned_by_its_own_angle(corners):
+    x, y = batch_of(4)
+    angles = torch.tensor([12.5, 0, -70, 360])
+    turned_x, turned_y = data.rotate(x, y, angles, corners)
+    for k, angle in enumerate(angles.tolist()):
+        np.testing.assert_allclose(turned_x[k], turn_slowly(x[k].numpy(), angle, corners, smooth=True), atol=1e-5)
+        np.testing.assert_array_equal(turned_y[k], turn_slowly(y[k].numpy(), angle, corners, smooth=False))
+    for k in (1, 3):
+        assert turned_x[k].equal(x[k]) and turned_y[k].equal(y[k]), "no turn changes nothing"
+
+
+def test_only_the_photos_that_were_named_are_mirrored():
+    x, y = batch_of(3)
+    mirrored_x, mirrored_y = data.mirror(x, y, torch.tensor([True, False, True]))
+    for k, there in enumerate((-1, 1, -1)):
+        assert np.array_equal(mirrored_x[k], x[k].numpy()[..., ::there])
+        assert np.array_equal(mirrored_y[k], y[k].numpy()[..., ::there])
+
+
+def test_photos_and_masks_that_do_not_fit_together_are_refused():
+    (x, y), (_, other) = batch_of(3), batch_of(2)
+    for call in (lambda: data.rotate(x, other, 5), lambda: data.Augment()(x, y[..., :-1])):
+        with pytest.raises(ValueError, match=r"Photos \(3, 3, 12, 17\) and masks .* differ"):
+            call()
+
+
 # --- Augment
+
+
+@pytest.mark.parametrize("at_once", [1, 2**20])
+@pytest.mark.parametrize("last", [False, True])
+@pytest.mark.parametrize(
+    "augment",
+    [data.Augment(color=0.3), data.Augment(rotate=0), data.Augment(corners="black"), data.Augment(0, 0, 0.4)],
+    ids=repr,
+)
+def test_a_batch_is_changed_as_its_photos_one_by_one(augment, last, at_once, monkeypatch):
+    monkeypatch.setattr("carvana_lessons.data.batches.PART", at_once)  # in parts, and whole
+    x, y = batch_of(5)
+    kept = x.clone(), y.clone()
+    generator = torch.Generator().manual_seed(7)
+    alone = [augment(*both, generator) for both in zip(x, y, strict=True)]
+    if last:
+        x = x.contiguous(memory_format=torch.channels_last)
+    changed_x, changed_y = augment(x, y, torch.Generator().manual_seed(7))
+    torch.testing.assert_close(changed_x, torch.stack([photo for photo, _ in alone]), atol=1e-6, rtol=0)
+    assert changed_y.equal(torch.stack([mask for _, mask in alone]))
+    assert changed_x.is_contiguous(memory_format=torch.channels_last if last else torch.contiguous_format)
+    assert x.equal(kept[0]) and y.equal(kept[1])
+    assert not changed_x.equal(x)
+
+
+def test_a_photo_is_mirrored_and_then_turned():
+    x, y = batch_of(6, 16, 22)
+    draws = torch.rand(6, 6, generator=torch.Generator().manual_seed(3))
+    changed = data.Augment(rotate=40, flip=0.5)(x, y, torch.Generator().manual_seed(3))
+    mirrored = draws[:, 1] < 0.5
+    assert 0 < mirrored.sum() < 6
+    for k in range(6):
+        both = data.mirror(x[k], y[k]) if mirrored[k] else (x[k], y[k])
+        expected = data.rotate(*both, 40 * (2 * draws[k, 0].item() - 1))
+        torch.testing.assert_close(changed[0][k], expected[0], atol=1e-5, rtol=0)
+        assert changed[1][k].equal(expected[1])
+
+
+def test_without_a_turn_mirrored_pixels_are_exact():
+    x, y = batch_of(4)
+    changed_x, changed_y = data.Augment(rotate=0, flip=1)(x, y)
+    assert np.array_equal(changed_x, x.numpy()[..., ::-1]) and np.array_equal(changed_y, y.numpy()[..., ::-1])
+
+
+@pytest.mark.parametrize("device", ["cuda", "cpu"])
+def test_all_happens_on_the_device_of_the_photos(device):
+    """Shapes alone are computed, as on that device: tensors of two devices in one step would be an error."""
+    with FakeTensorMode():
+        x, y = torch.empty(4, 3, 16, 24, device=device), torch.empty(4, 1, 16, 24, device=device)
+        for augment in (data.Augment(color=0.2), data.Augment(rotate=0), data.Augment(corners="black")):
+            for photos in (x, x.contiguous(memory_format=torch.channels_last)):
+                changed_x, changed_y = augment(photos, y)
+                assert changed_x.device == x.device and changed_y.device == y.device
+                assert changed_x.shape == x.shape and changed_y.shape == y.shape
+                assert changed_x.stride() == photos.stride()
+
+
+def test_the_angles_of_a_batch_are_even():
+    y = torch.zeros(400, 1, 61, 61)
+    y[..., 28:33, 10:51] = 1
+    turned = data.Augment(rotate=25, flip=0, corners="black")(y.expand(-1, 3, -1, -1), y, torch.Generator())[1]
+    shares = np.sort([(angle_of(mask) + 25) / 50 for mask in turned])
+    steps = np.arange(401) / 400
+    farthest = max((steps[1:] - shares).max(), (shares - steps[:-1]).max())  # Kolmogorov and Smirnov
+    assert farthest < 1.63 / 400**0.5, "1 % of even draws lie farther from evenness"
 
 
 def marked(height: int = 20, width: int = 30) -> tuple[torch.Tensor, torch.Tensor]:
@@ -302,7 +417,6 @@ def test_a_loader_changes_photo_and_mask_anew_every_time_and_alike_for_a_seed(ca
     augment = data.Augment(color=0.2)
 
     def batches(seed: int) -> list[tuple[torch.Tensor, torch.Tensor]]:
-        torch.manual_seed(seed)
         loader = data.loader(cars, (16, 24), 8, transform=augment, workers=workers, seed=seed)
         return [batch for _ in range(2) for batch in loader]
 
@@ -319,6 +433,64 @@ def test_a_loader_changes_photo_and_mask_anew_every_time_and_alike_for_a_seed(ca
 
 
 @pytest.mark.usefixtures("own_cache")
+def test_workers_and_the_global_generator_have_no_say(cars):
+    def passes(workers: int) -> list[torch.Tensor]:
+        loader = data.loader(
+            cars, (16, 24), 8, shuffle=True, transform=data.Augment(color=0.2), workers=workers, seed=3
+        )
+        return [part for _ in range(2) for batch in loader for part in batch]
+
+    torch.manual_seed(0)
+    alone = passes(0)
+    torch.manual_seed(1)
+    for workers in (0, 2):
+        assert all(a.equal(b) for a, b in zip(alone, passes(workers), strict=True))
+
+
+@pytest.mark.usefixtures("own_cache")
+def test_an_epoch_follows_from_seed_number_and_rank_alone(cars):
+    loader = data.loader(cars, 16, 8, shuffle=True, transform=data.Augment(color=0.2), seed=1)
+    plain = data.loader(cars, 16, 8, shuffle=True, seed=1)
+
+    def epoch(batches: DataLoader, *given: int) -> torch.Tensor:
+        seed_epoch(batches, *given)
+        return torch.cat([x for x, _ in batches])
+
+    third = epoch(loader, 5, 2)
+    next(iter(loader))  # what was drawn before has no say
+    assert third.equal(epoch(loader, 5, 2)) and third.equal(epoch(loader, 5, 2, 0))
+    assert third.equal(epoch(data.loader(cars, 16, 8, shuffle=True, transform=data.Augment(color=0.2), seed=9), 5, 2))
+    for other in ((5, 3), (6, 2), (5, 2, 1)):
+        assert not third.equal(epoch(loader, *other))
+    assert epoch(plain, 5, 2).equal(epoch(plain, 5, 2, 1)), "all processes have one order"
+    draws = {rank: (seed_epoch(loader, 5, 2, rank), loader.draws.initial_seed())[1] for rank in range(4)}
+    assert len({*draws.values(), loader.sampler.generator.initial_seed()}) == 5, "nor does the order decide the draws"
+
+
+@pytest.mark.usefixtures("own_cache")
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_a_batch_of_bytes_is_finished_as_the_loader_would(cars, layout):
+    loader = data.loader(cars[:12], (16, 24), 4, transform=data.Augment(color=0.2))
+    expected = list(loader)
+    again = data.loader(cars[:12], (16, 24), 4, transform=data.Augment(color=0.2))
+    for batch, (x, y) in zip(DataLoader.__iter__(again), expected, strict=True):
+        assert batch[0].dtype == batch[1].dtype == torch.uint8
+        finished_x, finished_y = again.finish(batch, layout)
+        assert finished_x.is_contiguous(memory_format=layout)
+        torch.testing.assert_close(finished_x, x, atol=1e-6, rtol=0)
+        assert finished_y.equal(y)
+
+
+@pytest.mark.usefixtures("own_cache")
+def test_a_dataset_changes_its_photos_one_by_one(cars):
+    changed, plain = data.CarDataset(cars, 16, data.Augment(rotate=0, flip=1)), data.CarDataset(cars, 16)
+    batch = next(iter(DataLoader(changed, batch_size=3)))
+    for k in range(3):
+        for part in range(2):
+            assert changed[k][part].equal(plain[k][part].flip(-1)) and batch[part][k].equal(changed[k][part])
+
+
+@pytest.mark.usefixtures("own_cache")
 def test_photos_without_masks_are_refused(make_folder):
     folder = make_folder()
     with pytest.raises(DataError, match="joint transform"):
@@ -327,8 +499,8 @@ def test_photos_without_masks_are_refused(make_folder):
 
 @pytest.mark.usefixtures("own_cache")
 def test_a_resumed_run_draws_what_the_whole_one_drew(cars, tmp_path, capsys):
-    def run(folder: str, stop: int | None, seed: int, resume: bool = False) -> list[torch.Tensor]:
-        """Train; ``stop``: interrupt in that step.  seed: of what was drawn before, which a resumed run must forget."""
+    def run(folder: str, stop: int | None, before: int, resume: bool = False, seed: int = 0) -> list[torch.Tensor]:
+        """Train; ``stop``: interrupt in that step.  before: seed of what was drawn before, which has no say."""
         steps = []
 
         def loss(logits: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
@@ -339,17 +511,18 @@ def test_a_resumed_run_draws_what_the_whole_one_drew(cars, tmp_path, capsys):
 
         torch.manual_seed(0)
         model = models.UNet(stages=(4, 8), batch_norm=True)
-        torch.manual_seed(seed)
-        trainer = Trainer(model, lr=1e-2, loss=loss, schedule="one-cycle", folder=tmp_path / folder)
-        trainer.fit(data.loader(cars, 16, 8, shuffle=True, transform=data.Augment(color=0.2)), epochs=4, resume=resume)
+        torch.manual_seed(before)
+        trainer = Trainer(model, lr=1e-2, loss=loss, schedule="one-cycle", folder=tmp_path / folder, seed=seed)
+        trainer.fit(data.loader(cars, 16, 8, transform=data.Augment(color=0.2)), epochs=4, resume=resume)
         return [t.clone() for t in model.state_dict().values()]
 
-    whole = run("whole", None, seed=5)
-    run("parts", 20, seed=5)  # 8 steps an epoch: in the third
-    resumed = run("parts", None, seed=6, resume=True)
+    whole = run("whole", None, before=5)
+    run("parts", 20, before=5)  # 8 steps an epoch: in the third
+    resumed = run("parts", None, before=6, resume=True)
     assert all(a.equal(b) for a, b in zip(whole, resumed, strict=True))
     assert "Stopped in epoch 3" in capsys.readouterr().out
-    other = run("other", None, seed=6)  # the draws matter: without them the test would show nothing
+    # Without shuffling a seed decides the draws alone; did they not matter, the test would show nothing.
+    other = run("other", None, before=5, seed=1)
     assert not all(a.equal(b) for a, b in zip(whole, other, strict=True))
 
 

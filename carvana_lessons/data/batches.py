@@ -6,7 +6,9 @@ is put together as it is stored, and becomes what a network takes at the last mo
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator, Sequence
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import torch
@@ -17,6 +19,40 @@ from carvana_lessons.data.workers import watch_workers
 
 PART = 2**20  # numbers; 4 MB as floats
 Batch = tuple[Tensor, Tensor] | Tensor
+
+
+class BatchTransform(Protocol):
+    """A joint transform that takes a whole batch as well as one photo, and draws from a generator it is given.
+
+    A loader applies it to a batch as a whole, where the batch is used; any other transform is called photo by photo
+    where photos are read.
+
+    Attributes:
+        batched: True; it is what tells such a transform from another.
+    Lesson: 04.
+    """
+
+    batched: Literal[True]
+
+    def __call__(self, x: Tensor, y: Tensor, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
+        """x (B, 3, h, w) and y (B, 1, h, w), changed alike."""
+
+
+def draw_seed(seed: int, epoch: int, rank: int = 0) -> int:
+    """The seed of what transforms draw in an epoch, other for each of the three numbers and than that of the order."""
+    return random.Random(repr((seed, epoch, rank))).getrandbits(32)  # torch's generator takes no more bits
+
+
+def photos_at_once(batch: Tensor) -> int:
+    """How many photos of a batch (B, …) to work on at a time.
+
+    On a CPU so many that they are still in the processor's cache at the next step, one for each thread at least; a GPU
+    takes all of them.
+    """
+    if batch.device.type != "cpu":
+        return max(1, len(batch))
+    threads = torch.get_num_threads()
+    return max(threads, threads * PART // max(1, batch.shape[1:].numel()))
 
 
 class Stored(list):
@@ -81,24 +117,48 @@ def floats(batch: Sequence[Tensor] | Tensor, layout: torch.memory_format = torch
     if batch.dtype != torch.uint8:
         return batch.contiguous(memory_format=layout)
     out = torch.empty(batch.shape, dtype=torch.float32, device=batch.device, memory_format=layout)
-    # In parts, which are still in the processor's cache when they are divided; a GPU takes all of them at once.
-    count = max(1, PART // batch.shape[1:].numel()) if batch.device.type == "cpu" else len(batch)
+    count = photos_at_once(batch)
     for part, pixels in zip(out.split(count), batch.split(count), strict=True):
         part.copy_(pixels).div_(255)
     return out
 
 
 class CarLoader(DataLoader):
-    """A DataLoader whose batches come out of it as floats, whatever they were inside.
+    """A DataLoader whose batches come out of it as floats, and changed by its transform, whatever they were inside.
 
-    Where another loader is built from its parts, as Accelerate does, batches come as bytes: see `floats`.
+    Where another loader is built from its parts, as Accelerate does, batches come as bytes; `finish` makes of them
+    what this loader would have given.
+
+    Args:
+        given: as torch's ``DataLoader`` takes it.
+        transform: applied to whole batches.
+        seed: of what the transform draws; every pass over the loader draws on. An epoch of its own: see `seed_epoch`.
+    Attributes:
+        draws: the generator that the transform draws from.
     Lesson: 03.
     """
+
+    def __init__(self, *given: Any, transform: BatchTransform | None = None, seed: int = 0, **named: Any) -> None:
+        super().__init__(*given, **named)
+        self.transform = transform
+        self.draws = torch.Generator().manual_seed(draw_seed(seed, epoch=0))
 
     def __iter__(self) -> Iterator[Batch]:
         with watch_workers(self.num_workers):
             for batch in super().__iter__():
-                yield self._pinned(floats(batch))
+                yield self._pinned(self.finish(batch))
+
+    def finish(self, batch: Batch, layout: torch.memory_format = torch.contiguous_format) -> Batch:
+        """A batch as a network takes it, on the device where it is.
+
+        Args:
+            batch: as `collate` makes it: bytes, or floats.
+            layout: of the photos.
+        Returns: as `floats`, changed by the transform where there is one.
+        Lesson: 04.
+        """
+        batch = floats(batch, layout)
+        return batch if self.transform is None else self.transform(*batch, self.draws)
 
     def _pinned(self, batch: Batch) -> Batch:
         if not self.pin_memory:

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset, RandomSampler
 
-from carvana_lessons.data.batches import Batch, CarLoader, Stored, collate
+from carvana_lessons.data.batches import Batch, BatchTransform, CarLoader, Stored, collate
 from carvana_lessons.data.cache import as_size, cache, open_cache
 from carvana_lessons.data.folder import CarFolder
 from carvana_lessons.data.reading import read_pair
@@ -40,8 +40,7 @@ class CarDataset(Dataset):
         transform: Transform | None = None,
         cached: bool = True,
     ) -> None:
-        if transform is not None and not cars.has_masks:
-            raise DataError(f"{cars.root} was opened without masks: a joint transform of photo and mask needs both.")
+        _check_transform(cars, transform)
         self.photos = cars
         self.size = as_size(size)
         self.transform = transform
@@ -97,20 +96,27 @@ def loader(
 ) -> DataLoader:
     """Batches of a CarFolder: x (B, 3, h, w) float32 in [0, 1], y (B, 1, h, w) float32 in {0, 1}.
 
-    The order under ``shuffle`` and what workers draw follow from ``seed`` and the number of the epoch alone. From a
-    worker a batch comes as bytes, unless a transform made floats of it, and is turned into floats here. Batches lie in
-    pinned memory where there is a CUDA device to copy them to. ``loader(...).dataset.photos`` is the CarFolder,
-    to name the file behind an item.
+    The order under ``shuffle``, what `Augment` draws and what workers draw follow from ``seed`` and the number of the
+    epoch alone. From a worker a batch comes as bytes, unless a transform of single photos made floats of it, and is
+    turned into floats here. Batches lie in pinned memory where there is a CUDA device to copy them to.
+    ``loader(...).dataset.photos`` is the CarFolder, to name the file behind an item.
 
     Args:
-        cars, size, cached, transform: as ``CarDataset`` takes them.
+        cars, size, cached: as ``CarDataset`` takes them.
+        transform: takes (x, y), returns (x, y): augmentation, the same for both. `Augment` and whatever else is a
+            `carvana_lessons.data.batches.BatchTransform` is applied to a batch as it comes out, whatever the number of
+            workers; another one to every photo where it is read.
         batch_size, shuffle, drop_last: as torch's ``DataLoader`` takes them.
         workers: processes that prepare batches, kept from epoch to epoch; 0: the loop's own process does, with as many
             threads as torch may use.
-        seed: of the order, and through it of torch, numpy and ``random`` in each worker (torch sees to all three).
+        seed: of the order, of what a transform of batches draws, and of torch, numpy and ``random`` in each worker
+            (torch sees to all three).
+    Raises: as ``CarDataset``.
     Lesson: 03.
     """
-    photos = CarDataset(cars, size, transform, cached)
+    _check_transform(cars, transform)
+    at_the_end: BatchTransform | None = transform if getattr(transform, "batched", False) else None
+    photos = CarDataset(cars, size, None if at_the_end else transform, cached)
     # A generator of its own: workers draw from the loader's, and more often when they are kept.
     order = RandomSampler(photos, generator=torch.Generator().manual_seed(seed)) if shuffle and len(photos) else None
     return CarLoader(
@@ -123,4 +129,11 @@ def loader(
         drop_last=drop_last,
         persistent_workers=workers > 0,
         generator=torch.Generator().manual_seed(seed),
+        transform=at_the_end,
+        seed=seed,
     )
+
+
+def _check_transform(cars: CarFolder, transform: Transform | None) -> None:
+    if transform is not None and not cars.has_masks:
+        raise DataError(f"{cars.root} was opened without masks: a joint transform of photo and mask needs both.")

@@ -1,15 +1,27 @@
-"""The order of the photos in an epoch: it follows from seed and number alone, so that a resumed run has it too."""
+"""Order and augmentation of an epoch's photos: they follow from seed and number alone, so in a resumed run too."""
 
 from itertools import islice
 
 from torch.utils.data import DataLoader
 
+from carvana_lessons.data.batches import CarLoader, draw_seed
 
-def seed_epoch(loader: DataLoader, seed: int, epoch: int) -> None:
-    """Set a loader's generators to where an epoch, counted from 0, begins.  Lesson: 03."""
+
+def seed_epoch(loader: DataLoader, seed: int, epoch: int, rank: int = 0) -> None:
+    """Set a loader's generators to where an epoch begins.
+
+    Args:
+        loader: any; of ours also what its transform draws is set.
+        seed: of the run.
+        epoch: counted from 0.
+        rank: of this process among those that train together: all have one order of the photos, and each its own draws.
+    Lesson: 03.
+    """
     for generator in (loader.generator, getattr(loader.sampler, "generator", None)):
         if generator is not None:
             generator.manual_seed(seed * 1_000_003 + epoch)
+    if isinstance(loader, CarLoader):
+        loader.draws.manual_seed(draw_seed(seed, epoch, rank))
 
 
 def batch_names(loader: DataLoader, seed: int, epoch: int, position: int) -> list[str]:
