@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 
 from carvana_lessons.data import Augment, CarFolder, split_by_car
+from carvana_lessons.device import find_device
 from carvana_lessons.errors import CarvanaError
 from carvana_lessons.files import replacing
 
@@ -86,7 +87,7 @@ def environment() -> dict:
         "began": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "python": platform.python_version(),
         "torch": torch.__version__,
-        "device": torch.cuda.get_device_name() if torch.cuda.is_available() else platform.processor() or "cpu",
+        "device": torch.cuda.get_device_name() if find_device() == "cuda" else platform.processor() or "cpu",
         "threads": torch.get_num_threads(),
     }
 

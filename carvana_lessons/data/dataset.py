@@ -13,6 +13,7 @@ from carvana_lessons.data.batches import Batch, BatchTransform, CarLoader, Store
 from carvana_lessons.data.cache import as_size, cache, open_cache
 from carvana_lessons.data.folder import CarFolder
 from carvana_lessons.data.reading import read_pair
+from carvana_lessons.device import find_device
 from carvana_lessons.errors import DataError
 
 Transform = Callable[[torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tensor]]
@@ -125,7 +126,7 @@ def loader(
         sampler=order,
         collate_fn=collate,
         num_workers=workers,
-        pin_memory=torch.cuda.is_available(),
+        pin_memory=find_device() == "cuda",
         drop_last=drop_last,
         persistent_workers=workers > 0,
         generator=torch.Generator().manual_seed(seed),

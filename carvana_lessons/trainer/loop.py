@@ -16,7 +16,8 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Subset
 
 from carvana_lessons import checkpoint
-from carvana_lessons.data.batches import as_stored, floats
+from carvana_lessons.data.batches import CarLoader, as_stored, floats
+from carvana_lessons.data.workers import watch_workers
 from carvana_lessons.device import autocast, enough_memory, find_device, find_precision, layout_for
 from carvana_lessons.errors import CarvanaError
 from carvana_lessons.history import History
@@ -54,7 +55,7 @@ class Run:
     def epoch(self, number: int, progress) -> None:
         """Train, validate, write down, save."""
         began = time.perf_counter()
-        seed_epoch(self.source, self.trainer.seed, number)
+        seed_epoch(self.source, self.trainer.seed, number, self.accelerator.process_index)
         loss, speed = self._train(number, progress)
         scores = self._validate(progress) if self.valid is not None else {}
         history = self.trainer.history
@@ -67,27 +68,29 @@ class Run:
         """One pass over the training photos; mean loss, and images a second of all processes together."""
         self.model.train()
         total, images, began = 0.0, 0, time.perf_counter()
-        for k, batch in enumerate(self.train):
-            for group in self.optimizer.param_groups:
-                group["lr"] = self.trainer.lr * self.factor(self.step)
-            with enough_memory(self.device, batch[0], SMALLER), self.accelerator.accumulate(self.model):
-                x, y = self._to_device(batch)
-                logits = self._forward(self.model, x)  # 1. forward
-                loss = self.trainer.loss(logits, y)  # 2. how wrong
-                value = loss.item()
-                if not math.isfinite(value):
-                    raise CarvanaError(self._describe_divergence(number, k, value))
-                self.accelerator.backward(self.scaler.scale(loss))  # 3. backward
-                if self.accelerator.sync_gradients:
-                    self.step += self._update()  # 4. step
-            total, images = total + value * len(x), images + len(x)
-            progress.update()
+        with watch_workers(self.source.num_workers):
+            for k, batch in enumerate(self.train):
+                for group in self.optimizer.param_groups:
+                    group["lr"] = self.trainer.lr * self.factor(self.step)
+                with enough_memory(self.device, batch[0], SMALLER), self.accelerator.accumulate(self.model):
+                    x, y = self._to_device(batch, self.source)
+                    logits = self._forward(self.model, x)  # 1. forward
+                    loss = self.trainer.loss(logits, y)  # 2. how wrong
+                    value = loss.item()
+                    if not math.isfinite(value):
+                        raise CarvanaError(self._describe_divergence(number, k, value))
+                    self.accelerator.backward(self.scaler.scale(loss))  # 3. backward
+                    if self.accelerator.sync_gradients:
+                        self.step += self._update()  # 4. step
+                total, images = total + value * len(x), images + len(x)
+                progress.update()
         total, images = self._sum(total, images)
         return total / images, images / (time.perf_counter() - began)
 
-    def _to_device(self, batch: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-        """A batch as the network takes it; bytes become floats on the device, a quarter of the way there."""
-        return floats([part.to(self.device, non_blocking=True) for part in batch], self.layout)
+    def _to_device(self, batch: Sequence[Tensor], loader: DataLoader) -> tuple[Tensor, Tensor]:
+        """A batch as the network takes it; floats are made and photos augmented on the device, from fewer bytes."""
+        moved = [part.to(self.device, non_blocking=True) for part in batch]
+        return loader.finish(moved, self.layout) if isinstance(loader, CarLoader) else floats(moved, self.layout)
 
     def _forward(self, model: torch.nn.Module, x: Tensor) -> Tensor:
         """Logits in float32, whatever they were computed in: a loss needs all digits."""
@@ -114,14 +117,15 @@ class Run:
         """Mean loss and mean Dice over the validation photos, at the network's input size, over all processes."""
         model = self.trainer.model.eval()
         loss, score, images = 0.0, 0.0, 0
-        for batch in as_stored(self.valid):
-            with enough_memory(self.device, batch[0], "halve batch_size of the validation photos"):
-                x, y = self._to_device(batch)
-                logits = car_logit(self._forward(model, x))
-                loss += self.trainer.loss(logits, y).item() * len(x)
-                score += dice(logits > 0, y).sum().item()
-            images += len(x)
-            progress.update()
+        with watch_workers(self.valid.num_workers):
+            for batch in as_stored(self.valid):
+                with enough_memory(self.device, batch[0], "halve batch_size of the validation photos"):
+                    x, y = self._to_device(batch, self.valid)
+                    logits = car_logit(self._forward(model, x))
+                    loss += self.trainer.loss(logits, y).item() * len(x)
+                    score += dice(logits > 0, y).sum().item()
+                images += len(x)
+                progress.update()
         loss, score, images = self._sum(loss, score, images)
         return {"valid_loss": loss / images, "valid_dice": score / images}
 
