@@ -46,7 +46,7 @@ def main() -> None:
 
 def run(*command: str | Path, cwd: Path = BUILD, **settings) -> str:
     """What a command prints; the end of this script, with what it complained of, where it fails."""
-    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False, **settings)
+    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False, **settings, encoding="utf-8")
     if done.returncode:
         sys.exit(f"{done.stdout[-2000:]}{done.stderr[-4000:]}\nColab: {' '.join(map(str, command[:4]))} … failed.")
     return done.stdout

@@ -59,6 +59,14 @@ def fsync_of_windows() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def processes_print_utf_8() -> Iterator[None]:
+    """What a test starts prints what the test reads, whatever the code page of its own console."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONIOENCODING", "utf-8")
+        yield
+
+
 @pytest.fixture
 def make_folder(tmp_path: Path) -> Callable[..., Path]:
     """make_folder(name="photos", cars=2, views=3, size=(48, 32), seed=0) writes a folder in Kaggle's layout."""

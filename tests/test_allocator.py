@@ -19,7 +19,9 @@ print(told, (psutil.Process().memory_info().rss - before) / 2e8)
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="glibc's own")
 @pytest.mark.parametrize("how", ["keep", "give back"])
 def test_a_freed_tensor_stays_only_where_it_was_told_to(how):
-    answer = subprocess.run([sys.executable, "-c", CODE, how], capture_output=True, text=True, check=True)
+    answer = subprocess.run(
+        [sys.executable, "-c", CODE, how], capture_output=True, text=True, check=True, encoding="utf-8"
+    )
     told, share = answer.stdout.split()
     if how == "keep":
         assert told == "True" and float(share) > 0.9

@@ -34,7 +34,7 @@ def run(monkeypatch, capsys):
 def test_help_reads_like_a_map_and_loads_no_torch():
     code = "import sys; sys.argv = ['x', '--help']\nfrom carvana_lessons import cli\n"
     code += "try: cli.app()\nfinally: sys.exit('torch' in sys.modules)"
-    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, encoding="utf-8")
     assert answer.returncode == 0
     places = [
         answer.stdout.index(f"\n  {c} ")
@@ -45,7 +45,7 @@ def test_help_reads_like_a_map_and_loads_no_torch():
 
 def test_the_module_is_the_command():
     command = [sys.executable, "-m", "carvana_lessons", "check", "nowhere"]
-    answer = subprocess.run(command, capture_output=True, text=True, check=False)
+    answer = subprocess.run(command, capture_output=True, text=True, check=False, encoding="utf-8")
     assert answer.returncode == 1
     assert answer.stderr.startswith("carvana-lessons: ") and len(answer.stderr.splitlines()) == 1
 

@@ -108,7 +108,13 @@ def full_disk(tmp_path_factory) -> dict:
     driver = Path(__file__).parent / "drivers" / "full_disk.py"
     environment = {**os.environ, "CARVANA_CACHE": str(out / "cache"), "PYTHONPATH": os.pathsep.join(sys.path)}
     run = subprocess.run(
-        [sys.executable, driver, out], capture_output=True, text=True, env=environment, check=False, timeout=120
+        [sys.executable, driver, out],
+        capture_output=True,
+        text=True,
+        env=environment,
+        check=False,
+        timeout=120,
+        encoding="utf-8",
     )
     assert run.returncode == 0, run.stderr
     return json.loads(run.stdout)

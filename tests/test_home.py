@@ -93,7 +93,9 @@ def test_a_home_that_cannot_be_written_is_one_sentence(make_folder, tmp_path, co
     line = [*AS_USER, sys.executable, "-m", "carvana_lessons", command, *map(str, words)]
     home.chmod(0o555)
     try:
-        answer = subprocess.run(line, capture_output=True, text=True, check=False, env=environment, timeout=300)
+        answer = subprocess.run(
+            line, capture_output=True, text=True, check=False, env=environment, timeout=300, encoding="utf-8"
+        )
     finally:
         home.chmod(0o755)
     told = answer.stderr.rpartition("\r")[2].strip()  # behind what a bar leaves

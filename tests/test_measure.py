@@ -52,7 +52,9 @@ assert memory.growth < 4 * size, memory.growth  # the block is over
 
 def test_memory_sees_what_is_held_and_what_was_let_go_meanwhile():
     """In a process of its own: memory that earlier tests freed would be used again, and count as no growth."""
-    answer = subprocess.run([sys.executable, "-c", GROWING], capture_output=True, text=True, check=False)
+    answer = subprocess.run(
+        [sys.executable, "-c", GROWING], capture_output=True, text=True, check=False, encoding="utf-8"
+    )
     assert answer.returncode == 0, answer.stderr
 
 

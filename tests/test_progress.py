@@ -42,7 +42,9 @@ def test_a_notebooks_bar_is_drawn_and_then_gone():
 
 def test_a_log_is_not_flooded():
     code = "from carvana_lessons.progress import bar\nimport time\nfor _ in bar(range(500)): time.sleep(0.001)"
-    log = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stderr
+    log = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, encoding="utf-8"
+    ).stderr
     assert len(log) < 1000
 
 

@@ -21,7 +21,9 @@ def drive(name: str, folder: Path) -> str:
     """Run a driver in a fresh process with one thread: it forks, and threads do not survive that."""
     command = [sys.executable, str(DRIVERS / f"{name}.py"), str(folder)]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    answer = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
+    answer = subprocess.run(
+        command, env=environment, capture_output=True, text=True, timeout=300, check=False, encoding="utf-8"
+    )
     assert answer.returncode == 0, answer.stderr[-2000:]
     return answer.stdout
 

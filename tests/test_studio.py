@@ -118,7 +118,9 @@ from carvana_lessons import studio
 photo, mask = studio.render(0, 2, (192, 128))
 print(hashlib.sha256(photo.tobytes() + mask.tobytes()).hexdigest())
 """
-    other = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    other = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True, encoding="utf-8"
+    )
     photo, mask = studio.render(0, 2, (192, 128))
     assert other.stdout.strip() == hashlib.sha256(photo.tobytes() + mask.tobytes()).hexdigest()
 
@@ -236,7 +238,9 @@ def test_two_at_once_end_with_one_folder(tmp_path):
     code = "from carvana_lessons import studio; print(studio.ensure(1, (48, 32), 3, 1, False))"
     environment = {**os.environ, "CARVANA_CACHE": str(tmp_path)}
     runs = [
-        subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)
+        subprocess.Popen(
+            [sys.executable, "-c", code], cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True, encoding="utf-8"
+        )
         for _ in range(2)
     ]
     answers = {run.communicate()[0].strip() for run in runs}

@@ -202,7 +202,7 @@ OTHERS = {"Image", "tarfile", "box"}  # whose `open` is of no text
 
 def undecided(path: Path) -> list[str]:
     """Calls that leave it to the system how text becomes bytes: on Windows not UTF-8, and with other ends of lines."""
-    tests = path.is_relative_to(ROOT / "tests")  # their files are read back, and their processes print as they do
+    tests = path.is_relative_to(ROOT / "tests")  # which read back what they wrote
     found = []
     for call in ast.walk(ast.parse(path.read_bytes())):
         if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Attribute | ast.Name):
@@ -212,7 +212,7 @@ def undecided(path: Path) -> list[str]:
         wanted = set()
         if name in ("read_text", "write_text") or (name == "open" and owner not in OTHERS and is_text(call)):
             wanted = {"encoding", "newline"} if name == "write_text" and not tests else {"encoding"}
-        elif "text" in said and name in ("run", "Popen") and not tests:
+        elif "text" in said and name in ("run", "Popen"):
             wanted = {"encoding"}
         if wanted - said:
             found.append(f"{path.relative_to(ROOT)}:{call.lineno} {name}")

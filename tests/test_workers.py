@@ -106,5 +106,7 @@ def test_workers_are_started_anew_where_they_cannot_be_forked(make_folder, tmp_p
     script.write_text(SPAWNED, encoding="utf-8")
     command = [sys.executable, script, make_folder()]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
-    answer = subprocess.run(command, capture_output=True, text=True, check=False, env=environment, timeout=300)
+    answer = subprocess.run(
+        command, capture_output=True, text=True, check=False, env=environment, timeout=300, encoding="utf-8"
+    )
     assert answer.stdout.split() == ["6", "6"], answer.stderr
