@@ -29,7 +29,7 @@ def kaggle(make_folder, tmp_path) -> dict[str, Path]:
     shelf.mkdir()
     for name in ("train", "train_masks"):
         with zipfile.ZipFile(shelf / f"{name}.zip", "w") as box:
-            box.mkdir(name)
+            box.writestr(f"{name}/", "")
             for file in sorted((root / name).iterdir()):
                 box.write(file, f"{name}/{file.name}")
             box.writestr(f"__MACOSX/{name}/._x", "litter")
