@@ -16,6 +16,7 @@ import os
 import sys
 import tempfile
 from collections import Counter
+from collections.abc import Iterator
 from contextlib import redirect_stdout
 from dataclasses import replace
 from pathlib import Path
@@ -43,7 +44,7 @@ PLAIN = 96 * 96  # pixels; networks of smaller images are toys, which chapters t
 
 def main() -> None:
     made = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    made.add_argument("chapters", nargs="*", help="their names; unset, all that train or score a network")
+    made.add_argument("chapters", nargs="*", help="their names; unset, all")
     made.add_argument("--scale", choices=sorted(course.SCALES), default="colab")
     made.add_argument("--one", help=argparse.SUPPRESS)  # the chapter that this process is to count
     options = made.parse_args()
@@ -58,21 +59,25 @@ def main() -> None:
         medians=False,
     )
     _print_check(gpus)
-    rows, failed, whole = [], [], Counter()
-    for name in options.chapters or [path.stem for path in sorted(BOOK.glob("*.ipynb"))]:
-        found = paired.in_own_process("colab", {"chapter": name}, "--scale", options.scale)
+    failed: list[str] = []
+    head = ["chapter", "trainings", "photos trained on", "photos answered", "min of processor"]
+    names = options.chapters or [path.stem for path in sorted(BOOK.glob("*.ipynb"))]
+    paired.table([*head, *(f"min with {gpu.name}" for gpu in gpus)], _rows(names, options.scale, gpus, failed))
+    if failed:
+        print("Cells that did not run to their end here, whose work is not all counted:", "; ".join(failed))
+
+
+def _rows(names: list[str], scale: str, gpus: list[Machine], failed: list[str]) -> Iterator[list[str]]:
+    """A row a chapter, as soon as it is counted, and their sum; cells that failed are added to the list."""
+    whole: Counter[str] = Counter()
+    for name in names:
+        found = paired.in_own_process("colab", {"chapter": name}, "--scale", scale)
         failed += [f"{name}: {cell}" for cell in found["failed"]]
         minutes = {gpu.name: (found[gpu.name] + found["processor"]) / 60 for gpu in gpus}
         whole.update(minutes)
-        rows.append(
-            [name, found["trainings"], f"{found['seen']:,}", f"{found['answered']:,}", f"{found['processor'] / 60:.1f}"]
-            + [f"{minutes[gpu.name]:.0f}" for gpu in gpus]
-        )
-    head = ["chapter", "trainings", "photos trained on", "photos answered", "min of processor"]
-    paired.table([*head, *(f"min with {gpu.name}" for gpu in gpus)],
-                 [*rows, ["all", "", "", "", "", *(f"{whole[gpu.name]:.0f}" for gpu in gpus)]])  # fmt: skip
-    if failed:
-        print("Cells that did not run to their end here, whose work is not all counted:", "; ".join(failed))
+        counts = [f"{found[key]:,}" for key in ("trainings", "seen", "answered")]
+        yield [name, *counts, f"{found['processor'] / 60:.1f}", *(f"{minutes[gpu.name]:.0f}" for gpu in gpus)]
+    yield ["all", "", "", "", "", *(f"{whole[gpu.name]:.0f}" for gpu in gpus)]
 
 
 def calibrated() -> list[Machine]:
@@ -183,9 +188,9 @@ class Recorder:
             return nn.Module.__call__(network, x, *rest, **more)
         began = _processor_seconds()
         self.note(network, x.shape, network.training and torch.is_grad_enabled())
-        watched = any(part._forward_hooks or part._forward_pre_hooks for part in network.modules())
+        watched = any(map(_copies_maps, network.modules()))
         self.inside = True
-        try:  # one photo stands for all, where nobody looks inside
+        try:  # one photo stands for all, where nobody copies maps out
             answer = nn.Module.__call__(network, x if watched else x[:1], *rest, **more)
         finally:
             self.inside = False
@@ -221,6 +226,10 @@ class Recorder:
             work, weights = count(lambda network=self.networks[key]: network, shape, train)
             whole += times * machine.seconds(work, weights if train else 0)
         return whole
+
+
+def _copies_maps(part: nn.Module) -> bool:
+    return any(hook.__module__.startswith("carvana_lessons.features") for hook in part._forward_hooks.values())
 
 
 def _stand_in(layer: nn.Conv2d | nn.ConvTranspose2d, x: Tensor) -> Tensor:
