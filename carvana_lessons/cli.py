@@ -352,7 +352,7 @@ def _networks(weights: list[Path]) -> list:
         models.create(w.name, weights="carvana") if str(w) in names and not w.exists() else load_model(w)
         for w in weights
     )
-    return [models.ready(network).to(device) for network in trained]
+    return [models.ready(network.to(device)) for network in trained]
 
 
 def _size(text: str) -> tuple[int, int]:

@@ -107,10 +107,19 @@ def enough_memory(device: torch.device | str, x: Tensor, cure: str) -> Iterator[
 def layout_for(model: nn.Module, device: torch.device) -> torch.memory_format:
     """The order in memory in which a network trains fastest.
 
-    Channels last, the values of one pixel side by side, is what tensor cores want. On a CPU it helps the forward
-    pass, but the backward pass through wide convolutions takes longer than that saves
-    (``python -m benchmarks forward``): networks whose widest one has more than 256 channels keep the usual order there.
+    As `inference_layout`; but on a CPU the backward pass through wide convolutions takes longer in channels last than
+    the forward pass saves (``python -m benchmarks forward``): networks whose widest one has more than 256 channels
+    keep the usual order there.
     """
     kinds = nn.Conv2d | nn.ConvTranspose2d
     widest = max((part.out_channels for part in model.modules() if isinstance(part, kinds)), default=0)
-    return torch.contiguous_format if device.type == "cpu" and widest > WIDE else torch.channels_last
+    return torch.contiguous_format if device.type == "cpu" and widest > WIDE else inference_layout(device)
+
+
+def inference_layout(device: torch.device) -> torch.memory_format:
+    """The order in memory in which a network answers fastest.
+
+    Channels last, the values of one pixel side by side, is what tensor cores want, and CPUs are faster with it too.
+    Apple's GPUs keep the usual order: torch's issues 107214 and 141009 tell of wrong gradients in the other one there.
+    """
+    return torch.contiguous_format if device.type == "mps" else torch.channels_last

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from carvana_lessons.ahead import ahead
 from carvana_lessons.allocator import keep_memory
 from carvana_lessons.data import CarFolder, loader, read_mask
-from carvana_lessons.device import autocast, check_precision, enough_memory, find_precision
+from carvana_lessons.device import autocast, check_precision, enough_memory, find_precision, inference_layout
 from carvana_lessons.metrics import car_logit, confusion, dice_from, iou_from
 from carvana_lessons.progress import bar
 
@@ -132,7 +132,7 @@ def car_logits(
     precision = check_precision(precision) or find_precision(device)
     with enough_memory(device, x, "take a smaller batch_size or size"):
         x = F.pad(x.to(device), padding, mode="replicate") if any(padding) else x.to(device)
-        x = x.contiguous(memory_format=torch.channels_last)
+        x = x.contiguous(memory_format=inference_layout(device))
         answer = _mean_logits(models, x, flip, precision)
         if precision == "fp16" and not answer.isfinite().all():
             answer = _mean_logits(models, x, flip, "no")

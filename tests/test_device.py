@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from carvana_lessons import course
-from carvana_lessons.device import autocast, find_device, find_precision
+from carvana_lessons.device import autocast, find_device, find_precision, inference_layout, layout_for
 from carvana_lessons.errors import CarvanaError
 
 
@@ -62,3 +62,12 @@ def test_the_first_line_of_a_chapter_tells_it(make_folder, monkeypatch, fake_cud
     fake_cuda(capability)
     course.start("02-u-net")
     assert f"device {said} mixed precision ·" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("device", "layout"),
+    [("cpu", torch.channels_last), ("cuda", torch.channels_last), ("mps", torch.contiguous_format)],
+)
+def test_apple_keeps_the_usual_order_in_memory(device, layout):
+    device, thin = torch.device(device), torch.nn.Conv2d(3, 8, 3)
+    assert inference_layout(device) == layout_for(thin, device) == layout

@@ -21,7 +21,7 @@ PYPROJECT = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
 # The package's rooms in the order in which data flows; a room imports only rooms of the lines above its own.
 ROOMS = [
     {"ahead", "allocator", "console", "errors", "figures", "measure", "schedule"},
-    {"progress"},
+    {"device", "progress"},
     {"files", "history"},
     {"keeping", "publishing"},
     {"colab", "studio", "data"},

@@ -9,13 +9,15 @@ import torch
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from carvana_lessons.device import inference_layout
+
 
 def ready(model: nn.Module) -> nn.Module:
     """A copy of a network for inference, with the same answers in less time.
 
     In evaluation mode a batch norm multiplies each channel by one number and adds another. The convolution before it
     can do both: its weights and its bias take them in, and one pass over every map is saved. Weights are laid out
-    channels last, as `car_logits` lays out the photos.
+    as `car_logits` lays out the photos, see `inference_layout`.
 
     Logits differ from the original's by rounding; where a network remembers the places of its maxima, rounding may
     choose the other one of two that are equal, and the pixels around it follow. A mask is the same to the pixel only
@@ -34,7 +36,8 @@ def ready(model: nn.Module) -> nn.Module:
         for row in copied.modules():
             if isinstance(row, nn.Sequential):
                 _fold(row)
-    return copied.to(memory_format=torch.channels_last)
+    device = next(copied.parameters(), torch.empty(0)).device
+    return copied.to(memory_format=inference_layout(device))
 
 
 def _fold(row: nn.Sequential) -> None:

@@ -123,7 +123,7 @@ class Run:
                     x, y = self._to_device(batch, self.valid)
                     logits = car_logit(self._forward(model, x))
                     loss += self.trainer.loss(logits, y).item() * len(x)
-                    score += dice(logits > 0, y).sum().item()
+                    score += dice(logits > 0, y > 0.5).sum().item()
                 images += len(x)
                 progress.update()
         loss, score, images = self._sum(loss, score, images)
