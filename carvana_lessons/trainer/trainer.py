@@ -35,7 +35,7 @@ class Trainer:
             `carvana_lessons.device.find_precision`.
         folder: keeps ``last.safetensors`` (everything needed to go on) and ``best.safetensors`` (the weights of the
             best epoch); None keeps nothing.
-        seed: of the order of the photos, epoch by epoch.
+        seed: of the order of the photos and of what `carvana_lessons.data.Augment` draws, epoch by epoch.
     Raises: ValueError for settings without sense.
     Source: the loop of slides [A] and [B].  Lesson: 02; on several GPUs: 10.
     """
