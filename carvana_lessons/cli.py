@@ -154,7 +154,7 @@ def train(
     if not len(history):
         raise CarvanaError("No epoch was finished, so nothing is kept; run it again, with more time.")
     with replacing(out / "history.csv") as file:
-        history.frame.to_csv(file, index=False)
+        history.frame.to_csv(file, index=False, lineterminator="\n")
     typer.echo(
         f"Dice on {len(unseen.ids)} other cars, at {size}×{size}: {history.last['valid_dice']:.4f}. Kept in {out}."
     )
@@ -191,7 +191,7 @@ def evaluate(
     scores = score(_networks(weights), photos, size=size, batch_size=batch_size, flip=flip)
     if out is not None:
         with replacing(out) as file:
-            scores.to_csv(file, index=False)
+            scores.to_csv(file, index=False, lineterminator="\n")
     typer.echo(f"Dice {scores.dice.mean():.4f} on {len(photos)} photos of {len(photos.ids)} cars.")
     for title, table in (("best", tables.best(scores)), ("worst", tables.worst(scores))):
         typer.echo(f"\nThe {title}:\n{table.to_string(index=False)}")

@@ -10,9 +10,10 @@ import time
 import pytest
 from accelerate import Accelerator
 
-from carvana_lessons import data
+from carvana_lessons import data, models
 from carvana_lessons.data.workers import watch_workers
 from carvana_lessons.errors import CarvanaError, DataError
+from carvana_lessons.trainer import Trainer
 
 pytestmark = pytest.mark.usefixtures("own_cache")
 
@@ -55,6 +56,18 @@ def test_a_worker_that_is_ended_is_said(cars, waiting):
     assert len(list(data.loader(cars, 8, batch_size=2, workers=1))) == len(cars) // 2, "the next loader works"
 
 
+def test_a_training_says_both_in_one_sentence(cars):
+    def fit(**settings):
+        Trainer(models.create("unet-tiny")).fit(data.loader(cars, 16, batch_size=4, workers=2, **settings), epochs=1)
+
+    with pytest.raises(CarvanaError, match=r"worker process was ended from outside.*fewer workers than 2"):
+        fit(transform=end_this)
+    cars[5].mask.write_bytes(b"GIF89a")
+    with pytest.raises(DataError) as error:
+        fit(cached=False)
+    assert cars[5].mask.name in str(error.value) and len(str(error.value).splitlines()) == 1
+
+
 def little_room(_) -> None:
     """No file may grow beyond 100 kB in this worker: a shared memory that is full."""
     import resource
@@ -92,7 +105,7 @@ def test_other_errors_keep_their_trace(cars):
 
 SPAWNED = """
 import multiprocessing, sys
-from carvana_lessons import data
+from carvana_lessons import data, models
 if __name__ == "__main__":
     multiprocessing.set_start_method("spawn")
     batches = data.loader(data.CarFolder(sys.argv[1]), 8, batch_size=2, workers=1, shuffle=True)

@@ -79,12 +79,12 @@ def _run(
     seconds = None if end is None else end - time.monotonic()
     history = trainer.fit(batches, epochs=p.epochs, resume=True, seconds=seconds)
     with replacing(folder / "history.csv") as file:
-        history.frame.to_csv(file, index=False)
+        history.frame.to_csv(file, index=False, lineterminator="\n")
     if len(history) < p.epochs:  # the time is over, or somebody pressed stop
         return False
     scores = evaluate(model, unseen, p.size, p.batch_size)
     with replacing(folder / "scores.csv") as file:
-        scores.to_csv(file, index=False)
+        scores.to_csv(file, index=False, lineterminator="\n")
     return True
 
 

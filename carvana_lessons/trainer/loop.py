@@ -17,7 +17,6 @@ from torch.utils.data import DataLoader, Subset
 
 from carvana_lessons import checkpoint
 from carvana_lessons.data.batches import CarLoader, as_stored, floats
-from carvana_lessons.data.workers import watch_workers
 from carvana_lessons.device import autocast, enough_memory, find_device, find_precision, layout_for
 from carvana_lessons.errors import CarvanaError
 from carvana_lessons.history import History
@@ -68,22 +67,21 @@ class Run:
         """One pass over the training photos; mean loss, and images a second of all processes together."""
         self.model.train()
         total, images, began = 0.0, 0, time.perf_counter()
-        with watch_workers(self.source.num_workers):
-            for k, batch in enumerate(self.train):
-                for group in self.optimizer.param_groups:
-                    group["lr"] = self.trainer.lr * self.factor(self.step)
-                with enough_memory(self.device, batch[0], SMALLER), self.accelerator.accumulate(self.model):
-                    x, y = self._to_device(batch, self.source)
-                    logits = self._forward(self.model, x)  # 1. forward
-                    loss = self.trainer.loss(logits, y)  # 2. how wrong
-                    value = loss.item()
-                    if not math.isfinite(value):
-                        raise CarvanaError(self._describe_divergence(number, k, value))
-                    self.accelerator.backward(self.scaler.scale(loss))  # 3. backward
-                    if self.accelerator.sync_gradients:
-                        self.step += self._update()  # 4. step
-                total, images = total + value * len(x), images + len(x)
-                progress.update()
+        for k, batch in enumerate(self.train):
+            for group in self.optimizer.param_groups:
+                group["lr"] = self.trainer.lr * self.factor(self.step)
+            with enough_memory(self.device, batch[0], SMALLER), self.accelerator.accumulate(self.model):
+                x, y = self._to_device(batch, self.source)
+                logits = self._forward(self.model, x)  # 1. forward
+                loss = self.trainer.loss(logits, y)  # 2. how wrong
+                value = loss.item()
+                if not math.isfinite(value):
+                    raise CarvanaError(self._describe_divergence(number, k, value))
+                self.accelerator.backward(self.scaler.scale(loss))  # 3. backward
+                if self.accelerator.sync_gradients:
+                    self.step += self._update()  # 4. step
+            total, images = total + value * len(x), images + len(x)
+            progress.update()
         total, images = self._sum(total, images)
         return total / images, images / (time.perf_counter() - began)
 
@@ -117,15 +115,14 @@ class Run:
         """Mean loss and mean Dice over the validation photos, at the network's input size, over all processes."""
         model = self.trainer.model.eval()
         loss, score, images = 0.0, 0.0, 0
-        with watch_workers(self.valid.num_workers):
-            for batch in as_stored(self.valid):
-                with enough_memory(self.device, batch[0], "halve batch_size of the validation photos"):
-                    x, y = self._to_device(batch, self.valid)
-                    logits = car_logit(self._forward(model, x))
-                    loss += self.trainer.loss(logits, y).item() * len(x)
-                    score += dice(logits > 0, y > 0.5).sum().item()
-                images += len(x)
-                progress.update()
+        for batch in as_stored(self.valid):
+            with enough_memory(self.device, batch[0], "halve batch_size of the validation photos"):
+                x, y = self._to_device(batch, self.valid)
+                logits = car_logit(self._forward(model, x))
+                loss += self.trainer.loss(logits, y).item() * len(x)
+                score += dice(logits > 0, y > 0.5).sum().item()
+            images += len(x)
+            progress.update()
         loss, score, images = self._sum(loss, score, images)
         return {"valid_loss": loss / images, "valid_dice": score / images}
 

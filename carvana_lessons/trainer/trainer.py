@@ -11,6 +11,7 @@ from torch.utils.data import DataLoader
 
 from carvana_lessons import schedule as schedules
 from carvana_lessons.allocator import keep_memory
+from carvana_lessons.data.workers import watch_workers
 from carvana_lessons.device import check_precision
 from carvana_lessons.files import make_folder, writing
 from carvana_lessons.history import History
@@ -101,8 +102,12 @@ class Trainer:
         done = run.resume() if resume else 0
         end = math.inf if seconds is None else time.monotonic() + seconds
         live = Live()
+        workers = sum(loader.num_workers for loader in (train, valid) if loader is not None)
         try:
-            with bar(total=(epochs - done) * run.batches, desc="training", unit="batch") as progress:
+            with (
+                watch_workers(workers),
+                bar(total=(epochs - done) * run.batches, desc="training", unit="batch") as progress,
+            ):
                 for epoch in range(done, epochs):
                     if time.monotonic() >= end:
                         break
