@@ -43,7 +43,7 @@ class Scale:
 # The drawn photos are 480×320 pixels, so a larger square than 320 would hold pixels that no photo has.
 SCALES = {
     "quick": Scale(size=128, width=8, batch_size=4, lr=2e-3, images=1_800),
-    "colab": Scale(size=320, width=32, batch_size=8, lr=1e-3, images=20_000),
+    "colab": Scale(size=320, width=32, batch_size=8, lr=1e-3, images=16_000),
     "paper": Scale(size=512, width=64, batch_size=4, lr=1e-3, epochs=250),
 }
 TRAIN_SHARE = 0.6  # of the cars, in the split of most chapters
