@@ -5,7 +5,7 @@ Lesson: 02.
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import torch
 from torch import Tensor, nn
@@ -54,7 +54,7 @@ def find_precision(device: torch.device | str) -> str:
     return "bf16" if torch.cuda.get_device_capability(device) >= (8, 0) else "fp16"
 
 
-def autocast(device: torch.device | str, precision: str | None = None) -> torch.autocast:
+def autocast(device: torch.device | str, precision: str | None = None) -> AbstractContextManager:
     """The context in which a forward pass computes in mixed precision.
 
     Args:
@@ -65,8 +65,8 @@ def autocast(device: torch.device | str, precision: str | None = None) -> torch.
     """
     kind = torch.device(device).type
     precision = check_precision(precision) or find_precision(device)
-    if precision == "no":
-        return torch.autocast(kind, enabled=False)
+    if precision == "no":  # shapes alone ("meta") have no precision to switch off
+        return torch.autocast(kind, enabled=False) if kind in DEVICES else nullcontext()
     return torch.autocast(kind, dtype=torch.bfloat16 if precision == "bf16" else torch.float16)
 
 

@@ -221,6 +221,6 @@ def test_no_file_stays_mapped_that_is_to_be_replaced(saved):
     path, _ = saved
     loaded, model = checkpoint.load(path), checkpoint.load_model(path)
     maps = Path("/proc/self/maps")
-    assert not maps.exists() or str(path) not in maps.read_text()
+    assert not maps.exists() or str(path) not in maps.read_text(encoding="utf-8")
     checkpoint.save(path, loaded)
     assert all(torch.equal(v, loaded.weights[k]) for k, v in model.state_dict().items())
