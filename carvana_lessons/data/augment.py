@@ -5,7 +5,6 @@ Every change takes one photo or a whole batch, on whatever device it is, with a 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -13,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import grid_sample
 
-from carvana_lessons.data.batches import photos_at_once
+from carvana_lessons.data.batches import in_parts, layout_of
 
 CORNERS = {"black": "zeros", "symmetric": "reflection"}  # our words, and those of torch's grid_sample
 GREY = (0.2989, 0.587, 0.114)  # shares of red, green and blue, as torchvision takes them
@@ -76,7 +75,7 @@ class Augment:
                 return _look_up(x.contiguous(), y, back, middles, _padding(self.corners))
             return _exchange(x, y, flipped > 0) if self.flip else (x, y)
 
-        photos, masks = _in_parts(change, photos, masks, light, back, flipped)
+        photos, masks = in_parts(change, photos, masks, light, back, flipped, layout=layout_of(photos))
         return photos.reshape(x.shape), masks.reshape(y.shape)
 
 
@@ -114,7 +113,9 @@ def rotate(x: Tensor, y: Tensor, degrees: float | Tensor, corners: str = "symmet
         return x, y
     back = _to(_way_back(degrees, torch.zeros_like(upright), photos.shape), x)
     middles = _middles(photos)
-    turned = _in_parts(lambda x, y, back: _look_up(x, y, back, middles, padding), photos, masks, back)
+    turned = in_parts(
+        lambda x, y, back: _look_up(x, y, back, middles, padding), photos, masks, back, layout=layout_of(photos)
+    )
     if upright.any():  # exactly as they were
         upright = upright.view(-1, 1, 1, 1).to(x.device)
         turned = (torch.where(upright, photos, turned[0]), torch.where(upright, masks, turned[1]))
@@ -216,20 +217,6 @@ def _middles(x: Tensor) -> tuple[Tensor, Tensor]:
     """Where the middles of the pixels lie between -1 and 1: across (w,) and down (h, 1)."""
     down, across = ((2 * torch.arange(n, dtype=torch.float32, device=x.device) + 1) / n - 1 for n in x.shape[-2:])
     return across, down[:, None]
-
-
-def _in_parts(change: Callable, x: Tensor, y: Tensor, *drawn: Tensor) -> tuple[Tensor, Tensor]:
-    """A change of a batch, as many photos at a time as stay in the processor's cache; ``x`` keeps its layout."""
-    count = photos_at_once(x)
-    if len(x) <= count:
-        changed, mask = change(x, y, *drawn)
-        last = x.is_contiguous(memory_format=torch.channels_last) and not x.is_contiguous()
-        return changed.contiguous(memory_format=torch.channels_last if last else torch.contiguous_format), mask
-    out = torch.empty_like(x), torch.empty_like(y)
-    for out_x, out_y, *part in zip(*(tensor.split(count) for tensor in (*out, x, y, *drawn)), strict=True):
-        for to, changed in zip((out_x, out_y), change(*part), strict=True):
-            to.copy_(changed)
-    return out
 
 
 def _stacked(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:

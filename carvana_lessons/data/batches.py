@@ -7,7 +7,7 @@ is put together as it is stored, and becomes what a network takes at the last mo
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Literal, Protocol
 
 import numpy as np
@@ -53,6 +53,41 @@ def photos_at_once(batch: Tensor) -> int:
         return max(1, len(batch))
     threads = torch.get_num_threads()
     return max(threads, threads * PART // max(1, batch.shape[1:].numel()))
+
+
+def layout_of(x: Tensor) -> torch.memory_format:
+    """The order in memory of photos (B, C, h, w)."""
+    last = x.is_contiguous(memory_format=torch.channels_last) and not x.is_contiguous()
+    return torch.channels_last if last else torch.contiguous_format
+
+
+def in_parts(
+    change: Callable[..., tuple[Tensor, Tensor]], x: Tensor, y: Tensor, *each: Tensor, layout: torch.memory_format
+) -> tuple[Tensor, Tensor]:
+    """Change a batch, as many photos at a time as stay in the processor's cache.
+
+    Args:
+        change: takes a part of everything that follows, returns the part's photos and masks.
+        x: photos (B, C, h, w).
+        y: masks (B, 1, h, w).
+        each: what else there is for each photo, (B, …).
+        layout: of the photos that are returned.
+    """
+    count = photos_at_once(x)
+    if len(x) <= count:
+        photos, masks = change(x, y, *each)
+        return photos.contiguous(memory_format=layout), masks
+    out = None
+    for k, part in enumerate(zip(*(tensor.split(count) for tensor in (x, y, *each)), strict=True)):
+        photos, masks = change(*part)
+        if out is None:
+            out = (
+                torch.empty_like(photos[:1].expand(len(x), -1, -1, -1), memory_format=layout),
+                masks.new_empty((len(x), *masks.shape[1:])),
+            )
+        for whole, changed in zip(out, (photos, masks), strict=True):
+            whole[k * count :][: len(changed)].copy_(changed)
+    return out
 
 
 class Stored(list):
@@ -157,8 +192,10 @@ class CarLoader(DataLoader):
         Returns: as `floats`, changed by the transform where there is one.
         Lesson: 04.
         """
-        batch = floats(batch, layout)
-        return batch if self.transform is None else self.transform(*batch, self.draws)
+        if self.transform is None:
+            return floats(batch, layout)
+        # Photo by photo on a CPU: what has just become floats is still at hand when it is looked up.
+        return in_parts(lambda *part: self.transform(*floats(part), self.draws), *batch, layout=layout)
 
     def _pinned(self, batch: Batch) -> Batch:
         if not self.pin_memory:
