@@ -179,7 +179,7 @@ class Recorder:
         """Some batches of this shape."""
         key = repr(network)
         if key not in self.networks:
-            self.networks[key] = copy.deepcopy(network).to("meta")
+            self.networks[key] = copy.deepcopy(network).float().to("meta")
         self.batches[key, tuple(shape), train] += times
 
     def call(self, network: nn.Module, x: Tensor, *rest, **more) -> Tensor:
