@@ -62,7 +62,8 @@ def test_every_cell_ran_and_nothing_complained(path):
 def test_a_chapter_begins_with_its_setting(path):
     text = "".join("".join(o.get("text", "")) for o in executed(path)[1]["outputs"])
     record = json.loads((BUILD / "executed.json").read_text(encoding="utf-8"))[path.name]
-    assert text.startswith(f"{path.stem} · device {record['device']} · scale {record['scale']}")
+    first = text.splitlines()[0]
+    assert first.startswith(f"{path.stem} · device {record['device']}, ") and f" · scale {record['scale']} (" in first
     assert f"data: {record['data']}" in text
 
 
