@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from carvana_lessons.ahead import ahead
 from carvana_lessons.allocator import keep_memory
 from carvana_lessons.data import CarFolder, loader, read_mask
-from carvana_lessons.device import autocast, check_precision, enough_memory, find_precision, inference_layout
+from carvana_lessons.device import autocast, check_precision, enough_memory, inference_layout, inference_precision
 from carvana_lessons.metrics import car_logit, confusion, dice_from, iou_from
 from carvana_lessons.progress import bar
 
@@ -119,8 +119,8 @@ def car_logits(
         x: (B, 3, h, w) in [0, 1], of any size: a size that the pools cannot divide is continued at the right and at
             the bottom, and cut back afterwards.
         flip: take the mean with the answer for the mirrored photo; coordinate maps are not mirrored with it.
-        precision: "no" for float32, "bf16" or "fp16" for mixed precision, None for what suits the device (on a GPU
-            mixed precision). Where float16 is too small for a network's values, float32 answers instead.
+        precision: "no" for float32, "bf16" or "fp16" for mixed precision, None for what suits the device, see
+            `inference_precision`. Where float16 is too small for a network's values, float32 answers instead.
     Returns: (B, 1, h, w) float32 on the model's device: the mean over models and mirrorings.
     Lesson: 10.
     """
@@ -129,7 +129,7 @@ def car_logits(
     height, width = x.shape[-2:]
     device = next(models[0].parameters()).device
     padding = [0, -width % STEP, 0, -height % STEP]
-    precision = check_precision(precision) or find_precision(device)
+    precision = check_precision(precision) or inference_precision(device)
     with enough_memory(device, x, "take a smaller batch_size or size"):
         x = F.pad(x.to(device), padding, mode="replicate") if any(padding) else x.to(device)
         x = x.contiguous(memory_format=inference_layout(device))

@@ -4,7 +4,14 @@ import pytest
 import torch
 
 from carvana_lessons import course
-from carvana_lessons.device import autocast, find_device, find_precision, inference_layout, layout_for
+from carvana_lessons.device import (
+    autocast,
+    find_device,
+    find_precision,
+    inference_layout,
+    inference_precision,
+    layout_for,
+)
 from carvana_lessons.errors import CarvanaError
 
 
@@ -20,7 +27,11 @@ def test_capability_decides_and_not_what_is_emulated(fake_cuda, gpu, capability,
 
 @pytest.mark.parametrize("device", ["cpu", "mps"])
 def test_without_cuda_it_is_float32(device):
-    assert find_precision(device) == "no"
+    assert find_precision(device) == inference_precision(device) == "no"
+
+
+def test_every_cuda_gpu_answers_in_float16():
+    assert inference_precision("cuda") == "fp16"
 
 
 def test_the_setting_wins_over_what_is_here(fake_cuda, monkeypatch):

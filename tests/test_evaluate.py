@@ -7,6 +7,7 @@ from samples import Brightness
 from torch import nn
 
 from carvana_lessons import data, models
+from carvana_lessons.device import inference_precision
 from carvana_lessons.errors import CarvanaError
 from carvana_lessons.evaluate import car_logits, enlarge, evaluate, predict, score
 
@@ -131,6 +132,15 @@ def test_mixed_precision_answers_with_the_same_mask_but_for_a_few_pixels(precisi
     assert kinds == {torch.float32, {"bf16": torch.bfloat16, "fp16": torch.float16}[precision]}
     assert mixed.dtype == torch.float32 and not torch.equal(mixed, exact)
     assert ((mixed > 0) == (exact > 0)).float().mean() > 0.98
+
+
+def test_what_a_gpu_answers_in_changes_no_mask_of_a_real_photo(real_photos):
+    name = "unet-small"
+    model, size = models.create(name, weights="carvana"), models.read_card(name)["size"]
+    few = data.CarDataset(real_photos.subset(range(0, len(real_photos), 193)), size, cached=False)
+    x = torch.stack([few[k][0] for k in range(len(few))])
+    exact, mixed = (car_logits(model, x, precision=p) > 0 for p in ("no", inference_precision("cuda")))
+    assert len(x) >= 7 and (exact == mixed).float().mean() >= 0.9999
 
 
 def test_where_float16_is_too_small_float32_answers():
