@@ -36,7 +36,7 @@ def ten_lines(model: torch.nn.Module, batches: CarLoader) -> float:
     for _ in range(2):
         began, total = time.perf_counter(), 0.0
         for batch in as_bytes:
-            x, y = floats([part.to(device, non_blocking=True) for part in batch], layout)
+            x, y = floats([part.to(device, non_blocking=device.type == "cuda") for part in batch], layout)
             with autocast(device):
                 loss = losses.bce(model(x), y)
             optimizer.zero_grad()

@@ -345,14 +345,14 @@ def _networks(weights: list[Path]) -> list:
     """The networks of some checkpoints or names, made ready to answer, on the fastest device."""
     from carvana_lessons import models
     from carvana_lessons.checkpoint import load_model
-    from carvana_lessons.device import find_device
+    from carvana_lessons.device import find_device, move
 
     names, device = models.shipped(), find_device()
     trained = (
         models.create(w.name, weights="carvana") if str(w) in names and not w.exists() else load_model(w)
         for w in weights
     )
-    return [models.ready(network.to(device)) for network in trained]
+    return [models.ready(move(network, device)) for network in trained]
 
 
 def _size(text: str) -> tuple[int, int]:

@@ -16,7 +16,11 @@ VARIABLE = "CARVANA_DEVICE"
 DEVICES = ("cpu", "cuda", "mps")
 PRECISION_NAMES = {"no": "float32", "bf16": "bf16 mixed precision", "fp16": "fp16 mixed precision"}
 WIDE = 256  # channels
-OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
+# Of CUDA, cuBLAS and cuDNN, of Apple's GPU, of the CPU; a GPU that is nearly full fails in one of its libraries.
+OUT_OF_MEMORY = (
+    *("out of memory", "alloc_failed", "allocation_failed", "unable to find an engine to execute"),
+    *("can't allocate memory", "not enough memory"),
+)
 
 
 def find_device() -> str:
@@ -95,14 +99,15 @@ def check_precision(precision: str | None) -> str | None:
 
 
 @contextmanager
-def enough_memory(device: torch.device | str, x: Tensor, cure: str) -> Iterator[None]:
+def enough_memory(device: torch.device | str, x: Tensor | None, cure: str) -> Iterator[None]:
     """Around whatever computes with a batch: memory that is too small becomes one sentence.
 
-    CUDA has an exception of its own for that; Apple's GPU and the CPU say it in the text of a RuntimeError.
+    CUDA has an exception of its own for that; Apple's GPU, the CPU and CUDA's libraries say it in the text of a
+    RuntimeError.
 
     Args:
         device: where the network runs.
-        x: the batch, (B, C, H, W).
+        x: the batch, (B, C, H, W); None while the network itself is moved there.
         cure: what to do about it, in words.
     Raises:
         CarvanaError: if the memory is too small; every other exception as it is.
@@ -112,10 +117,23 @@ def enough_memory(device: torch.device | str, x: Tensor, cure: str) -> Iterator[
     except RuntimeError as error:
         if not any(words in str(error).lower() for words in OUT_OF_MEMORY):
             raise
-        height, width = x.shape[-2:]
-        raise CarvanaError(
-            f"The memory of {device} is too small for batches of {len(x)} photos of {height}×{width}; {cure}."
-        ) from error
+        what = "this network" if x is None else f"batches of {len(x)} photos of {x.shape[-2]}×{x.shape[-1]}"
+        raise CarvanaError(f"The memory of {device} is too small for {what}; {cure}.") from error
+
+
+def move(model: nn.Module, device: torch.device | str, **layout: torch.memory_format) -> nn.Module:
+    """A network moved to a device, in place.
+
+    Args:
+        model: the network.
+        device: where to.
+        layout: ``memory_format``, as torch's ``Module.to`` takes it.
+    Raises:
+        CarvanaError: if the memory there is too small.
+    """
+    cure = "end what else uses it (another notebook, perhaps), or set CARVANA_DEVICE to cpu"
+    with enough_memory(device, None, cure):
+        return model.to(device, **layout)
 
 
 def layout_for(model: nn.Module, device: torch.device) -> torch.memory_format:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from carvana_lessons.ahead import ahead
 from carvana_lessons.allocator import keep_memory
 from carvana_lessons.data import CarFolder, loader, read_mask
+from carvana_lessons.data.workers import watch_workers
 from carvana_lessons.device import autocast, check_precision, enough_memory, inference_layout, inference_precision
 from carvana_lessons.metrics import car_logit, confusion, dice_from, iou_from
 from carvana_lessons.progress import bar
@@ -100,12 +101,14 @@ def predict(
         fill: bring the last batch up to ``batch_size``, see `filled`.
     """
     remaining = iter(photos)
-    for batch in ahead(loader(photos, size=size, batch_size=batch_size, cached=cached, workers=workers)):
-        x = batch if isinstance(batch, Tensor) else batch[0]  # photos without masks come alone
-        count = len(x)
-        for logit in car_logits(model, filled(x, batch_size) if fill else x, flip, precision)[:count]:
-            width, height = next(remaining).size
-            yield enlarge(logit[None], (height, width))[0, 0].gt(0).cpu().numpy()
+    batches = loader(photos, size=size, batch_size=batch_size, cached=cached, workers=workers)
+    with watch_workers(workers):
+        for batch in ahead(batches):
+            x = batch if isinstance(batch, Tensor) else batch[0]  # photos without masks come alone
+            count = len(x)
+            for logit in car_logits(model, filled(x, batch_size) if fill else x, flip, precision)[:count]:
+                width, height = next(remaining).size
+                yield enlarge(logit[None], (height, width))[0, 0].gt(0).cpu().numpy()
 
 
 @torch.inference_mode()
@@ -134,8 +137,9 @@ def car_logits(
         x = F.pad(x.to(device), padding, mode="replicate") if any(padding) else x.to(device)
         x = x.contiguous(memory_format=inference_layout(device))
         answer = _mean_logits(models, x, flip, precision)
-        if precision == "fp16" and not answer.isfinite().all():
-            answer = _mean_logits(models, x, flip, "no")
+        if precision == "fp16" and not (fits := answer.isfinite().flatten(1).all(1)).all():
+            # Of these photos alone: the others keep the answer that they would have in any other batch.
+            answer = torch.where(fits.view(-1, 1, 1, 1), answer, _mean_logits(models, x, flip, "no"))
     return answer[..., :height, :width]
 
 

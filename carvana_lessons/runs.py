@@ -66,7 +66,7 @@ def train_once(
         "settings": {name: getattr(value, "__qualname__", repr(value)) for name, value in settings.items()},
         "device": lesson.device,
         "torch": torch.__version__,
-        "threads": torch.get_num_threads(),
+        "threads": torch.get_num_threads() if lesson.device == "cpu" else None,  # a GPU does not care
         "code": digest_code(),
     }
     key = hashlib.blake2b(json.dumps(about, sort_keys=True).encode(), digest_size=10).hexdigest()

@@ -18,6 +18,7 @@ from carvana_lessons.data import CarFolder, read_photo, read_resized, submission
 from carvana_lessons.data.batches import floats
 from carvana_lessons.data.cache import as_size
 from carvana_lessons.data.reading import read_size
+from carvana_lessons.data.workers import watch_workers
 from carvana_lessons.errors import CarvanaError, DataError
 from carvana_lessons.evaluate import car_logits, enlarge, filled, predict
 from carvana_lessons.files import make_folder, replacing, writing
@@ -64,7 +65,7 @@ def submit(
     rest = photos[done:]
     masks = predict(model, rest, size, batch_size, cached=False, flip=flip, workers=workers, fill=True)
     make_folder(part.parent)
-    with writing(part), part.open("a", encoding="ascii", newline="\n") as file:
+    with watch_workers(workers), writing(part), part.open("a", encoding="ascii", newline="\n") as file:
         for photo, mask in zip(rest, bar(masks, total=len(rest), desc="writing", unit="photo"), strict=True):
             file.write(submission_line(photo.name, mask) + "\n")
     return part if n > 1 else merge(out, n)

@@ -6,11 +6,13 @@ import torch
 from carvana_lessons import course
 from carvana_lessons.device import (
     autocast,
+    enough_memory,
     find_device,
     find_precision,
     inference_layout,
     inference_precision,
     layout_for,
+    move,
 )
 from carvana_lessons.errors import CarvanaError
 
@@ -82,3 +84,27 @@ def test_the_first_line_of_a_chapter_tells_it(make_folder, monkeypatch, fake_cud
 def test_apple_keeps_the_usual_order_in_memory(device, layout):
     device, thin = torch.device(device), torch.nn.Conv2d(3, 8, 3)
     assert inference_layout(device) == layout_for(thin, device) == layout
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "CUDA out of memory. Tried to allocate 2.00 GiB.",
+        "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`",
+        "cuDNN error: CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED",
+        "Unable to find an engine to execute this computation",
+        "MPS backend out of memory (MPS allocated: 9 GB)",
+    ],
+)
+def test_a_full_gpu_is_one_sentence_whichever_library_notices(text):
+    class Full(torch.nn.Module):
+        def to(self, *given, **named):
+            raise RuntimeError(text)
+
+    with pytest.raises(CarvanaError, match="memory of cuda is too small for this network; end what else uses it"):
+        move(Full(), "cuda")
+    with (
+        pytest.raises(CarvanaError, match="batches of 2 photos of 4×6; wait"),
+        enough_memory("cuda", torch.zeros(2, 3, 4, 6), "wait"),
+    ):
+        raise RuntimeError(text)

@@ -155,6 +155,17 @@ def test_where_float16_is_too_small_float32_answers():
     assert torch.equal(car_logits(model, x, precision="fp16"), car_logits(model, x, precision="no"))
 
 
+def test_a_photo_too_large_for_float16_changes_no_answer_of_others():
+    model = models.create("unet-tiny")
+    x = torch.rand(3, 3, 32, 32)
+    alone = car_logits(model, x, precision="fp16")
+    with_huge = x.clone()
+    with_huge[1] *= 1e6
+    answer = car_logits(model, with_huge, precision="fp16")
+    assert answer.isfinite().all() and torch.equal(answer[[0, 2]], alone[[0, 2]])
+    assert torch.equal(answer[1:2], car_logits(model, with_huge, precision="no")[1:2])
+
+
 def test_precision_reaches_the_network_from_every_door(cars, own_cache):
     model = Brightness()
     kinds = []

@@ -59,6 +59,25 @@ def test_each_of_two_processes_goes_on_with_its_own_random_numbers(tmp_path):
     assert all(torch.equal(v, parts.weights[k]) for k, v in whole.weights.items())
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows has no fork; the drivers need it")
+def test_two_processes_stop_together_and_validate_one_network(tmp_path):
+    drive("two_processes_agree", tmp_path)
+    zero, first = (json.loads((tmp_path / f"rank{k}.json").read_text(encoding="utf-8")) for k in (0, 1))
+    assert zero["epochs"] == first["epochs"] == 0
+    assert zero["means"] == first["means"] and len(zero["means"]) == 2
+
+
+def test_gradients_that_are_never_finite_end_a_float16_training_too():
+    """The loss is a number and its gradient none: scaling cannot help."""
+
+    def broken(logits, y):
+        return toy.losses.bce(logits, y) + (logits * 0).abs().sqrt().sum()
+
+    trainer = toy.trainer(None, loss=broken, precision="fp16")
+    with pytest.raises(checkpoint.CarvanaError, match=r"gradients never became finite in epoch 5 .*precision='no'"):
+        trainer.fit(toy.loader(8), epochs=40)  # six steps an epoch
+
+
 def test_a_run_of_several_processes_is_not_continued_by_one(tmp_path):
     toy.trainer(tmp_path).fit(toy.loader(8), epochs=2)
     path = tmp_path / "last.safetensors"

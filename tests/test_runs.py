@@ -66,3 +66,17 @@ def test_what_was_drawn_before_does_not_matter(lesson, own_cache, monkeypatch):
         train_once(lesson, model, cars, transform=flips)
         results.append(torch.cat([v.flatten() for v in model.state_dict().values()]))
     assert torch.equal(*results)
+
+
+@pytest.mark.parametrize(("device", "runs"), [("cpu", 2), ("cuda", 1)])
+def test_threads_count_only_where_they_decide_the_result(lesson, own_cache, device, runs):
+    """The hosts of Colab's GPUs have different numbers of cores."""
+    lesson = dataclasses.replace(lesson, device=device)
+    before = torch.get_num_threads()
+    try:
+        for threads in (1, 2):
+            torch.set_num_threads(threads)
+            train_once(lesson, fresh(), data.CarFolder(lesson.data))
+    finally:
+        torch.set_num_threads(before)
+    assert len(list((own_cache / "runs").iterdir())) == runs

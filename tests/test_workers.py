@@ -8,12 +8,15 @@ import sys
 import time
 
 import pytest
-from accelerate import Accelerator
+from samples import Brightness
 
 from carvana_lessons import data, models
 from carvana_lessons.data.workers import watch_workers
 from carvana_lessons.errors import CarvanaError, DataError
+from carvana_lessons.evaluate import predict
+from carvana_lessons.submission import submit
 from carvana_lessons.trainer import Trainer
+from carvana_lessons.trainer.loop import make_accelerator
 
 pytestmark = pytest.mark.usefixtures("own_cache")
 
@@ -26,13 +29,11 @@ def said(batches, workers: int) -> str:
 
 
 def test_a_photo_that_does_not_decode_is_said_as_without_workers(cars):
-    """Also by a loader that Accelerate has built anew, as the trainer's is."""
     cars[5].mask.write_bytes(b"GIF89a")
     plain, other = (data.loader(cars, 8, batch_size=4, workers=workers, cached=False) for workers in (0, 2))
     sentence = said(plain, 0)
     assert cars[5].mask.name in sentence and len(sentence.splitlines()) == 1
     assert said(other, 2) == sentence
-    assert said(Accelerator(cpu=True).prepare(other), 2) == sentence
 
 
 def end_this(x, y):
@@ -68,6 +69,33 @@ def test_a_training_says_both_in_one_sentence(cars):
     assert cars[5].mask.name in str(error.value) and len(str(error.value).splitlines()) == 1
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # torch's, while the loader is freed
+@pytest.mark.parametrize("loop", ["predict", "submit"])
+def test_answers_say_it_too_though_a_thread_fetches_the_photos(cars, tmp_path, loop):
+    """An earlier loader makes torch tell the main thread of every worker that ends."""
+    list(data.loader(cars, 8, batch_size=2, workers=1))
+
+    class Killing(Brightness):
+        def forward(self, x):
+            for worker in multiprocessing.active_children():
+                worker.kill()
+            for _ in range(100):
+                time.sleep(0.01)
+            return super().forward(x)
+
+    with pytest.raises(CarvanaError, match=r"worker process was ended from outside"):
+        if loop == "predict":
+            list(predict(Killing(), cars, 8, batch_size=2, cached=False, workers=1))
+        else:
+            submit(Killing(), cars, tmp_path / "s.csv", 8, batch_size=2, workers=1)
+    gc.collect()  # as above
+
+
+def as_the_trainer_does(loader):
+    """The loader that Accelerate makes of another one."""
+    return make_accelerator(accumulate=1).prepare_data_loader(loader, device_placement=False)
+
+
 def little_room(_) -> None:
     """No file may grow beyond 100 kB in this worker: a shared memory that is full."""
     import resource
@@ -84,7 +112,7 @@ def as_floats(x, y):
 def test_a_shared_memory_that_is_full_is_said_and_nothing_hangs(cars, transform):
     batches = data.loader(cars, 128, batch_size=16, workers=2, transform=transform)
     batches.worker_init_fn = little_room
-    for loop in (batches, Accelerator(cpu=True).prepare(batches)):
+    for loop in (batches, as_the_trainer_does(batches)):
         words = r"Shared memory .* too small .* 2 worker.*--shm-size=2g"
         with pytest.raises(CarvanaError, match=words), watch_workers(2):
             list(loop)

@@ -7,7 +7,9 @@ from contextlib import contextmanager
 from carvana_lessons.errors import CarvanaError
 
 ENDED = re.compile(r"DataLoader worker \(pid")
-NO_SHARED_MEMORY = re.compile(r"Bus error|</torch_\w+>.*\((?:27|28)\)")  # of a file that torch shares: no room for it
+NO_SHARED_MEMORY = re.compile(
+    r"Bus error|</torch_\w+>.*\((?:12|27|28)\)"
+)  # of a file that torch shares: no room for it
 TRACE = re.compile(r"Caught \w+ in DataLoader worker process")
 
 

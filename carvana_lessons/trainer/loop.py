@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 
 import torch
 from accelerate import Accelerator
-from accelerate.utils import gather_object
+from accelerate.utils import broadcast, gather_object
 from torch import Tensor
 from torch.utils.data import DataLoader, Subset
 
 from carvana_lessons import checkpoint
 from carvana_lessons.data.batches import CarLoader, as_stored, floats
-from carvana_lessons.device import autocast, enough_memory, find_device, find_precision, layout_for
+from carvana_lessons.device import autocast, enough_memory, find_device, find_precision, layout_for, move
 from carvana_lessons.errors import CarvanaError
 from carvana_lessons.history import History
 from carvana_lessons.metrics import car_logit, dice
@@ -27,6 +27,7 @@ from carvana_lessons.trainer.order import batch_names, seed_epoch
 if TYPE_CHECKING:
     from carvana_lessons.trainer.trainer import Trainer
 
+MOST_LEFT_OUT = 30  # steps in a row; the scale of float16's gradients is then 2⁻¹⁴
 SMALLER = "halve batch_size and double accumulate, or take a smaller size"
 
 
@@ -35,11 +36,11 @@ class Run:
 
     def __init__(self, trainer: Trainer, train: DataLoader, valid: DataLoader | None, epochs: int) -> None:
         self.trainer, self.epochs, self.source = trainer, epochs, train
-        self.accelerator = _accelerator(trainer.accumulate)
+        self.accelerator = make_accelerator(trainer.accumulate)
         self.device = self.accelerator.device if self.accelerator.num_processes > 1 else torch.device(find_device())
         self.precision = trainer.precision or find_precision(self.device)
         self.layout = layout_for(trainer.model, self.device)
-        network = trainer.model.to(self.device, memory_format=self.layout)
+        network = move(trainer.model, self.device, memory_format=self.layout)
         self.optimizer = torch.optim.Adam(network.parameters(), lr=trainer.lr, fused=self.device.type == "cuda")
         # float16 has no room for small gradients: the loss is multiplied before they are computed.
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.precision == "fp16")
@@ -48,7 +49,7 @@ class Run:
         self.valid = self._share(valid) if valid is not None else None
         steps_an_epoch = math.ceil(len(self.train) / trainer.accumulate)
         self.factor = schedule(trainer.schedule, epochs * steps_an_epoch, steps_an_epoch, trainer.halve_every)
-        self.step = 0
+        self.step = self.left_out = 0
         self.batches = len(self.train) + (len(self.valid) if self.valid is not None else 0)
 
     def epoch(self, number: int, progress) -> None:
@@ -76,10 +77,12 @@ class Run:
                 loss = self.trainer.loss(logits, y)  # 2. how wrong
                 value = loss.item()
                 if not math.isfinite(value):
-                    raise CarvanaError(self._describe_divergence(number, k, value))
+                    raise CarvanaError(self._describe_divergence(f"The loss became {value}", number, k))
                 self.accelerator.backward(self.scaler.scale(loss))  # 3. backward
                 if self.accelerator.sync_gradients:
-                    self.step += self._update()  # 4. step
+                    self._update()  # 4. step
+                if self.left_out == MOST_LEFT_OUT:
+                    raise CarvanaError(self._describe_divergence("The gradients never became finite", number, k))
             total, images = total + value * len(x), images + len(x)
             progress.update()
         total, images = self._sum(total, images)
@@ -87,7 +90,7 @@ class Run:
 
     def _to_device(self, batch: Sequence[Tensor], loader: DataLoader) -> tuple[Tensor, Tensor]:
         """A batch as the network takes it; floats are made and photos augmented on the device, from fewer bytes."""
-        moved = [part.to(self.device, non_blocking=True) for part in batch]
+        moved = [part.to(self.device, non_blocking=self.device.type == "cuda") for part in batch]
         return loader.finish(moved, self.layout) if isinstance(loader, CarLoader) else floats(moved, self.layout)
 
     def _forward(self, model: torch.nn.Module, x: Tensor) -> Tensor:
@@ -96,10 +99,11 @@ class Run:
             logits = model(x)
         return logits.float()
 
-    def _update(self) -> bool:
+    def _update(self) -> None:
         """Change the weights by the gradients and clear these.
 
-        Returns: False where a float16 gradient did not fit: that step is left out, with a smaller scale from then on.
+        Where a float16 gradient is not finite that step is left out, and the scale is halved: most of the time the
+        gradient was only too large.
         """
         self.scaler.unscale_(self.optimizer)
         if self.trainer.clip is not None:
@@ -108,12 +112,18 @@ class Run:
         self.scaler.step(self.optimizer)
         self.scaler.update()
         self.optimizer.zero_grad()
-        return self.scaler.get_scale() >= scale
+        done = self.scaler.get_scale() >= scale
+        self.step += done
+        self.left_out = 0 if done else self.left_out + 1
 
     @torch.inference_mode()
     def _validate(self, progress) -> dict[str, float]:
         """Mean loss and mean Dice over the validation photos, at the network's input size, over all processes."""
         model = self.trainer.model.eval()
+        if (
+            self.accelerator.num_processes > 1
+        ):  # each has batch norm's means of its own photos; the first one's are kept
+            broadcast(list(model.buffers()))
         loss, score, images = 0.0, 0.0, 0
         for batch in as_stored(self.valid):
             with enough_memory(self.device, batch[0], "halve batch_size of the validation photos"):
@@ -132,25 +142,29 @@ class Run:
         if count == 1:
             return loader
         part = Subset(loader.dataset, range(rank, len(loader.dataset), count))
-        return DataLoader(
+        return CarLoader(
             part,
             batch_size=loader.batch_size,
             num_workers=loader.num_workers,
             collate_fn=loader.collate_fn,
             pin_memory=loader.pin_memory,
+            worker_init_fn=loader.worker_init_fn,
+            multiprocessing_context=loader.multiprocessing_context,
+            persistent_workers=loader.persistent_workers,
+            transform=getattr(loader, "transform", None),
         )
 
     def _sum(self, *values: float) -> list[float]:
         """Each value summed over all processes."""
         return [sum(column) for column in zip(*gather_object([values]), strict=True)]
 
-    def _describe_divergence(self, number: int, batch: int, value: float) -> str:
+    def _describe_divergence(self, what: str, number: int, batch: int) -> str:
         position = batch * self.accelerator.num_processes + self.accelerator.process_index
         names = ", ".join(batch_names(self.source, self.trainer.seed, number, position)) or f"number {batch + 1}"
         kept = f" The last good state is {self._file('last')}." if self._file("last") else ""
         range_ = ", or precision='no', which has room for larger values" if self.precision == "fp16" else ""
         return (
-            f"The loss became {value} in epoch {number + 1} at the batch {names}: look at these photos and masks, "
+            f"{what} in epoch {number + 1} at the batch {names}: look at these photos and masks, "
             f"or take a smaller learning rate than {self.trainer.lr:g}{range_}.{kept}"
         )
 
@@ -238,6 +252,10 @@ class Run:
             "processes": self.accelerator.num_processes,
         }
 
+    def is_over(self, end: float) -> bool:
+        """Whether that time (of `time.monotonic`) has come; all processes answer alike, or one would train alone."""
+        return any(gather_object([time.monotonic() >= end]))
+
     def farewell(self) -> str:
         """What a reader who pressed stop is told."""
         done = len(self.trainer.history)
@@ -249,7 +267,7 @@ class Run:
         return f"Stopped in epoch {done + 1}; the network keeps what it has learned so far{on}."
 
 
-def _accelerator(accumulate: int) -> Accelerator:
+def make_accelerator(accumulate: int) -> Accelerator:
     """Accelerate for what several processes share; device and precision are the trainer's own business.
 
     Accelerate keeps both for the life of the process: a second run on another device or in another precision would

@@ -109,7 +109,7 @@ class Trainer:
                 bar(total=(epochs - done) * run.batches, desc="training", unit="batch") as progress,
             ):
                 for epoch in range(done, epochs):
-                    if time.monotonic() >= end:
+                    if run.is_over(end):
                         break
                     progress.set_description(f"epoch {epoch + 1}/{epochs}")
                     run.epoch(epoch, progress)
