@@ -45,12 +45,13 @@ def main() -> int:
     try:
         folder = course.data_folder()  # makes the studio's photos when they are missing
         cars = CarFolder(folder)
+        device = course.find_device()
+        scale = course.scale_name(device)
     except CarvanaError as error:
         print(f"book: {error}", file=sys.stderr)
         return 1
     print(f"Photos: {course.describe(cars)}.")
-    device = course.find_device()
-    run = {"device": device, "scale": course.scale_name(device), "data": course.describe(cars)}
+    run = {"device": device, "scale": scale, "data": course.describe(cars)}
     setting = digest_of_text(cars.fingerprint, *run.values(), package_digest())
     record = load_record()
     stale = copy_sources(record, setting)

@@ -2,6 +2,9 @@
 
 import importlib.util
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -143,3 +146,21 @@ def test_what_a_progress_bar_leaves_is_no_gap_in_the_page(build, tmp_path):
     assert left["cells"][0]["outputs"] == outputs[2:] and left["cells"][1] == cells[1]
     # A widget brings scripts of a foreign server into the page, even of a cell that the page does not show.
     assert left["cells"][2]["outputs"] == [] and left["metadata"] == {"kernelspec": {}}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("CARVANA_DEVICE", "gpu", "set it to cpu, cuda, mps"),
+        ("CARVANA_SCALE", "huge", "set it to quick, colab, paper"),
+        ("CARVANA_DATA", "nowhere", "nowhere"),
+    ],
+)
+def test_a_setting_that_makes_no_sense_is_one_sentence(make_folder, name, value, words):
+    settings = {"CARVANA_DATA": str(make_folder()), name: value, "PYTHONIOENCODING": "utf-8"}
+    command = [sys.executable, str(ROOT / "book" / "build.py")]
+    answer = subprocess.run(
+        command, env=os.environ | settings, capture_output=True, text=True, encoding="utf-8", check=False
+    )
+    assert answer.returncode == 1 and answer.stdout == ""
+    assert answer.stderr.startswith("book: ") and words in answer.stderr and len(answer.stderr.splitlines()) == 1
