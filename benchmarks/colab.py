@@ -179,7 +179,8 @@ class Recorder:
         """Some batches of this shape."""
         key = repr(network)
         if key not in self.networks:
-            self.networks[key] = copy.deepcopy(network).float().to("meta")
+            with torch.inference_mode(False):  # inside, the copy's weights could not be trained on
+                self.networks[key] = copy.deepcopy(network).float().to("meta")
         self.batches[key, tuple(shape), train] += times
 
     def call(self, network: nn.Module, x: Tensor, *rest, **more) -> Tensor:

@@ -10,6 +10,7 @@ import pytest
 import torch
 from PIL import Image
 from samples import draw_pair, save_mask
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 from carvana_lessons import data
 
@@ -36,6 +37,20 @@ def fake_cuda(monkeypatch: pytest.MonkeyPatch) -> Callable[[tuple[int, int]], No
         monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device=None: capability)
 
     return fake
+
+
+@pytest.fixture
+def fake_tensors() -> FakeTensorMode:
+    """A mode in which tensors know their device, a GPU's too, and refuse to meet one of another; no GPU is needed."""
+    if not torch.backends.cuda.is_built():
+        pytest.skip("needs a CUDA build of torch, the default on Linux; a GPU it does not need")
+    mode = FakeTensorMode()
+    with mode:
+        try:
+            torch.ones(1).to("cuda")
+        except RuntimeError:
+            pytest.skip("fake tensors of so old a torch (2.5) ask for the driver of a GPU")
+    return mode
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -6,7 +6,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils.data import DataLoader
 from torchvision.transforms.v2 import functional as F
 
@@ -268,9 +267,9 @@ def test_without_a_turn_mirrored_pixels_are_exact():
 
 
 @pytest.mark.parametrize("device", ["cuda", "cpu"])
-def test_all_happens_on_the_device_of_the_photos(device):
+def test_all_happens_on_the_device_of_the_photos(fake_tensors, device):
     """Shapes alone are computed, as on that device: tensors of two devices in one step would be an error."""
-    with FakeTensorMode():
+    with fake_tensors:
         x, y = torch.empty(4, 3, 16, 24, device=device), torch.empty(4, 1, 16, 24, device=device)
         for augment in (data.Augment(color=0.2), data.Augment(rotate=0), data.Augment(corners="black")):
             for photos in (x, x.contiguous(memory_format=torch.channels_last)):

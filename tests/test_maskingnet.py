@@ -167,17 +167,9 @@ def test_the_encoder_is_that_of_vgg_16(name):
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("name", models.names())
-def test_no_tensor_is_made_on_the_wrong_device(name, layout):
+def test_no_tensor_is_made_on_the_wrong_device(fake_tensors, name, layout):
     """A GPU's contract without a GPU: fake tensors know their device, and refuse to meet one of another."""
-    from torch._subclasses.fake_tensor import FakeTensorMode
-
-    if not torch.backends.cuda.is_built():
-        pytest.skip("needs a CUDA build of torch, the default on Linux; a GPU it does not need")
-    with FakeTensorMode():
-        try:
-            torch.ones(1).to("cuda")
-        except RuntimeError:
-            pytest.skip("fake tensors of so old a torch (2.5) ask for the driver of a GPU")
+    with fake_tensors:
         with torch.device("cuda"):
             model, x = models.create(name, width=2), torch.rand(1, 3, 64, 64)
             x = x.contiguous(memory_format=layout)

@@ -116,7 +116,7 @@ class Run:
         self.step += done
         self.left_out = 0 if done else self.left_out + 1
 
-    @torch.inference_mode()
+    @torch.no_grad()  # inference_mode's tensors cannot be exchanged between processes by torch 2.5
     def _validate(self, progress) -> dict[str, float]:
         """Mean loss and mean Dice over the validation photos, at the network's input size, over all processes."""
         model = self.trainer.model.eval()
