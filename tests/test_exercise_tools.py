@@ -3,6 +3,7 @@
 import json
 import random
 import shutil
+import threading
 import time
 import zipfile
 from pathlib import Path
@@ -84,15 +85,20 @@ SILLY = {
 
 
 @pytest.mark.parametrize("answer", SILLY, ids=lambda f: f.__name__)
-def test_whatever_is_handed_in_a_sentence_comes_back_within_five_seconds(answer, capsys):
-    began = time.monotonic()
+def test_whatever_is_handed_in_a_sentence_comes_back(answer, capsys):
     verdict = str(ex05.unpool.check(answer))
-    assert time.monotonic() - began < 5
     assert verdict.startswith("Wrong: because ") and SILLY[answer] in verdict and len(verdict.splitlines()) == 1
     assert capsys.readouterr() == ("", "")
     before = time.process_time()
     time.sleep(0.2)
     assert time.process_time() - before < 0.1, "it is still running"
+
+
+def test_who_waited_for_the_processor_gets_more_time_but_not_for_ever(monkeypatch):
+    """On a busy machine the process computes for less than what the clock says; here it is said to compute nothing."""
+    monkeypatch.setattr(time, "process_time", lambda: 0.0)
+    assert run(lambda: time.sleep(0.3) or "done", seconds=0.2).value == "done"
+    assert "not done after 0.2 seconds" in run(lambda: threading.Event().wait(3), seconds=0.2).problem
 
 
 @pytest.mark.parametrize("answer", [None, 5, "text", [], object(), int], ids=lambda v: type(v).__name__)
