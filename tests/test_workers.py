@@ -9,6 +9,7 @@ import time
 
 import pytest
 from samples import Brightness
+from torch.utils.data.dataloader import _MultiProcessingDataLoaderIter
 
 from carvana_lessons import data, models
 from carvana_lessons.data.workers import watch_workers
@@ -19,6 +20,18 @@ from carvana_lessons.trainer import Trainer
 from carvana_lessons.trainer.loop import make_accelerator
 
 pytestmark = pytest.mark.usefixtures("own_cache")
+
+
+@pytest.fixture(autouse=True)
+def no_worker_is_remembered():
+    """torch reports an ended worker again whenever a process ends, in whatever code runs then, while its loader lives.
+
+    A browser that another test has opened would hang in its last step.
+    """
+    yield
+    for thing in gc.get_objects():
+        if isinstance(thing, _MultiProcessingDataLoaderIter):
+            thing._shutdown_workers()
 
 
 def said(batches, workers: int) -> str:
