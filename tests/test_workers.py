@@ -30,7 +30,7 @@ def no_worker_is_remembered():
     """
     yield
     for thing in gc.get_objects():
-        if isinstance(thing, _MultiProcessingDataLoaderIter):
+        if type(thing) is _MultiProcessingDataLoaderIter:
             thing._shutdown_workers()
 
 
