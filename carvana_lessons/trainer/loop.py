@@ -120,9 +120,8 @@ class Run:
     def _validate(self, progress) -> dict[str, float]:
         """Mean loss and mean Dice over the validation photos, at the network's input size, over all processes."""
         model = self.trainer.model.eval()
-        if (
-            self.accelerator.num_processes > 1
-        ):  # each has batch norm's means of its own photos; the first one's are kept
+        if self.accelerator.num_processes > 1:
+            # Each has batch norm's means of its own photos; those of the first one are saved.
             broadcast(list(model.buffers()))
         loss, score, images = 0.0, 0.0, 0
         for batch in as_stored(self.valid):
