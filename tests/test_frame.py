@@ -20,9 +20,10 @@ PYPROJECT = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
 
 # The package's rooms in the order in which data flows; a room imports only rooms of the lines above its own.
 ROOMS = [
-    {"ahead", "allocator", "console", "errors", "figures", "measure", "schedule"},
+    {"ahead", "allocator", "console", "errors", "wording", "figures", "measure", "schedule"},
     {"device", "progress"},
     {"files", "history"},
+    {"locking"},
     {"keeping", "publishing"},
     {"colab", "studio", "data"},
     {"models", "metrics"},
@@ -40,6 +41,7 @@ ROOMS = [
 # What Colab has installed (Google's published list, August 2026); the package may need nothing else.
 ON_COLAB = {
     "accelerate",
+    "filelock",
     "ipywidgets",
     "matplotlib",
     "numpy",

@@ -1,0 +1,52 @@
+"""One process at a time: two that write one file or one folder of a run would mix what they write."""
+
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from carvana_lessons.errors import CarvanaError
+from carvana_lessons.files import make_folder, writing
+
+# What a disk that knows no locks answers, as some network drives do.
+NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, getattr(errno, "ENOTSUP", errno.EOPNOTSUPP)}
+
+
+@contextmanager
+def owned(path: Path, wait: bool = False) -> Iterator[None]:
+    """Around everything that writes ``path``, a file or the folder of a run: no other process does so meanwhile.
+
+    The system drops the lock when a process ends, however it ends: a killed one leaves nothing that must be removed.
+    A disk that knows no locks grants them all.
+
+    Args:
+        path: what is written; beside it lies ``.NAME.lock`` for as long as it is owned.
+        wait: until the other process is done, instead of refusing at once.
+    Raises: CarvanaError if another process owns it, or if nothing may be written there.
+    """
+    path = Path(path).absolute()
+    make_folder(path.parent)
+    lock = FileLock(path.with_name(f".{path.name}.lock"), timeout=-1 if wait else 0)
+    held = False
+    try:
+        with writing(path):
+            lock.acquire()
+            held = True
+    except Timeout as error:
+        raise CarvanaError(
+            f"Another process is writing {path} at this moment: wait until it has ended, or choose another name."
+        ) from error
+    except NotImplementedError:
+        pass
+    except OSError as error:
+        if error.errno not in NO_LOCKS:
+            raise
+    try:
+        yield
+    finally:
+        if held:
+            with suppress(OSError):  # while it is held; Windows removes it on release
+                Path(lock.lock_file).unlink()
+            lock.release()
