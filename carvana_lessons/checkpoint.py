@@ -30,7 +30,8 @@ class Checkpoint:
     """What a file holds.
 
     Attributes:
-        weights: the network's state dict.  about: plain values: the network's recipe, the epoch, the history.
+        weights: the network's state dict.
+        about: plain values: the network's recipe and ``Provenance``, the epoch, the history.
         state: further tensors by name, needed to go on (optimiser, random generators); empty in a file for use only.
     """
 
@@ -101,6 +102,7 @@ def _compare(model: nn.Module, checkpoint: Checkpoint, path: Path) -> None:
 def load_model(path: Path) -> nn.Module:
     """Make the network that a checkpoint tells of, with its weights.
 
+    Returns: it, in evaluation mode, with what is known of its training as ``provenance``.
     Raises: CarvanaError as `load`; and for a network that `models.create` does not know.
     """
     checkpoint = load(path)
@@ -115,6 +117,7 @@ def load_model(path: Path) -> nn.Module:
     _compare(shapes, checkpoint, path)
     model = models.create(**recipe)
     model.load_state_dict(checkpoint.weights)
+    model.provenance = models.Provenance.read(checkpoint.about, str(path))
     return model.eval()
 
 

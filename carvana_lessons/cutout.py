@@ -9,22 +9,22 @@ from PIL import Image
 from scipy import ndimage
 from torch import Tensor, nn
 
-from carvana_lessons.evaluate import car_logits, enlarge
+from carvana_lessons.evaluate import car_logits, enlarge, input_size
 
 RADIUS = 2.0  # pixels of a photo: enough to hide the stairs, too little to look blurred
 WHITE = (255, 255, 255)
 
 
-def photo_logits(model: nn.Module, photo: np.ndarray, size: int | tuple[int, int]) -> Tensor:
+def photo_logits(model: nn.Module, photo: np.ndarray, size: int | tuple[int, int] | None = None) -> Tensor:
     """Logits at the photo's own size.
 
     Args:
         model: (B, 3, h, w) in [0, 1] → logits.  photo: (H, W, 3) uint8.
-        size: side, or (height, width), of the network's input.
+        size: side, or (height, width), of the network's input; None: the one that it was trained for.
     Returns: (1, 1, H, W) float32 on the CPU.
     Lesson: cut-out.
     """
-    height, width = (size, size) if isinstance(size, int) else size
+    height, width = input_size(model, size)
     small = np.array(Image.fromarray(photo).resize((width, height), Image.Resampling.BILINEAR))
     x = torch.from_numpy(small).permute(2, 0, 1)[None] / 255
     return enlarge(car_logits(model, x), photo.shape[:2]).cpu()

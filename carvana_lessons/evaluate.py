@@ -11,18 +11,22 @@ from torch import Tensor, nn
 from carvana_lessons.ahead import ahead
 from carvana_lessons.allocator import keep_memory
 from carvana_lessons.data import CarFolder, loader, read_mask
+from carvana_lessons.data.cache import as_size
 from carvana_lessons.data.workers import watch_workers
 from carvana_lessons.device import autocast, check_precision, enough_memory, inference_layout, inference_precision
+from carvana_lessons.errors import CarvanaError
 from carvana_lessons.metrics import car_logit, confusion, dice_from, iou_from
+from carvana_lessons.models import provenance
+from carvana_lessons.models.padding import padded
 from carvana_lessons.progress import bar
 
-STEP = 32  # five pools; every network of the course takes sizes that it divides
+Size = int | tuple[int, int] | None
 
 
 def evaluate(
     model: nn.Module | Sequence[nn.Module],
     photos: CarFolder,
-    size: int | tuple[int, int],
+    size: Size = None,
     batch_size: int = 16,
     cached: bool = True,
     flip: bool = False,
@@ -33,13 +37,14 @@ def evaluate(
     Args:
         model: (B, 3, h, w) in [0, 1] → logits (B, K, h, w), or several whose logits are averaged; left in evaluation
             mode.
-        photos: photos with masks.  size: side, or (height, width), of the network's input.
+        photos: photos with masks.
+        size: side, or (height, width), of the input; None: each network at the size that it was trained for.
         batch_size: photos a forward pass.  cached: read the shrunk photos through the cache.
         flip: average with the answer for the mirrored photo.
         precision: as `car_logits`.
     Returns: a row a photo, in their order: name, car, view, dice, iou, tp, fp, fn (pixels at the photo's size).
         The challenge's score is ``scores.dice.mean()``.
-    Raises: DataError for photos without masks.
+    Raises: DataError for photos without masks; CarvanaError where neither ``size`` nor a network says the size.
     Source: the metric as slides [B] state it.  Lesson: 01.
     """
     with bar(
@@ -83,7 +88,7 @@ def score(masks: Iterable[np.ndarray], photos: CarFolder) -> pd.DataFrame:
 def predict(
     model: nn.Module | Sequence[nn.Module],
     photos: CarFolder,
-    size: int | tuple[int, int],
+    size: Size = None,
     batch_size: int = 16,
     cached: bool = True,
     flip: bool = False,
@@ -101,14 +106,74 @@ def predict(
         fill: bring the last batch up to ``batch_size``, see `filled`.
     """
     remaining = iter(photos)
-    batches = loader(photos, size=size, batch_size=batch_size, cached=cached, workers=workers)
-    with watch_workers(workers):
-        for batch in ahead(batches):
-            x = batch if isinstance(batch, Tensor) else batch[0]  # photos without masks come alone
-            count = len(x)
-            for logit in car_logits(model, filled(x, batch_size) if fill else x, flip, precision)[:count]:
+    networks = Ensemble(model, size)
+    loaders = [loader(photos, s, batch_size, cached=cached, workers=workers) for s in networks.sizes]
+    with watch_workers(workers * len(loaders)):
+        for batches in ahead(zip(*loaders, strict=True)):
+            xs = [x if isinstance(x, Tensor) else x[0] for x in batches]  # photos without masks come alone
+            count = len(xs[0])
+            answers = networks.logits([filled(x, batch_size) for x in xs] if fill else xs, flip, precision)
+            for k in range(count):
                 width, height = next(remaining).size
-                yield enlarge(logit[None], (height, width))[0, 0].gt(0).cpu().numpy()
+                yield networks.at_size(answers, k, (height, width))[0, 0].gt(0).cpu().numpy()
+
+
+def input_size(model: nn.Module, size: Size = None) -> tuple[int, int]:
+    """(height, width) of a network's input: ``size`` where it is given, else the one that it was trained for.
+
+    Raises: CarvanaError where neither says it.
+    """
+    size = provenance(model).size if size is None else size
+    if size is None:
+        name = (getattr(model, "recipe", None) or {}).get("name", type(model).__name__)
+        raise CarvanaError(
+            f"Nothing says at which size {name} was trained, and at another one its masks are worse: give the size."
+        )
+    return as_size(size)
+
+
+class Ensemble:
+    """One network, or several whose logits are averaged, each at its own input size.
+
+    Args:
+        model: one, or several.
+        size: of the input of all of them; None: each has the one that it was trained for.
+    Attributes:
+        sizes: (height, width) of the inputs that are needed, each once.
+    Raises: CarvanaError where nothing says a size; ValueError for no network at all.
+    """
+
+    def __init__(self, model: nn.Module | Sequence[nn.Module], size: Size = None) -> None:
+        models = [model] if isinstance(model, nn.Module) else list(model)
+        if not models:
+            raise ValueError("Nothing answers without a network: give one or more.")
+        self._groups: dict[tuple[int, int], list[nn.Module]] = {}
+        for network in models:
+            self._groups.setdefault(input_size(network, size), []).append(network)
+        self.sizes = list(self._groups)
+
+    def logits(self, xs: Sequence[Tensor], flip: bool = False, precision: str | None = None) -> list[Tensor]:
+        """The answers to one batch of photos.
+
+        Args:
+            xs: the batch at each of ``sizes``, (B, 3, h, w) in [0, 1].
+            flip, precision: as `car_logits`.
+        Returns: (B, 1, h, w) for each of ``sizes``.
+        """
+        return [car_logits(group, x, flip, precision) for group, x in zip(self._groups.values(), xs, strict=True)]
+
+    def at_size(self, answers: Sequence[Tensor], k: int, size: tuple[int, int]) -> Tensor:
+        """The mean logits of one photo at its own size.
+
+        Args:
+            answers: of `logits`.  k: which photo of the batch.  size: its (height, width).
+        Returns: (1, 1, height, width).
+        """
+        if len(answers) == 1:
+            return enlarge(answers[0][k : k + 1], size)
+        counts = [len(group) for group in self._groups.values()]
+        parts = [n * enlarge(a[k : k + 1], size) for n, a in zip(counts, answers, strict=True)]
+        return sum(parts) / sum(counts)
 
 
 @torch.inference_mode()
@@ -119,8 +184,7 @@ def car_logits(
 
     Args:
         model: as `evaluate`; it is put into evaluation mode.
-        x: (B, 3, h, w) in [0, 1], of any size: a size that the pools cannot divide is continued at the right and at
-            the bottom, and cut back afterwards.
+        x: (B, 3, h, w) in [0, 1], of any size, see `carvana_lessons.models.padding.padded`.
         flip: take the mean with the answer for the mirrored photo; coordinate maps are not mirrored with it.
         precision: "no" for float32, "bf16" or "fp16" for mixed precision, None for what suits the device, see
             `inference_precision`. Where float16 is too small for a network's values, float32 answers instead.
@@ -129,18 +193,15 @@ def car_logits(
     """
     keep_memory()  # as in training
     models = [model] if isinstance(model, nn.Module) else list(model)
-    height, width = x.shape[-2:]
     device = next(models[0].parameters()).device
-    padding = [0, -width % STEP, 0, -height % STEP]
     precision = check_precision(precision) or inference_precision(device)
     with enough_memory(device, x, "take a smaller batch_size or size"):
-        x = F.pad(x.to(device), padding, mode="replicate") if any(padding) else x.to(device)
-        x = x.contiguous(memory_format=inference_layout(device))
+        x = x.to(device).contiguous(memory_format=inference_layout(device))
         answer = _mean_logits(models, x, flip, precision)
         if precision == "fp16" and not (fits := answer.isfinite().flatten(1).all(1)).all():
             # Of these photos alone: the others keep the answer that they would have in any other batch.
             answer = torch.where(fits.view(-1, 1, 1, 1), answer, _mean_logits(models, x, flip, "no"))
-    return answer[..., :height, :width]
+    return answer
 
 
 def _mean_logits(models: Sequence[nn.Module], x: Tensor, flip: bool, precision: str) -> Tensor:
@@ -148,9 +209,9 @@ def _mean_logits(models: Sequence[nn.Module], x: Tensor, flip: bool, precision: 
     for network in models:
         network.eval()
         with autocast(x.device, precision):
-            total = total + car_logit(network(x))
+            total = total + car_logit(padded(network, x))
             if flip:
-                total = total + car_logit(network(x.flip(-1))).flip(-1)
+                total = total + car_logit(padded(network, x.flip(-1))).flip(-1)
     return total / (len(models) * (1 + flip))
 
 

@@ -89,10 +89,13 @@ class LeftHalf(Columns):
         return (columns < x.shape[-1] / 2).float() - 0.4
 
 
-def test_sizes_that_pools_cannot_divide_are_padded_and_cut_back():
+@pytest.mark.parametrize(("divisor", "seen"), [(32, (64, 96)), (8, (40, 72)), (1, (40, 70)), (None, (40, 70))])
+def test_sizes_that_a_network_cannot_halve_are_padded_and_cut_back(divisor, seen):
     model = Columns()
+    if divisor is not None:
+        model.size_divisor = divisor
     logits = car_logits(model, torch.rand(2, 3, 40, 70))
-    assert model.seen == [(64, 96)]
+    assert model.seen == [seen]
     assert torch.equal(logits, torch.arange(70.0).expand(2, 1, 40, 70))
 
 

@@ -10,6 +10,7 @@ from carvana_lessons.models.blocks import ConvBlock, DoubleConv
 from carvana_lessons.models.coordinates import append_maps, coordinate_maps
 from carvana_lessons.models.maskingnet import DESIGNS, Design, MaskingNet, Unpool
 from carvana_lessons.models.pretrained import load_pretrained
+from carvana_lessons.models.provenance import Provenance, provenance
 from carvana_lessons.models.ready import ready
 from carvana_lessons.models.unet import UNet
 from carvana_lessons.models.weights import NAME, load_shipped, read_card, ship, shipped
@@ -20,6 +21,7 @@ __all__ = [
     "Design",
     "DoubleConv",
     "MaskingNet",
+    "Provenance",
     "UNet",
     "Unpool",
     "append_maps",
@@ -28,6 +30,7 @@ __all__ = [
     "create",
     "load_pretrained",
     "names",
+    "provenance",
     "read_card",
     "ready",
     "ship",
@@ -113,6 +116,7 @@ def _with_weights(name: str, width: int | None, num_classes: int | None, dilatio
         raise ValueError(f"The weights of {name} are of width {card['width']}; leave the other settings as they are.")
     model = create(name, width=card["width"])
     load_shipped(model, name)
+    model.provenance = Provenance.read(card, f"The card of {name}")
     return model.eval()
 
 

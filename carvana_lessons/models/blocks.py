@@ -48,22 +48,21 @@ def channels_last(x: Tensor) -> bool:
     return x.stride(1) < x.stride(3)
 
 
-def refuse_odd_sizes(x: Tensor, pools: int) -> None:
-    """Raise where ``pools`` 2×2 pools cannot halve the image evenly.
+def refuse_odd_sizes(x: Tensor, divisor: int) -> None:
+    """Raise where 2×2 pools cannot halve the image evenly.
 
     Args:
         x: (B, C, H, W).
-        pools: how many times height and width are halved.
+        divisor: what height and width must be multiples of: 2 ** (number of pools).
     Raises: ValueError that names the nearest sizes that work.
     """
     height, width = x.shape[-2:]
-    step = 2**pools
-    if height % step or width % step:
-        smaller = tuple(max(side // step, 1) * step for side in (height, width))
-        larger = tuple(-(-side // step) * step for side in (height, width))
+    if height % divisor or width % divisor:
+        smaller = tuple(max(side // divisor, 1) * divisor for side in (height, width))
+        larger = tuple(-(-side // divisor) * divisor for side in (height, width))
         raise ValueError(
-            f"An image of {height}×{width} (height × width) cannot be halved {pools} times; both sides must be "
-            f"multiples of {step}: take {smaller[0]}×{smaller[1]} or {larger[0]}×{larger[1]}."
+            f"An image of {height}×{width} (height × width) cannot be halved {divisor.bit_length() - 1} times; both "
+            f"sides must be multiples of {divisor}: take {smaller[0]}×{smaller[1]} or {larger[0]}×{larger[1]}."
         )
 
 

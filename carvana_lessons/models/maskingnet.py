@@ -79,13 +79,18 @@ class MaskingNet(nn.Module):
         width: channels of the first stage; they double from stage to stage, up to 8·width.
         num_classes: 2 (background and car logits) or 1 (a car logit).
     Shapes: (B, 3, H, W) → logits (B, num_classes, H, W).
-    Raises: ValueError if H or W is no multiple of 2 ** (number of encoder stages).
+    Attributes:
+        size_divisor: what H and W must be multiples of, 2 ** (number of encoder stages).
+        takes_maps: whether coordinate maps enter, so that ``maps`` may be given.
+    Raises: ValueError if H or W is no multiple of ``size_divisor``.
     Lesson: 05 (SegNet, Architecture #1), 06 (coordinate maps), 07 (dilation).
     """
 
     def __init__(self, design: Design, width: int = 64, num_classes: int = 2) -> None:
         super().__init__()
         self.design = design
+        self.size_divisor = 2 ** len(design.encoder)
+        self.takes_maps = design.coordinates is not None
         channels = [width * min(2**k, 8) for k in range(len(design.encoder))]  # 64, 128, 256, 512, 512
         self.down = nn.ModuleList()
         inputs = 3 + 2 * (design.coordinates == "input")
@@ -114,8 +119,8 @@ class MaskingNet(nn.Module):
 
         ``maps``, (2, H, W), are needed for a crop alone: the same crop of the whole image's coordinate maps.
         """
-        refuse_odd_sizes(x, pools=len(self.down))
-        if self.design.coordinates and maps is None:
+        refuse_odd_sizes(x, self.size_divisor)
+        if self.takes_maps and maps is None:
             maps = coordinate_maps(*x.shape[-2:], device=x.device, dtype=x.dtype)
         if self.design.coordinates == "input":
             x = append_maps(x, maps)  # (B, 5, H, W)
@@ -126,7 +131,7 @@ class MaskingNet(nn.Module):
             x, indices = self.pool(x)  # (B, c, H/2ᵏ⁺¹, W/2ᵏ⁺¹)
             seen.append((full, indices))
         if self.design.coordinates == "middle":
-            step = 2 ** len(self.down)
+            step = self.size_divisor
             x = append_maps(x, maps[..., ::step, ::step])  # one value for every 16 pixels
         x = self.middle(x)  # (B, 8·width, H/16, W/16)
         for stage in self.up:

@@ -22,7 +22,9 @@ class UNet(nn.Module):
         batch_norm: batch norm after every 3×3 convolution.
         wide_head: end in a 3×3 convolution to 2 channels, then 1×1, as the slides' networks do; else 1×1 alone.
     Shapes: (B, in_channels, H, W) → logits (B, num_classes, H, W).
-    Raises: ValueError if H or W is no multiple of 2 ** (len(stages) − 1).
+    Attributes:
+        size_divisor: what H and W must be multiples of, 2 ** (len(stages) − 1).
+    Raises: ValueError if H or W is no multiple of it.
     Lesson: 02.
     """
 
@@ -38,6 +40,7 @@ class UNet(nn.Module):
         inputs = (in_channels, *stages[:-1])
         self.down = nn.ModuleList(DoubleConv(i, o, batch_norm) for i, o in zip(inputs, stages, strict=True))
         self.pool = nn.MaxPool2d(2)
+        self.size_divisor = 2 ** (len(stages) - 1)
         steps = list(zip(stages[:0:-1], stages[-2::-1], strict=True))  # (64, 32), (32, 16), (16, 8)
         self.up = nn.ModuleList(nn.ConvTranspose2d(i, o, kernel_size=2, stride=2) for i, o in steps)
         self.merge = nn.ModuleList(DoubleConv(2 * o, o, batch_norm) for _, o in steps)
@@ -49,7 +52,7 @@ class UNet(nn.Module):
             part.apply(initialise)
 
     def forward(self, x: Tensor) -> Tensor:
-        refuse_odd_sizes(x, pools=len(self.up))
+        refuse_odd_sizes(x, self.size_divisor)
         seen = []
         for stage in self.down[:-1]:
             x = stage(x)  # (B, c, H/2ᵏ, W/2ᵏ)

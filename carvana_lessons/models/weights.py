@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from carvana_lessons.errors import CarvanaError
 from carvana_lessons.files import replacing
+from carvana_lessons.models.provenance import provenance
 
 FOLDER = Path(__file__).parents[1] / "weights"
 NAME = "carvana"  # what `create(weights=…)` calls them
@@ -24,7 +25,7 @@ def shipped() -> list[str]:
 
 
 def read_card(name: str) -> dict:
-    """What the weights of a network are: network, width, data, protocol, Dice, date, sha256.
+    """What the weights of a network are: network, width, `Provenance`, data, protocol, Dice, date, sha256.
 
     Raises: ValueError for a network without shipped weights.
     Lesson: 09.
@@ -53,7 +54,8 @@ def ship(model: nn.Module, card: dict, folder: Path = FOLDER) -> Path:
     """Write a network's weights in half precision, and their card beside them.
 
     Args:
-        model: as `create` makes it.  card: what its reader should know; network, width and sha256 are added.
+        model: as `create` makes it, with its ``provenance``.
+        card: what its reader should know; network, width, provenance and sha256 are added.
         folder: where to.
     Returns: the card's path.
     """
@@ -64,7 +66,8 @@ def ship(model: nn.Module, card: dict, folder: Path = FOLDER) -> Path:
     path = folder / f"{name}.safetensors"
     with replacing(path) as temporary:
         save_file({k: v.cpu() for k, v in weights.items()}, temporary)
-    about = {"network": name, "width": model.recipe["width"], **card, "sha256": _digest(path.read_bytes())}
+    about = {"network": name, "width": model.recipe["width"]} | provenance(model).describe() | card
+    about["sha256"] = _digest(path.read_bytes())
     with replacing(folder / f"{name}.json") as temporary:
         temporary.write_text(json.dumps(about, indent=1, ensure_ascii=False) + "\n", encoding="utf-8", newline="\n")
     return folder / f"{name}.json"

@@ -21,6 +21,7 @@ from carvana_lessons.device import autocast, enough_memory, find_device, find_pr
 from carvana_lessons.errors import CarvanaError
 from carvana_lessons.history import History
 from carvana_lessons.metrics import car_logit, dice
+from carvana_lessons.models import Provenance, provenance
 from carvana_lessons.schedule import schedule
 from carvana_lessons.trainer.order import batch_names, seed_epoch
 
@@ -35,7 +36,8 @@ class Run:
     """One call of `Trainer.fit`: what is made ready for it, and its epochs."""
 
     def __init__(self, trainer: Trainer, train: DataLoader, valid: DataLoader | None, epochs: int) -> None:
-        self.trainer, self.epochs, self.source = trainer, epochs, train
+        self.trainer, self.epochs = trainer, epochs
+        self.source, self.valid_source = train, valid
         self.accelerator = make_accelerator(trainer.accumulate)
         self.device = self.accelerator.device if self.accelerator.num_processes > 1 else torch.device(find_device())
         self.precision = trainer.precision or find_precision(self.device)
@@ -50,6 +52,7 @@ class Run:
         steps_an_epoch = math.ceil(len(self.train) / trainer.accumulate)
         self.factor = schedule(trainer.schedule, epochs * steps_an_epoch, steps_an_epoch, trainer.halve_every)
         self.step = self.left_out = 0
+        self.size: tuple[int, int] | None = None  # (height, width) of the input
         self.batches = len(self.train) + (len(self.valid) if self.valid is not None else 0)
 
     def epoch(self, number: int, progress) -> None:
@@ -58,6 +61,7 @@ class Run:
         seed_epoch(self.source, self.trainer.seed, number, self.accelerator.process_index)
         loss, speed = self._train(number, progress)
         scores = self._validate(progress) if self.valid is not None else {}
+        self.trainer.model.provenance = self._provenance()
         history = self.trainer.history
         seconds = time.perf_counter() - began
         history.append(epoch=len(history) + 1, loss=loss, images_per_second=speed, seconds=seconds, **scores)
@@ -73,6 +77,7 @@ class Run:
                 group["lr"] = self.trainer.lr * self.factor(self.step)
             with enough_memory(self.device, batch[0], SMALLER), self.accelerator.accumulate(self.model):
                 x, y = self._to_device(batch, self.source)
+                self.size = tuple(x.shape[-2:])
                 logits = self._forward(self.model, x)  # 1. forward
                 loss = self.trainer.loss(logits, y)  # 2. how wrong
                 value = loss.item()
@@ -127,6 +132,7 @@ class Run:
         for batch in as_stored(self.valid):
             with enough_memory(self.device, batch[0], "halve batch_size of the validation photos"):
                 x, y = self._to_device(batch, self.valid)
+                self.size = tuple(x.shape[-2:])  # of whole photos, where training takes crops
                 logits = car_logit(self._forward(model, x))
                 loss += self.trainer.loss(logits, y).item() * len(x)
                 score += dice(logits > 0, y > 0.5).sum().item()
@@ -187,7 +193,7 @@ class Run:
             "epochs": self.epochs,
             "step": self.step,
             "settings": self._settings(),
-            "precision": self.precision,
+            **trainer.model.provenance.describe(),
             "scaler": self.scaler.state_dict(),
             "history": trainer.history.frame.to_dict("records"),
         }
@@ -197,6 +203,17 @@ class Run:
         checkpoint.save(trainer.folder / "last.safetensors", checkpoint.Checkpoint(weights, about, state))
         if trainer.stale == 0:
             checkpoint.save(trainer.folder / "best.safetensors", checkpoint.Checkpoint(weights, about))
+
+    def _provenance(self) -> Provenance:
+        """What is known of the network from now on; what it learned from before this training, it still knows."""
+        train, valid = (
+            None if photos is None else frozenset(photos.ids)
+            for photos in (
+                getattr(getattr(loader, "dataset", None), "photos", None) for loader in (self.source, self.valid_source)
+            )
+        )
+        before = provenance(self.trainer.model).train
+        return Provenance(self.size, self.precision, train and train | (before or frozenset()), valid)
 
     def resume(self) -> int:
         """Take everything from ``last.safetensors``; the number of epochs that are done."""
@@ -228,6 +245,7 @@ class Run:
         self._restore_precision(about)
         self.step = about["step"]
         self.trainer.history = History(about["history"])
+        self.trainer.model.provenance = Provenance.read(about, str(path))
         return about["epoch"]
 
     def _restore_precision(self, about: dict) -> None:

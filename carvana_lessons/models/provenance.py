@@ -1,0 +1,74 @@
+"""What a network's answers depend on beside its weights, and what it was trained on; weights carry it with them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from torch import nn
+
+from carvana_lessons.errors import CarvanaError
+
+#: How photos become a network's input here. Weights that learned from photos prepared otherwise are refused.
+PREPARATION = "RGB, resized to the input size without keeping proportions, divided by 255"
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Where the weights of a network come from; as ``model.provenance`` it goes with the network.
+
+    Attributes:
+        size: (height, width) of the input that it was trained for; None where that is not known.
+        precision: "no" for float32, "bf16" or "fp16": in which it was trained; None where that is not known.
+        train: ids of the cars that it has learned from; None where they are not known.
+        valid: ids of the cars that were kept from it and scored after every epoch; None where there were none.
+    Lesson: 09.
+    """
+
+    size: tuple[int, int] | None = None
+    precision: str | None = None
+    train: frozenset[str] | None = None
+    valid: frozenset[str] | None = None
+
+    def describe(self) -> dict:
+        """As plain values, for a header or a card: the reverse of `read`."""
+        return {
+            "size": None if self.size is None else list(self.size),
+            "precision": self.precision,
+            "preparation": PREPARATION,
+            "cars": {
+                name: None if cars is None else sorted(cars)
+                for name, cars in (("train", self.train), ("valid", self.valid))
+            },
+        }
+
+    @classmethod
+    def read(cls, about: Mapping, name: str) -> Provenance:
+        """From a header or a card; what an older one does not say is not known.
+
+        Args:
+            about: with the keys of `describe`.
+            name: of the file, for the error.
+        Raises: CarvanaError for photos that were prepared otherwise, and for values that are none of these.
+        """
+        preparation = about.get("preparation", PREPARATION)
+        if preparation != PREPARATION:
+            raise CarvanaError(
+                f"{name} was trained on photos that were prepared otherwise ({preparation}); update carvana-lessons, "
+                "or train anew."
+            )
+        try:
+            size = about.get("size")
+            height, width = (None, None) if size is None else (size, size) if isinstance(size, int) else size
+            cars = about.get("cars") or {}
+            known = {key: None if cars.get(key) is None else frozenset(cars[key]) for key in ("train", "valid")}
+            return cls(None if height is None else (int(height), int(width)), about.get("precision"), **known)
+        except (TypeError, ValueError, AttributeError) as error:
+            raise CarvanaError(
+                f"{name} says of its training what cannot be read ({error}); use another one."
+            ) from error
+
+
+def provenance(model: nn.Module) -> Provenance:
+    """What is known of a network's training; of one that was made by hand nothing is."""
+    return getattr(model, "provenance", None) or Provenance()
