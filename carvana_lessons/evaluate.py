@@ -17,6 +17,7 @@ from carvana_lessons.device import autocast, check_precision, enough_memory, inf
 from carvana_lessons.errors import CarvanaError
 from carvana_lessons.metrics import car_logit, confusion, dice_from, iou_from
 from carvana_lessons.models import provenance
+from carvana_lessons.models.modes import evaluation_mode
 from carvana_lessons.models.padding import padded
 from carvana_lessons.progress import bar
 
@@ -35,8 +36,8 @@ def evaluate(
     """Predict every photo at ``size``, enlarge the logits to the photo's own size, threshold, compare.
 
     Args:
-        model: (B, 3, h, w) in [0, 1] → logits (B, K, h, w), or several whose logits are averaged; left in evaluation
-            mode.
+        model: (B, 3, h, w) in [0, 1] → logits (B, K, h, w), or several whose logits are averaged. It answers in
+            evaluation mode and keeps its own.
         photos: photos with masks.
         size: side, or (height, width), of the input; None: each network at the size that it was trained for.
         batch_size: photos a forward pass.  cached: read the shrunk photos through the cache.
@@ -183,7 +184,7 @@ def car_logits(
     """One logit a pixel from one network or from several.
 
     Args:
-        model: as `evaluate`; it is put into evaluation mode.
+        model: as `evaluate`.
         x: (B, 3, h, w) in [0, 1], of any size, see `carvana_lessons.models.padding.padded`.
         flip: take the mean with the answer for the mirrored photo; coordinate maps are not mirrored with it.
         precision: "no" for float32, "bf16" or "fp16" for mixed precision, None for what suits the device, see
@@ -207,8 +208,7 @@ def car_logits(
 def _mean_logits(models: Sequence[nn.Module], x: Tensor, flip: bool, precision: str) -> Tensor:
     total = 0
     for network in models:
-        network.eval()
-        with autocast(x.device, precision):
+        with evaluation_mode(network), autocast(x.device, precision):
             total = total + car_logit(padded(network, x))
             if flip:
                 total = total + car_logit(padded(network, x.flip(-1))).flip(-1)

@@ -1,5 +1,7 @@
 """Scores at the photo's own size, against masks compared by hand."""
 
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -115,6 +117,25 @@ def test_a_score_with_flipping_is_that_of_the_averaged_masks(cars, own_cache):
 def test_several_networks_are_averaged():
     logits = car_logits([Columns(1.0), Columns(2.0)], torch.rand(1, 3, 32, 32))
     assert torch.equal(logits[0, 0, 0], 1.5 * torch.arange(32.0))
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_a_network_that_is_asked_stays_as_it_was(training):
+    """Its tensors, and the mode of every layer: of a network in training with some layers frozen, for example."""
+    model = models.create("maskingnet", width=2).train(training)
+    frozen = [layer.eval() for layer in model.middle]
+    before = copy.deepcopy(model.state_dict())
+    car_logits(model, torch.rand(2, 3, 32, 48), flip=True)
+    assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())
+    assert model.training == training and not any(layer.training for layer in frozen)
+    assert model.down.training == training
+
+
+def test_it_stays_so_if_it_fails():
+    model = models.create("unet", width=2).train()
+    with pytest.raises(RuntimeError):
+        car_logits(model, torch.rand(2, 5, 32, 32))
+    assert all(layer.training for layer in model.modules())
 
 
 def test_answers_keep_their_memory_as_training_does(monkeypatch):
