@@ -2,6 +2,8 @@
 
 from torch import Tensor, nn
 
+from carvana_lessons.errors import ArgumentError
+
 
 class ConvBlock(nn.Sequential):
     """A 3×3 convolution that keeps height and width, batch norm where wanted, ReLU.
@@ -61,7 +63,7 @@ def refuse_odd_sizes(x: Tensor, pools: int) -> None:
     if height % step or width % step:
         smaller = tuple(max(side // step, 1) * step for side in (height, width))
         larger = tuple(-(-side // step) * step for side in (height, width))
-        raise ValueError(
+        raise ArgumentError(
             f"An image of {height}×{width} (height × width) cannot be halved {pools} times; both sides must be "
             f"multiples of {step}: take {smaller[0]}×{smaller[1]} or {larger[0]}×{larger[1]}."
         )
