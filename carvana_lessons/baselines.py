@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from carvana_lessons.data import CarFolder, Photo, loader, read_mask
+from carvana_lessons.errors import ArgumentError
 from carvana_lessons.evaluate import enlarge
 
 BATCH = 64
@@ -23,7 +24,7 @@ def mean_mask(photos: CarFolder, size: int | tuple[int, int] = 128) -> Tensor:
     Lesson: 01.
     """
     if not len(photos):
-        raise ValueError("The mean of no masks is not a mask: pass at least one photo.")
+        raise ArgumentError("The mean of no masks is not a mask: pass at least one photo.")
     total = sum(y.sum(dim=0) for _, y in loader(photos, size=size, batch_size=BATCH))
     return total / len(photos)
 
@@ -90,7 +91,7 @@ def most_similar(photos: CarFolder, train: CarFolder, own_car: bool = True, side
         distance[torch.from_numpy(same)] = torch.inf
     best, found = distance.min(dim=1)
     if best.isinf().any():
-        raise ValueError("A photo has nothing to be compared with: every training photo shows its own car.")
+        raise ArgumentError("A photo has nothing to be compared with: every training photo shows its own car.")
     return [Match(train[k % len(train)], k >= len(train)) for k in found.tolist()]
 
 
@@ -100,6 +101,6 @@ def thumbnails(photos: CarFolder, side: int = 16) -> Tensor:
     Raises: ValueError if there are no photos.
     """
     if not len(photos):
-        raise ValueError("There are no photos here to be compared.")
+        raise ArgumentError("There are no photos here to be compared.")
     grey = [F.adaptive_avg_pool2d(x.mean(dim=1), side) for x, _ in loader(photos, size=128, batch_size=BATCH)]
     return torch.cat(grey)

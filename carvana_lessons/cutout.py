@@ -9,6 +9,7 @@ from PIL import Image
 from scipy import ndimage
 from torch import Tensor, nn
 
+from carvana_lessons.errors import ArgumentError
 from carvana_lessons.evaluate import car_logits, enlarge, input_size
 
 RADIUS = 2.0  # pixels of a photo: enough to hide the stairs, too little to look blurred
@@ -46,7 +47,7 @@ def feather(outline: Tensor | np.ndarray, radius: float = RADIUS) -> np.ndarray:
     """
     z = _signed(outline)
     if not radius >= 0:
-        raise ValueError(f"An edge cannot be feathered over {radius} pixels; take 0 or more.")
+        raise ArgumentError(f"An edge cannot be feathered over {radius} pixels; take 0 or more.")
     car = z > 0
     if radius == 0:
         return car.astype(np.float32)

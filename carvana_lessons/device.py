@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 import torch
 from torch import Tensor, nn
 
-from carvana_lessons.errors import CarvanaError
+from carvana_lessons.errors import ArgumentError, CarvanaError
 
 VARIABLE = "CARVANA_DEVICE"
 DEVICES = ("cpu", "cuda", "mps")
@@ -94,7 +94,7 @@ def check_precision(precision: str | None) -> str | None:
     Raises: ValueError for anything but None, "no", "bf16" and "fp16".
     """
     if precision is not None and precision not in PRECISION_NAMES:
-        raise ValueError(f"There is no precision {precision!r}; take {', '.join(PRECISION_NAMES)}.")
+        raise ArgumentError(f"There is no precision {precision!r}; take {', '.join(PRECISION_NAMES)}.")
     return precision
 
 

@@ -14,7 +14,7 @@ from carvana_lessons.data import CarFolder, loader, read_mask
 from carvana_lessons.data.cache import as_size
 from carvana_lessons.data.workers import watch_workers
 from carvana_lessons.device import autocast, check_precision, enough_memory, inference_layout, inference_precision
-from carvana_lessons.errors import CarvanaError
+from carvana_lessons.errors import ArgumentError, CarvanaError
 from carvana_lessons.metrics import car_logit, confusion, dice_from, iou_from
 from carvana_lessons.models import provenance
 from carvana_lessons.models.modes import evaluation_mode
@@ -147,7 +147,7 @@ class Ensemble:
     def __init__(self, model: nn.Module | Sequence[nn.Module], size: Size = None) -> None:
         models = [model] if isinstance(model, nn.Module) else list(model)
         if not models:
-            raise ValueError("Nothing answers without a network: give one or more.")
+            raise ArgumentError("Nothing answers without a network: give one or more.")
         self._groups: dict[tuple[int, int], list[nn.Module]] = {}
         for network in models:
             self._groups.setdefault(input_size(network, size), []).append(network)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import platformdirs
 
-from carvana_lessons.errors import CarvanaError
+from carvana_lessons.errors import CarvanaError, ExistsError
 
 NO_ROOM = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
 NOT_ALLOWED = {errno.EACCES, errno.EPERM, errno.EROFS}
@@ -140,7 +140,7 @@ def building(folder: Path) -> Iterator[Path]:
     """
     folder = Path(folder)
     if folder.exists():
-        raise FileExistsError(f"{folder} exists already; choose another folder or remove that one first.")
+        raise ExistsError(f"{folder} exists already; choose another folder or remove that one first.")
     make_folder(folder.parent)
     with writing(folder):
         temporary = _beside(folder)

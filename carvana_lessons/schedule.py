@@ -3,6 +3,8 @@
 import math
 from collections.abc import Callable
 
+from carvana_lessons.errors import ArgumentError
+
 SCHEDULES = ("constant", "halving", "one-cycle")
 
 
@@ -31,7 +33,7 @@ def schedule(name: str, steps: int, steps_an_epoch: int, halve_every: int = 40) 
             return _cosine(1.0, 1 / 25e4, min((step - top) / max(steps - 1 - top, 1e-9), 1.0))
 
         return one_cycle
-    raise ValueError(f"There is no schedule {name!r}; the trainer has {', '.join(SCHEDULES)}.")
+    raise ArgumentError(f"There is no schedule {name!r}; the trainer has {', '.join(SCHEDULES)}.")
 
 
 def _cosine(start: float, end: float, share: float) -> float:

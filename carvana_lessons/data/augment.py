@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn.functional import grid_sample
 
 from carvana_lessons.data.batches import in_parts, layout_of
+from carvana_lessons.errors import ArgumentError
 
 CORNERS = {"black": "zeros", "symmetric": "reflection"}  # our words, and those of torch's grid_sample
 GREY = (0.2989, 0.587, 0.114)  # shares of red, green and blue, as torchvision takes them
@@ -46,7 +47,7 @@ class Augment:
 
     def __post_init__(self) -> None:
         if not (0 <= self.rotate <= 180 and 0 <= self.flip <= 1 and 0 <= self.color < 1):
-            raise ValueError(f"{self} is out of range: rotate 0 to 180 degrees, flip 0 to 1, color 0 to below 1.")
+            raise ArgumentError(f"{self} is out of range: rotate 0 to 180 degrees, flip 0 to 1, color 0 to below 1.")
         _padding(self.corners)
 
     def __call__(self, x: Tensor, y: Tensor, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
@@ -238,5 +239,5 @@ def _to(drawn: Tensor, x: Tensor) -> Tensor:
 
 def _padding(corners: str) -> str:
     if corners not in CORNERS:
-        raise ValueError(f"Corners are filled {' or '.join(CORNERS)}, not {corners!r}.")
+        raise ArgumentError(f"Corners are filled {' or '.join(CORNERS)}, not {corners!r}.")
     return CORNERS[corners]

@@ -7,6 +7,8 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
+from carvana_lessons.errors import ArgumentError
+
 
 def stages(model: nn.Module) -> list[str]:
     """Names of a network's stages: its children that have weights, and the members of its ModuleLists.
@@ -93,5 +95,5 @@ def silenced(model: nn.Module, layer: str, channels: Iterable[int], taken: bool 
 def _find(model: nn.Module, name: str) -> nn.Module:
     modules = dict(model.named_modules())
     if name not in modules:
-        raise ValueError(f"There is no layer {name!r}; the stages are {', '.join(stages(model))}.")
+        raise ArgumentError(f"There is no layer {name!r}; the stages are {', '.join(stages(model))}.")
     return modules[name]

@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from carvana_lessons.errors import ArgumentError
 from carvana_lessons.models import Unpool
 
 
@@ -86,7 +87,7 @@ def seen_pixels(stack: nn.Module, size: int) -> Tensor:
     Lesson: 07.
     """
     if size % 2 == 0:
-        raise ValueError(f"An input of side {size} has no pixel in the middle; take an odd side.")
+        raise ArgumentError(f"An input of side {size} has no pixel in the middle; take an odd side.")
     first = next(layer for layer in stack.modules() if isinstance(layer, nn.Conv2d))
     return seen_from(stack, "", (size, size), (size // 2, size // 2), channels=first.in_channels)
 

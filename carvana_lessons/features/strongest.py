@@ -5,6 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from carvana_lessons.data import CarFolder, loader
+from carvana_lessons.errors import ArgumentError
 from carvana_lessons.features.maps import feature_maps
 
 
@@ -31,14 +32,14 @@ def strongest(
     Source: Zeiler & Fergus 2014; Zhou et al. 2015, "Object detectors emerge in deep scene CNNs".  Lesson: 08.
     """
     if top < 1:
-        raise ValueError(f"top is {top}; at least one photo a channel is to be kept.")
+        raise ArgumentError(f"top is {top}; at least one photo a channel is to be kept.")
     best: Tensor | None = None  # (4, C, ≤ top): value, photo, y, x
     first = 0
     for batch in loader(photos, size=size, batch_size=batch_size, cached=cached):
         x = batch if isinstance(batch, Tensor) else batch[0]
         maps = feature_maps(model, x, [layer])
         if list(maps) != [layer]:
-            raise ValueError(f"{layer} gives {', '.join(maps) or 'no map'}, not one map.")
+            raise ArgumentError(f"{layer} gives {', '.join(maps) or 'no map'}, not one map.")
         found = _places(maps[layer].cpu(), first)
         best = found if best is None else torch.cat([best, found], dim=2)
         order = best[0].sort(dim=1, descending=True, stable=True).indices[:, :top]

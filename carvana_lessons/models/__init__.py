@@ -6,6 +6,7 @@ from functools import partial
 
 from torch import nn
 
+from carvana_lessons.errors import ArgumentError
 from carvana_lessons.models.blocks import ConvBlock, DoubleConv
 from carvana_lessons.models.coordinates import append_maps, coordinate_maps
 from carvana_lessons.models.maskingnet import DESIGNS, Design, MaskingNet, Unpool
@@ -89,16 +90,18 @@ def create(
     Lesson: 02.
     """
     if name not in _NETWORKS:
-        raise ValueError(f"There is no network called {name!r}; the course has {', '.join(_NETWORKS)}.")
+        raise ArgumentError(f"There is no network called {name!r}; the course has {', '.join(_NETWORKS)}.")
     if weights is not None:
         return _with_weights(name, width, num_classes, dilation, weights)
     entry = _NETWORKS[name]
     width = entry.width if width is None else width
     num_classes = entry.num_classes if num_classes is None else num_classes
     if width < 1:
-        raise ValueError(f"A width of {width} leaves no channels; take 1 or more ({entry.width} is the published one).")
+        raise ArgumentError(
+            f"A width of {width} leaves no channels; take 1 or more ({entry.width} is the published one)."
+        )
     if num_classes not in (1, 2):
-        raise ValueError(f"A mask has 1 logit (car) or 2 (background, car) a pixel, not {num_classes}.")
+        raise ArgumentError(f"A mask has 1 logit (car) or 2 (background, car) a pixel, not {num_classes}.")
     if dilation is None:
         model = entry.build(width, num_classes)
     else:
@@ -110,10 +113,12 @@ def create(
 
 def _with_weights(name: str, width: int | None, num_classes: int | None, dilation, weights: str) -> nn.Module:
     if weights != NAME:
-        raise ValueError(f"There are no weights called {weights!r}; {NAME!r} are those that come with the package.")
+        raise ArgumentError(f"There are no weights called {weights!r}; {NAME!r} are those that come with the package.")
     card = read_card(name)
     if width not in (None, card["width"]) or num_classes is not None or dilation is not None:
-        raise ValueError(f"The weights of {name} are of width {card['width']}; leave the other settings as they are.")
+        raise ArgumentError(
+            f"The weights of {name} are of width {card['width']}; leave the other settings as they are."
+        )
     model = create(name, width=card["width"])
     load_shipped(model, name)
     model.provenance = Provenance.read(card, f"The card of {name}")
@@ -125,9 +130,9 @@ def _dilated(name: str, rates: tuple[int, ...]) -> Design:
     middle = DESIGNS[name].dilation if name in DESIGNS else ()
     if not middle:
         able = ", ".join(n for n, d in DESIGNS.items() if d.dilation)
-        raise ValueError(f"{name} has no middle to dilate; {able} have.")
+        raise ArgumentError(f"{name} has no middle to dilate; {able} have.")
     if len(rates) != len(middle) or min(rates) < 1:
-        raise ValueError(f"The middle of {name} takes {len(middle)} rates of 1 or more, not {rates}.")
+        raise ArgumentError(f"The middle of {name} takes {len(middle)} rates of 1 or more, not {rates}.")
     return replace(DESIGNS[name], dilation=rates)
 
 

@@ -2,6 +2,8 @@
 
 from torch import Tensor, nn
 
+from carvana_lessons.errors import ArgumentError
+
 
 class ConvBlock(nn.Sequential):
     """A 3×3 convolution that keeps height and width, batch norm where wanted, ReLU.
@@ -60,7 +62,7 @@ def refuse_odd_sizes(x: Tensor, divisor: int) -> None:
     if height % divisor or width % divisor:
         smaller = tuple(max(side // divisor, 1) * divisor for side in (height, width))
         larger = tuple(-(-side // divisor) * divisor for side in (height, width))
-        raise ValueError(
+        raise ArgumentError(
             f"An image of {height}×{width} (height × width) cannot be halved {divisor.bit_length() - 1} times; both "
             f"sides must be multiples of {divisor}: take {smaller[0]}×{smaller[1]} or {larger[0]}×{larger[1]}."
         )

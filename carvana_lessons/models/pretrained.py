@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torchvision.models import VGG16_BN_Weights
 
-from carvana_lessons.errors import CarvanaError
+from carvana_lessons.errors import ArgumentError, CarvanaError
 from carvana_lessons.models.blocks import ConvBlock
 from carvana_lessons.models.maskingnet import MaskingNet
 
@@ -36,7 +36,7 @@ def load_pretrained(model: nn.Module, file: str | Path | None = None) -> nn.Modu
     Lesson: 10.
     """
     if not isinstance(model, MaskingNet) or model.head.in_channels != 64:
-        raise ValueError("Only segnet, arc1, arc2, arc3 and maskingnet at width 64 have an encoder like VGG-16's.")
+        raise ArgumentError("Only segnet, arc1, arc2, arc3 and maskingnet at width 64 have an encoder like VGG-16's.")
     weights = _read(Path(file)) if file is not None else _download()
     blocks = [block for stage in model.down for block in stage]
     for block, (convolution, norm) in zip(blocks, _layers(), strict=False):

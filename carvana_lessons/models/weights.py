@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load, save_file
 from torch import Tensor, nn
 
-from carvana_lessons.errors import CarvanaError
+from carvana_lessons.errors import ArgumentError, CarvanaError
 from carvana_lessons.files import replacing
 from carvana_lessons.models.provenance import provenance
 
@@ -31,7 +31,7 @@ def read_card(name: str) -> dict:
     Lesson: 09.
     """
     if name not in shipped():
-        raise ValueError(f"No weights of {name!r} come with the package, only of {', '.join(shipped())}.")
+        raise ArgumentError(f"No weights of {name!r} come with the package, only of {', '.join(shipped())}.")
     return json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8"))
 
 

@@ -13,6 +13,7 @@ from carvana_lessons import schedule as schedules
 from carvana_lessons.allocator import keep_memory
 from carvana_lessons.data.workers import watch_workers
 from carvana_lessons.device import check_precision
+from carvana_lessons.errors import ArgumentError
 from carvana_lessons.files import make_folder, writing
 from carvana_lessons.history import History
 from carvana_lessons.losses import bce
@@ -56,7 +57,7 @@ class Trainer:
         seed: int = 0,
     ) -> None:
         if accumulate < 1:
-            raise ValueError(f"Gradients of {accumulate} batches cannot be added up; take 1 or more.")
+            raise ArgumentError(f"Gradients of {accumulate} batches cannot be added up; take 1 or more.")
         schedules.schedule(schedule, 1, 1)  # an unknown name is refused now, not after the photos were decoded
         self.model, self.lr, self.loss = model, lr, loss
         self.schedule, self.halve_every = schedule, halve_every
@@ -92,7 +93,7 @@ class Trainer:
             GPU's memory is too small, when ``folder`` cannot be written, and when the checkpoint is not of this run.
         """
         if epochs < 1:
-            raise ValueError(f"{epochs} epochs train nothing; take 1 or more.")
+            raise ArgumentError(f"{epochs} epochs train nothing; take 1 or more.")
         if self.folder is not None:  # found out now, not after the first epoch
             make_folder(self.folder)
             with writing(self.folder):
