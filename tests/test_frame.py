@@ -20,15 +20,17 @@ PYPROJECT = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
 
 # The package's rooms in the order in which data flows; a room imports only rooms of the lines above its own.
 ROOMS = [
-    {"ahead", "allocator", "console", "errors", "wording", "figures", "measure", "schedule"},
-    {"device", "progress"},
-    {"files", "history"},
-    {"locking"},
+    {"errors"},
+    {"ahead", "allocator", "console", "wording", "figures", "measure", "schedule"},
+    {"files", "history", "progress", "usage"},
+    {"catalog", "locking"},
+    {"device"},
+    {"failures", "options"},
     {"keeping", "publishing"},
     {"colab", "studio", "data"},
     {"models", "metrics"},
     {"losses", "checkpoint", "features"},
-    {"show"},
+    {"show", "trained"},
     {"trainer", "evaluate"},
     {"cutout"},
     {"baselines", "pseudo", "scores", "submission", "upload"},
