@@ -1,27 +1,11 @@
 """What the command line says of an exception, and with which code it ends."""
 
-import errno
 import sys
 
 from carvana_lessons.errors import CarvanaError
+from carvana_lessons.system import explain_system
 
 WRONG, WRONG_USAGE, OUR_FAULT, STOPPED = 1, 2, 70, 130  # 70 is EX_SOFTWARE of sysexits.h, 130 what shells give Ctrl-C
-
-SYSTEM = {
-    errno.ENOENT: "There is no {path}: check the name, and the folder that you are in",
-    errno.EACCES: "{path} may not be opened or written by this user: choose another place, or let its owner allow it",
-    errno.EROFS: "{path} lies on a disk that cannot be written to: choose another place",
-    errno.EISDIR: "{path} is a folder where a file is wanted: name a file",
-    errno.ENOTDIR: "{path} leads through a file where a folder is wanted: check the name",
-    errno.EEXIST: "{path} exists already: choose another name",
-    errno.ENAMETOOLONG: "{path} is too long a name for this disk: choose a shorter one",
-    errno.ELOOP: "{path} is a link that leads back to itself: remove it, or choose another name",
-    errno.ENOSPC: "The disk has no room for {path}: free some, or choose another disk",
-    errno.EMFILE: "This process may open no more files, {path} neither: choose fewer --workers, or raise `ulimit -n`",
-}
-SYSTEM[errno.EPERM] = SYSTEM[errno.EACCES]
-SYSTEM[getattr(errno, "EDQUOT", errno.ENOSPC)] = SYSTEM[errno.EFBIG] = SYSTEM[errno.ENOSPC]
-SYSTEM[errno.ENFILE] = SYSTEM[errno.EMFILE]
 
 
 def explain(error: BaseException) -> tuple[str, int]:
@@ -46,7 +30,7 @@ def explain(error: BaseException) -> tuple[str, int]:
 
 def _known(error: BaseException) -> str | None:
     if isinstance(error, OSError):
-        return _of_system(error)
+        return explain_system(error)
     if isinstance(error, MemoryError) or _is_out_of_memory(error):
         return "The memory is too small for this: choose a smaller --size or --batch-size, or end other programs"
     if isinstance(error, UnicodeEncodeError):
@@ -58,15 +42,6 @@ def _known(error: BaseException) -> str | None:
     if isinstance(error, ImportError) and error.name and not error.name.startswith("carvana_lessons"):
         name = error.name.partition(".")[0]
         return f"The package {name} is missing or broken ({error}): install it again with `pip install {name}`"
-    return None
-
-
-def _of_system(error: OSError) -> str | None:
-    path = next((str(p) for p in (error.filename, error.filename2) if isinstance(p, str | bytes)), None)
-    if error.errno in SYSTEM and (path or error.errno not in (errno.ENOENT, errno.EEXIST)):
-        return SYSTEM[error.errno].format(path=path or "what was to be written")
-    if error.errno is not None and path:
-        return f"The system cannot work with {path} ({error.strerror}): check its disk, or choose another name"
     return None
 
 

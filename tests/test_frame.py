@@ -21,7 +21,7 @@ PYPROJECT = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
 # The package's rooms in the order in which data flows; a room imports only rooms of the lines above its own.
 ROOMS = [
     {"errors"},
-    {"ahead", "allocator", "console", "wording", "figures", "measure", "schedule"},
+    {"ahead", "allocator", "connection", "console", "system", "wording", "figures", "measure", "schedule"},
     {"files", "history", "progress", "usage"},
     {"catalog", "locking"},
     {"device"},
