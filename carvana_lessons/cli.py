@@ -1,75 +1,83 @@
 """The course on the command line: the same functions, one sentence where something goes wrong."""
 
-import math
 import sys
+import traceback
+import warnings
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from carvana_lessons.console import print_anywhere
+import carvana_lessons
+from carvana_lessons import failures, options, usage
+from carvana_lessons.console import is_broken_pipe, print_anywhere, print_notes, stop_printing
 from carvana_lessons.errors import CarvanaError
+from carvana_lessons.options import (
+    Batch,
+    Book,
+    Epochs,
+    Flip,
+    Folder,
+    Hours,
+    InputSize,
+    Precision,
+    Seed,
+    Size,
+    Weights,
+    Workers,
+    each,
+    photo_size,
+    shard_of,
+)
+from carvana_lessons.schedule import SCHEDULES
+from carvana_lessons.wording import counted
 
-# Rooms are imported inside the commands: --help answers at once, without loading torch.
+# Rooms are imported inside the commands: --help, and what was typed wrong, are answered at once, without loading torch.
+NAME = "carvana-lessons"
+DEBUG = "--debug"  # may stand anywhere on the line
 
 commands = typer.Typer(
-    help="Cut a car out of its photo. In the order of the course: make photos or fetch the real ones, look whether "
-    "they are in order, train, evaluate, predict, submit, compare.",
-    no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
 
-course_commands = typer.Typer(
-    help="For instructors: chapters for a class, and chapters that follow their exercises.", no_args_is_help=True
-)
+course_commands = typer.Typer(help="For instructors: chapters for a class, and chapters that follow their exercises.")
 commands.add_typer(course_commands, name="course")
 
-Book = Annotated[Path, typer.Option(help="The folder of the chapters.")]
-Folder = Annotated[Path, typer.Argument(help="A folder in Kaggle's layout: train/, train_masks/, metadata.csv.")]
-Weights = Annotated[
-    list[Path],
-    typer.Option(
-        "--weights",
-        help="A checkpoint, or a network whose weights come with the package; repeat it to average several.",
-    ),
-]
-Size = Annotated[int, typer.Option(min=1, max=8192, help="Side of the square that the network sees, in pixels.")]
-Batch = Annotated[int, typer.Option(min=1, help="Photos a step.")]
-Epochs = Annotated[int, typer.Option(min=1, help="Passes over the training photos.")]
-Workers = Annotated[int, typer.Option(min=0, help="Processes that prepare batches.")]
-Flip = Annotated[bool, typer.Option("--flip", help="Average with the answer for the mirrored photo.")]
-Seed = Annotated[
-    int, typer.Option(min=0, max=2**32 - 1, help="Of the split, the first weights and the order of the photos.")
-]
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"{NAME} {carvana_lessons.__version__}")
+        raise typer.Exit
 
 
-def _number(value: float | None) -> float | None:
-    """A number that is one: "nan" and "inf" pass every comparison, and a training with them fails much later."""
-    if value is not None and not math.isfinite(value):
-        raise typer.BadParameter(f"{value} is no number to compute with.")
-    return value
-
-
-Hours = Annotated[
-    float | None,
-    typer.Option(min=0, callback=_number, help="Begin no epoch after that time; the same command goes on."),
-]
+@commands.callback()
+def _common(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Say which version this is.")
+    ] = False,
+    debug: Annotated[bool, typer.Option(DEBUG, help="Print the trace of an error too; may stand anywhere.")] = False,
+) -> None:
+    """Cut a car out of its photo. In the order of the course: make photos or fetch the real ones, look whether they are
+    in order, train, evaluate, predict, submit, compare."""
 
 
 @commands.command("studio")
 def make_studio(
     out: Annotated[Path, typer.Argument(help="A new folder.")],
-    cars: Annotated[int, typer.Option(help="Number of cars; each gives 16 photos.")] = 48,
-    size: Annotated[str, typer.Option(help="WIDTHxHEIGHT of the photos; the real ones are 1918x1280.")] = "480x320",
-    seed: Annotated[int, typer.Option(help="Another seed, other cars.")] = 0,
-    workers: Annotated[int, typer.Option(help="Processes.")] = 2,
+    cars: Annotated[int, typer.Option(**options.ONE_OR_MORE, help="Number of cars; each gives 16 photos.")] = 48,
+    size: Annotated[
+        str,
+        typer.Option(callback=each(photo_size), help="WIDTHxHEIGHT of the photos; the real ones are 1918x1280."),
+    ] = "480x320",
+    seed: Annotated[int, typer.Option(**options.ZERO_OR_MORE, help="Another seed, other cars.")] = 0,
+    workers: Annotated[int, typer.Option(**options.ONE_OR_MORE, help="Processes.")] = 2,
 ) -> None:
     """Chapter 1: draw the synthetic studio's photos and masks."""
     from carvana_lessons import studio
 
-    typer.echo(f"Made {studio.make(out, cars=cars, size=_size(size), seed=seed, workers=workers)}.")
+    typer.echo(f"Made {studio.make(out, cars=cars, size=photo_size(size), seed=seed, workers=workers)}.")
 
 
 @commands.command("download")
@@ -98,30 +106,30 @@ def check(folder: Folder) -> None:
 def train(
     folder: Folder,
     out: Annotated[Path, typer.Argument(help="Where last.safetensors, best.safetensors and history.csv are kept.")],
-    network: Annotated[str, typer.Option(help="One of the course's networks, unet-tiny to maskingnet.")] = "unet-small",
+    network: Annotated[
+        str, typer.Option(callback=each(options.is_network), help=f"One of {options.NETWORKS}.")
+    ] = "unet-small",
     width: Annotated[
-        int | None, typer.Option(min=1, max=512, help="Channels of the first stage; unset, the published ones.")
+        int | None, typer.Option(**options.WIDTH, help="Channels of the first stage; unset, the published ones.")
     ] = None,
     size: Size = 128,
     batch_size: Batch = 16,
     epochs: Epochs = 20,
-    lr: Annotated[
-        float, typer.Option(min=0, callback=_number, help="Learning rate; of one-cycle the highest one.")
-    ] = 3e-3,
-    schedule: Annotated[str, typer.Option(help="constant, halving or one-cycle.")] = "one-cycle",
+    lr: Annotated[float, typer.Option(**options.RATE, help="Learning rate; of one-cycle the highest one.")] = 3e-3,
+    schedule: Annotated[
+        str, typer.Option(callback=each(options.is_schedule), help=f"{', '.join(SCHEDULES)}.")
+    ] = "one-cycle",
     valid: Annotated[
-        float, typer.Option(min=0, max=1, callback=_number, help="Share of the cars that is kept for validation.")
+        float,
+        typer.Option(**options.PART, help="Share of the cars that is kept for validation."),
     ] = 1 / 6,
     seed: Seed = 0,
     workers: Workers = 0,
-    accumulate: Annotated[int, typer.Option(min=1, help="Batches a step: larger batches for the same memory.")] = 1,
-    clip: Annotated[float, typer.Option(min=0, callback=_number, help="Longest gradient; 0 for any.")] = 1.0,
-    precision: Annotated[
-        str | None,
-        typer.Option(
-            help="no (float32), bf16 or fp16; unset, what suits the device: bf16 from an A100 on, fp16 on a T4."
-        ),
-    ] = None,
+    accumulate: Annotated[
+        int, typer.Option(**options.ONE_OR_MORE, help="Batches a step: larger batches for the same memory.")
+    ] = 1,
+    clip: Annotated[float, typer.Option(**options.AMOUNT, help="Longest gradient; 0 for any.")] = 1.0,
+    precision: Precision = None,
     hours: Hours = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on after the last full epoch in OUT.")] = False,
 ) -> None:
@@ -164,17 +172,22 @@ def train(
 def evaluate(
     folder: Folder,
     weights: Weights,
-    size: Size = 128,
+    size: InputSize = None,
+    precision: Precision = None,
     batch_size: Batch = 16,
     flip: Flip = False,
     valid: Annotated[
-        float,
+        float | None,
         typer.Option(
-            min=0, max=1, callback=_number, help="Score this share of the cars, as `train` kept it; 1 for all."
+            **options.SHARE,
+            help="Score this share of the cars, 1 for all; unset, every car that the network has not learned from.",
         ),
-    ] = 1 / 6,
-    seed: Seed = 0,
-    by: Annotated[str | None, typer.Option(help="Group the scores too: by view, car or color.")] = None,
+    ] = None,
+    seed: Annotated[int | None, typer.Option(**options.A_SEED, help="Of the split that --valid makes.")] = None,
+    by: Annotated[
+        str | None,
+        typer.Option(callback=each(options.is_grouping), help="Group the scores too: by view, car or color."),
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="A CSV file for the scores, a row a photo.")] = None,
 ) -> None:
     """Chapter 2: Dice at the photos' own size; the best and the worst photos by name."""
@@ -182,17 +195,18 @@ def evaluate(
     from carvana_lessons import scores as tables
     from carvana_lessons.evaluate import evaluate as score
     from carvana_lessons.files import replacing
+    from carvana_lessons.held_out import held_out
 
-    if by not in (None, "view", "car", "color"):
-        raise typer.BadParameter(f"Scores are grouped by view, car or color, not {by!r}.")
-    photos = data.CarFolder(folder)
-    if valid < 1:
-        _, photos = data.split_by_car(photos, (1 - valid, valid), seed=seed)
-    scores = score(_networks(weights), photos, size=size, batch_size=batch_size, flip=flip)
+    networks = _networks(weights, size, precision)
+    photos, note = held_out(data.CarFolder(folder), networks, valid, seed)
+    if note is not None:
+        warnings.warn(note, UserWarning, stacklevel=2)
+    scores = score(networks, photos, size, batch_size, flip=flip, precision=precision)
     if out is not None:
         with replacing(out) as file:
             scores.to_csv(file, index=False, lineterminator="\n")
-    typer.echo(f"Dice {scores.dice.mean():.4f} on {len(photos)} photos of {len(photos.ids)} cars.")
+    about = f"{counted(len(photos), 'photo')} of {counted(len(photos.ids), 'car')}"
+    typer.echo(f"Dice {scores.dice.mean():.4f} on {about}.")
     for title, table in (("best", tables.best(scores)), ("worst", tables.worst(scores))):
         typer.echo(f"\nThe {title}:\n{table.to_string(index=False)}")
     if by is not None:
@@ -205,7 +219,8 @@ def predict_masks(
     photos: Annotated[Path, typer.Argument(help="Any folder of JPEG or PNG files.")],
     out: Annotated[Path, typer.Argument(help="Folder for the masks.")],
     weights: Weights,
-    size: Size = 128,
+    size: InputSize = None,
+    precision: Precision = None,
     batch_size: Batch = 16,
     flip: Flip = False,
     cut_outs: Annotated[
@@ -226,18 +241,21 @@ def write_submission(
     weights: Weights,
     images: Annotated[str, typer.Option(help="The folder's folder of photos.")] = "test",
     sample: Annotated[Path | None, typer.Option(help="The challenge's sample_submission.csv.")] = None,
-    size: Size = 128,
+    size: InputSize = None,
+    precision: Precision = None,
     batch_size: Batch = 16,
     flip: Flip = False,
     workers: Workers = 0,
-    shard: Annotated[str, typer.Option(help="K/N: part K of N, counted from 1; for N processes at once.")] = "1/1",
+    shard: Annotated[
+        str, typer.Option(callback=each(shard_of), help="K/N: part K of N, counted from 1; for N processes at once.")
+    ] = "1/1",
     join: Annotated[bool, typer.Option("--merge", help="Only join the parts of --shard */N.")] = False,
 ) -> None:
     """Chapter 9: the challenge's file, streamed; a run that was killed goes on where it stopped."""
     from carvana_lessons import data
     from carvana_lessons.submission import merge, submit
 
-    k, n = _shard(shard)
+    k, n = shard_of(shard)
     if join:
         written = merge(out, n)
     else:
@@ -252,29 +270,34 @@ def compare_networks(
     folder: Folder,
     out: Annotated[Path, typer.Argument(help="A folder for the runs and the tables; a started one is gone on with.")],
     networks: Annotated[
-        list[str] | None, typer.Option("--network", help="Repeat it; unset, the six networks of the defense.")
+        list[str] | None,
+        typer.Option(
+            "--network",
+            callback=each(options.is_network),
+            help=f"One of {options.NETWORKS}; repeat it; unset, the six networks of the defense.",
+        ),
     ] = None,
-    seeds: Annotated[list[int] | None, typer.Option("--seed", help="Repeat it; unset, 0 and 1.")] = None,
+    seeds: Annotated[
+        list[int] | None, typer.Option("--seed", **options.SEVERAL_SEEDS, help="Repeat it; unset, 0 and 1.")
+    ] = None,
     size: Size = 128,
     width: Annotated[
-        int, typer.Option(min=0, max=512, help="Channels of the first stage; 0 for the published ones.")
+        int, typer.Option(**options.WIDTH_OR_ZERO, help="Channels of the first stage; 0 for the published ones.")
     ] = 8,
     epochs: Epochs = 8,
     batch_size: Batch = 16,
-    lr: Annotated[float, typer.Option(min=0, callback=_number, help="Highest learning rate of one-cycle.")] = 2e-3,
+    lr: Annotated[float, typer.Option(**options.RATE, help="Highest learning rate of one-cycle.")] = 2e-3,
     valid: Annotated[
-        float, typer.Option(min=0, max=1, callback=_number, help="Share of the cars that is kept for the score.")
+        float,
+        typer.Option(**options.PART, help="Share of the cars that is kept for the score."),
     ] = 1 / 6,
-    rotate: Annotated[
-        float, typer.Option(min=0, max=180, callback=_number, help="Augmentation: largest angle in degrees.")
-    ] = 0.0,
-    flip: Annotated[
-        float, typer.Option(min=0, max=1, callback=_number, help="Augmentation: probability of mirroring.")
-    ] = 0.0,
+    rotate: Annotated[float, typer.Option(**options.ANGLE, help="Augmentation: largest angle in degrees.")] = 0.0,
+    flip: Annotated[float, typer.Option(**options.PROBABILITY, help="Augmentation: probability of mirroring.")] = 0.0,
     color: Annotated[
         float,
         typer.Option(
-            min=0, max=0.99, callback=_number, help="Augmentation: largest relative change of light and colour."
+            **options.CHANGE,
+            help="Augmentation: largest relative change of light and colour.",
         ),
     ] = 0.0,
     hours: Hours = None,
@@ -341,46 +364,48 @@ def set_course_repository(
         typer.echo(f"Changed {path}.")
 
 
-def _networks(weights: list[Path]) -> list:
-    """The networks of some checkpoints or names, made ready to answer, on the fastest device."""
+def _networks(weights: list[str], size: int | None, precision: str | None) -> list:
+    """The networks of some checkpoints or names, made ready to answer, on the fastest device; it says how they will."""
     from carvana_lessons import models
-    from carvana_lessons.checkpoint import load_model
     from carvana_lessons.device import find_device, move
+    from carvana_lessons.trained import describe_answers, load_trained
 
-    names, device = models.shipped(), find_device()
-    trained = (
-        models.create(w.name, weights="carvana") if str(w) in names and not w.exists() else load_model(w)
-        for w in weights
-    )
-    return [models.ready(move(network, device)) for network in trained]
-
-
-def _size(text: str) -> tuple[int, int]:
-    """ "480x320" → (480, 320), width first, as photos are named."""
-    width, cross, height = text.lower().partition("x")
-    if not (cross and _is_count(width) and _is_count(height)):
-        raise typer.BadParameter(f"{text!r} is no size; write it as WIDTHxHEIGHT, 480x320 for example.")
-    return int(width), int(height)
-
-
-def _is_count(text: str) -> bool:
-    """Digits that `int` takes, not ², and few enough for a number that means something."""
-    return text.isascii() and text.isdigit() and len(text) < 10
-
-
-def _shard(text: str) -> tuple[int, int]:
-    """ "2/4" → (2, 4)."""
-    k, slash, n = text.partition("/")
-    if not (slash and _is_count(k) and _is_count(n) and 1 <= int(k) <= int(n)):
-        raise typer.BadParameter(f"{text!r} is no shard; write it as K/N, 1/4 to 4/4 for example.")
-    return int(k), int(n)
+    device = find_device()
+    networks = [models.ready(move(load_trained(w), device)) for w in weights]
+    for name, network in zip(weights, networks, strict=True):
+        typer.echo(describe_answers(name, network, size, precision, device))
+    return networks
 
 
 def app() -> None:
-    """Run the command line; errors of the course end with one sentence and exit code 1."""
+    """Run the command line; what goes wrong ends with one sentence, and a code that tells whose fault it was."""
     print_anywhere()
+    before = sys.argv[1 : sys.argv.index("--")] if "--" in sys.argv else sys.argv[1:]
+    words = [word for word in before if word != DEBUG] + sys.argv[1 + len(before) :]
+    with print_notes(NAME):
+        code = _run(words or ["--help"], debug=DEBUG in before)
+    sys.exit(code)
+
+
+def _run(words: list[str], debug: bool) -> int:
+    """The exit code of a command; as click's own ``main``, which would keep an interrupt's text to itself."""
     try:
-        commands()
-    except (CarvanaError, ValueError, OSError) as error:
-        typer.echo(f"carvana-lessons: {error}", err=True)
-        sys.exit(1)
+        command = typer.main.get_command(commands)
+        with command.make_context(NAME, words) as context:
+            command.invoke(context)
+        stop_printing()
+        return 0
+    except typer.Exit as end:
+        return end.exit_code
+    except usage.UsageError as error:
+        told, code = usage.explain(error), failures.WRONG_USAGE
+    except (Exception, KeyboardInterrupt) as error:
+        if is_broken_pipe(error):  # `| head` has read enough
+            stop_printing(failing=True)
+            return failures.WRONG
+        if debug:
+            traceback.print_exception(error)
+        told, code = failures.explain(error)
+    typer.echo(f"{NAME}: {told}", err=True)
+    stop_printing(failing=True)
+    return code

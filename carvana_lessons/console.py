@@ -1,8 +1,13 @@
 """Printing where not every character can be printed: a console or a pipe in an old code page."""
 
 import codecs
+import errno
 import io
+import os
 import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 HANDLER = "carvana_lessons.plain"
 DEFAULTS = {"strict", "backslashreplace", "surrogateescape"}  # what Python chooses where nobody has chosen
@@ -31,3 +36,43 @@ def _plain(error: UnicodeError) -> tuple[str | bytes, int]:
     if "\udc80" <= character <= "\udcff":
         return bytes([ord(character) - 0xDC00]), after
     return PLAIN.get(character) or character.encode("ascii", "backslashreplace").decode("ascii"), after
+
+
+@contextmanager
+def print_notes(name: str) -> Iterator[None]:
+    """Inside, a warning is one line that a reader can use, not two with the place in the source.
+
+    Args:
+        name: of the command, that the line begins with.
+    """
+
+    def show(message: Warning | str, *place: object, **more: object) -> None:
+        print(f"{name}: note: {' '.join(str(message).split())}", file=sys.stderr)
+
+    with warnings.catch_warnings():
+        warnings.showwarning = show
+        yield
+
+
+def is_broken_pipe(error: BaseException) -> bool:
+    """True where whoever read our output has gone; Windows says it in other words."""
+    windows = os.name == "nt" and isinstance(error, OSError) and error.errno == errno.EINVAL and error.filename is None
+    return isinstance(error, BrokenPipeError) or windows
+
+
+def stop_printing(failing: bool = False) -> None:
+    """Write out what is still held back, while what fails there can be said.
+
+    Args:
+        failing: something has failed already: what cannot be written is dropped, or Python would complain of it at
+            exit, after the last sentence.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            if stream is not None:
+                stream.flush()
+        except OSError:
+            if not failing:
+                raise
+            with suppress(OSError):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

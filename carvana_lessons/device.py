@@ -10,11 +10,11 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 import torch
 from torch import Tensor, nn
 
-from carvana_lessons.errors import ArgumentError, CarvanaError
+from carvana_lessons.catalog import check_precision
+from carvana_lessons.errors import CarvanaError
 
 VARIABLE = "CARVANA_DEVICE"
 DEVICES = ("cpu", "cuda", "mps")
-PRECISION_NAMES = {"no": "float32", "bf16": "bf16 mixed precision", "fp16": "fp16 mixed precision"}
 WIDE = 256  # channels
 # Of CUDA, cuBLAS and cuDNN, of Apple's GPU, of the CPU; a GPU that is nearly full fails in one of its libraries.
 OUT_OF_MEMORY = (
@@ -88,16 +88,6 @@ def autocast(device: torch.device | str, precision: str) -> AbstractContextManag
     return torch.autocast(kind, dtype=torch.bfloat16 if precision == "bf16" else torch.float16)
 
 
-def check_precision(precision: str | None) -> str | None:
-    """The same precision, if it is one.
-
-    Raises: ValueError for anything but None, "no", "bf16" and "fp16".
-    """
-    if precision is not None and precision not in PRECISION_NAMES:
-        raise ArgumentError(f"There is no precision {precision!r}; take {', '.join(PRECISION_NAMES)}.")
-    return precision
-
-
 @contextmanager
 def enough_memory(device: torch.device | str, x: Tensor | None, cure: str) -> Iterator[None]:
     """Around whatever computes with a batch: memory that is too small becomes one sentence.
@@ -115,10 +105,15 @@ def enough_memory(device: torch.device | str, x: Tensor | None, cure: str) -> It
     try:
         yield
     except RuntimeError as error:
-        if not any(words in str(error).lower() for words in OUT_OF_MEMORY):
+        if not is_out_of_memory(error):
             raise
         what = "this network" if x is None else f"batches of {len(x)} photos of {x.shape[-2]}×{x.shape[-1]}"
         raise CarvanaError(f"The memory of {device} is too small for {what}; {cure}.") from error
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """True for what torch raises where a device's memory, or the computer's, is too small."""
+    return isinstance(error, RuntimeError) and any(words in str(error).lower() for words in OUT_OF_MEMORY)
 
 
 def move(model: nn.Module, device: torch.device | str, **layout: torch.memory_format) -> nn.Module:

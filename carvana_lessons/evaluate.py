@@ -128,7 +128,8 @@ def input_size(model: nn.Module, size: Size = None) -> tuple[int, int]:
     if size is None:
         name = (getattr(model, "recipe", None) or {}).get("name", type(model).__name__)
         raise CarvanaError(
-            f"Nothing says at which size {name} was trained, and at another one its masks are worse: give the size."
+            f"Nothing says at which size {name} was trained, and at another one its masks are worse: give the size "
+            "(on the command line --size)."
         )
     return as_size(size)
 

@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import socket
+import ssl
 import stat
 import sys
 import traceback
@@ -14,6 +15,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from proxies import proxy
 
 from carvana_lessons import data
 from carvana_lessons.errors import CarvanaError, DataError
@@ -328,3 +330,162 @@ def test_what_kagglehub_says_and_logs_holds_no_key(tmp_path, monkeypatch, capfd,
     files = [p for p in tmp_path.rglob("*") if p.is_file() and p.parent != config]
     told += "".join(p.read_text(errors="replace", encoding="utf-8") for p in files)
     assert not [name for name, secret in SECRETS.items() if secret in told]
+
+
+# --- kagglehub itself, behind a proxy of this machine
+
+
+@pytest.fixture
+def network(tmp_path, monkeypatch) -> Callable[..., str]:
+    """network(status=…, HTTPS_PROXY=…) lets kagglehub fetch through such a proxy; the sentence comes back."""
+    pytest.importorskip("kagglehub")
+    names = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+    kaggle = [name for name in os.environ if name.startswith("KAGGLE")]
+    for name in (*names, *map(str.lower, names), *kaggle):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("HOME", "USERPROFILE"):
+        monkeypatch.setenv(name, str(tmp_path / "home"))
+    monkeypatch.setenv("KAGGLEHUB_CACHE", str(tmp_path / "kagglehub"))
+    monkeypatch.setenv("KAGGLE_API_TOKEN", SECRETS["KAGGLE_API_TOKEN"])
+
+    def sentence(plain: bool = False, variables: dict[str, str] | None = None, **settings) -> str:
+        with proxy(**settings) as address:
+            if plain:  # kagglehub's own server for its developers, http://localhost: nothing is encrypted
+                monkeypatch.setenv("KAGGLE_API_ENVIRONMENT", "LOCALHOST")
+            monkeypatch.setenv("HTTP_PROXY" if plain else "HTTPS_PROXY", address)
+            for name, value in (variables or {}).items():
+                monkeypatch.setenv(name, value.format(address=address, port=address.rpartition(":")[2]))
+            with pytest.raises(CarvanaError) as caught:
+                data.download(tmp_path / "out", ["train"])
+        text = str(caught.value)
+        assert text.endswith(".") and "\n" not in text and not [s for s in SECRETS.values() if s in text]
+        assert not list((tmp_path / "out").rglob("*")), "nothing that came is taken for photos"
+        return text
+
+    return sentence
+
+
+@pytest.fixture
+def certificate() -> tuple[Path, Path]:
+    """One that its own key signed, for another host; it comes with tornado, on which Jupyter is built."""
+    folder = Path(pytest.importorskip("tornado").__file__).parent / "test"
+    return folder / "test.crt", folder / "test.key"
+
+
+def test_a_proxy_that_wants_a_password(network):
+    text = network(status=407)
+    assert "wants a name and a password (407)" in text and "HTTPS_PROXY, as http://NAME:PASSWORD@HOST:PORT" in text
+    assert "wants a name and a password (407)" in network(status=407, plain=True)
+
+
+def test_a_proxy_that_does_not_let_kaggle_through(network):
+    assert "The proxy does not let Kaggle through (403): ask its administrator" in network(status=403)
+
+
+@pytest.mark.parametrize(
+    ("address", "words"),
+    [
+        ("http://127.0.0.1:1", "does not answer: correct HTTPS_PROXY, or unset it"),
+        ("http://somebody:secret-word@127.0.0.1:1", "does not answer: correct HTTPS_PROXY, or unset it"),
+        ("https://127.0.0.1:{port}", "check HTTPS_PROXY, whose address mostly begins with http://"),
+        ("http://:x", "write HTTPS_PROXY as http://HOST:PORT"),
+    ],
+)
+def test_a_proxy_that_is_set_wrongly(network, address, words):
+    text = network(variables={"HTTPS_PROXY": address})
+    assert words in text and "secret-word" not in text
+
+
+def test_a_proxy_that_opens_encrypted_connections(network, certificate):
+    text = network(certificate=certificate)
+    assert (
+        "The certificate of Kaggle is not trusted (self" in text and "set REQUESTS_CA_BUNDLE to that .pem file" in text
+    )
+    text = network(certificate=certificate, variables={"REQUESTS_CA_BUNDLE": str(certificate[0])})
+    assert "Another computer answered in the place of Kaggle (Hostname mismatch" in text
+    text = network(variables={"REQUESTS_CA_BUNDLE": "/nowhere/company.pem"})
+    assert "does not exist: correct REQUESTS_CA_BUNDLE, or unset it" in text
+
+
+def test_a_clock_that_is_wrong(tmp_path):
+    """A certificate that has expired cannot be made without another package: the exception is as Python raises it."""
+    error = ssl.SSLCertVerificationError(1, "[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed")
+    error.verify_code, error.verify_message = 9, "certificate is not yet valid"
+    with pytest.raises(
+        CarvanaError, match=r"at this computer's time \(certificate is not yet valid\): set date and time"
+    ):
+        data.download(tmp_path / "out", fetch=raising(error))
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        (401, "does not accept what KAGGLE_API_TOKEN says (401): it is wrong or has expired, make a new token"),
+        (403, "(403): accept the rules"),
+        (404, "no file train any more"),
+        (429, "asked too often (429): wait"),
+        (500, "has a fault of its own at this moment (500): wait"),
+        (503, "has a fault of its own at this moment (503): wait"),
+    ],
+)
+def test_what_kaggle_answers(network, status, words):
+    assert words in network(status=status, plain=True)
+
+
+def test_a_page_that_wants_a_login_is_no_archive(network, tmp_path):
+    text = network(plain=True, content=b"<!DOCTYPE html><title>Log in</title>")
+    assert "A web page came instead of train" in text and f"delete {tmp_path / 'kagglehub'}" in text
+
+
+def test_an_archive_that_is_none(network):
+    assert "The archive of train arrived damaged (no zip file): delete it" in network(
+        plain=True, content=b"PK, cut off"
+    )
+
+
+def test_a_name_that_is_not_known_here(network, monkeypatch):
+    def unknown(*args, **kwargs):
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    assert "its name is not known here: check the connection" in network(variables={"HTTPS_PROXY": ""})
+
+
+@pytest.mark.parametrize(
+    ("variables", "words"),
+    [
+        ({"KAGGLE_API_TOKEN": "KGAT_ab cd"}, "KAGGLE_API_TOKEN is set, but to no token"),
+        ({"KAGGLE_API_TOKEN": "", "KAGGLE_USERNAME": "somebody"}, "KAGGLE_USERNAME is set and KAGGLE_KEY is not: set"),
+        ({"KAGGLE_API_TOKEN": "", "KAGGLE_KEY": "5e" * 16}, "KAGGLE_KEY is set and KAGGLE_USERNAME is not: set both"),
+    ],
+)
+def test_variables_that_hold_half_of_what_kaggle_wants(network, variables, words):
+    assert words in network(variables=variables)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("", "is damaged, or not the file"),
+        ("{'username': 'somebody'}", "is damaged, or not the file"),
+        ('{"username": "somebody"}', "lacks key"),
+        ('{"key": ""}', "lacks username and key"),
+        ("[1, 2]", "lacks username and key"),
+        (None, "cannot be read ("),
+    ],
+)
+def test_a_file_of_credentials_that_is_broken(network, tmp_path, content, words):
+    file = tmp_path / "settings" / "kaggle.json"
+    file.parent.mkdir()
+    if content is None:
+        file.mkdir()
+    else:
+        file.write_text(content, encoding="utf-8")
+    text = network(variables={"KAGGLE_API_TOKEN": "", "KAGGLE_CONFIG_DIR": str(file.parent)})
+    assert f"Kaggle does not know who you are: {file} {words}" in text and "make a token at" in text
+
+
+def test_a_cache_that_cannot_be_written(network, tmp_path):
+    (tmp_path / "file").touch()
+    text = network(variables={"KAGGLEHUB_CACHE": str(tmp_path / "file" / "cache")})
+    assert "leads through a file" in text and "KAGGLEHUB_CACHE names the folder of the archives" in text

@@ -1,9 +1,11 @@
 """Pretrained encoders: VGG's own features come out; what is no such file is refused."""
 
 import pickle
+from pathlib import Path
 
 import pytest
 import torch
+from proxies import proxy
 from safetensors.torch import save_file
 from torch import nn
 from torchvision.models.vgg import cfgs, make_layers
@@ -98,3 +100,46 @@ def test_without_a_network_the_sentence_names_url_path_and_alternatives(tmp_path
 def test_other_networks_are_refused(name, width, file):
     with pytest.raises(ValueError, match="at width 64"):
         load_pretrained(models.create(name, width=width), file)
+
+
+@pytest.fixture
+def network(tmp_path, monkeypatch):
+    """network(status=…) lets torch fetch the weights through such a proxy; the sentence comes back."""
+    names = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR")
+    for name in (*names, *map(str.lower, names)):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    real = torch.hub.load_state_dict_from_url
+
+    def plain(url: str, **settings):
+        return real(f"http://files.invalid/{Path(url).name}", **settings)
+
+    def sentence(encrypted: bool = False, **settings) -> str:
+        with proxy(**settings) as address, monkeypatch.context() as patch:
+            if not encrypted:
+                patch.setattr("torchvision.models._api.load_state_dict_from_url", plain)
+            patch.setenv("HTTPS_PROXY" if encrypted else "HTTP_PROXY", address)
+            patch.setattr("urllib.request._opener", None)  # it keeps the proxies of the first call
+            with pytest.raises(CarvanaError) as caught:
+                load_pretrained(models.create("arc1"))
+        text = str(caught.value)
+        assert str(tmp_path / "hub" / "checkpoints") in text and "`file=`" in text and "\n" not in text
+        return text
+
+    return sentence
+
+
+def test_why_the_weights_could_not_be_fetched(network, tmp_path):
+    tornado = Path(pytest.importorskip("tornado").__file__).parent / "test"
+    assert "wants a name and a password (407): put them into HTTPS_PROXY" in network(encrypted=True, status=407)
+    text = network(encrypted=True, certificate=(tornado / "test.crt", tornado / "test.key"))
+    assert "is not trusted (self" in text and "set SSL_CERT_FILE" in text
+    assert "has a fault of its own at this moment (503)" in network(status=503)
+    assert "refuses the file (404)" in network(status=404)
+    assert "What came is another file" in network(content=b"<html>log in")
+    (tmp_path / "hub").mkdir(exist_ok=True)
+    for place in (tmp_path / "hub" / "checkpoints").glob("*"):
+        place.unlink()
+    (tmp_path / "hub" / "checkpoints").rmdir()
+    (tmp_path / "hub" / "checkpoints").touch()
+    assert "TORCH_HOME names the folder" in network(content=b"")

@@ -9,10 +9,20 @@ import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from carvana_lessons.connection import explain_connection
+from carvana_lessons.data.credentials import (
+    NEW,
+    SETTINGS,
+    TOKEN,
+    credentials_fault,
+    credentials_file,
+    credentials_source,
+)
 from carvana_lessons.data.folder import CarFolder
 from carvana_lessons.data.unpack import copy_in, unpack
 from carvana_lessons.errors import CarvanaError
 from carvana_lessons.files import NO_ROOM, expand
+from carvana_lessons.system import explain_system
 
 SLUG = "carvana-image-masking-challenge"
 PAGE = f"https://www.kaggle.com/competitions/{SLUG}"
@@ -69,7 +79,7 @@ def download(
         try:
             place = _fetch(fetch, TABLES.get(name, (f"{name}.zip",)))
             target = out / TABLES[name][0] if name in TABLES else out / name
-            if place.is_dir() or not zipfile.is_zipfile(place):
+            if place.is_dir() or not _is_archive(place, name):
                 copy_in(place, target)
             else:
                 unpack(place, out, target)
@@ -92,6 +102,8 @@ def _kagglehub() -> Fetch:
         raise CarvanaError(
             "The download needs the package kagglehub, which is not installed: run `pip install kagglehub`."
         ) from error
+    except RuntimeError as error:  # it looks for its cache at once
+        raise CarvanaError("This user has no home folder here: set HOME to a folder that may be written to.") from error
     return lambda path: kagglehub.competition_download(SLUG, path=path)
 
 
@@ -104,6 +116,27 @@ def _fetch(fetch: Fetch, names: Sequence[str]) -> Path:
             if _status(error) != 404 or i == len(names) - 1:
                 raise
     raise AssertionError("no names")
+
+
+def _is_archive(place: Path, name: str) -> bool:
+    """Whether an archive came; a table may come as it is.
+
+    Raises: CarvanaError for a web page instead, as networks send that want a login; zipfile.BadZipFile for a file
+        that is neither.
+    """
+    if zipfile.is_zipfile(place):
+        return True
+    if place.is_file():
+        with place.open("rb") as file:
+            begin = file.read(512).lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+        if begin.startswith((b"<!doctype html", b"<html", b"<head", b"<?xml")):
+            raise CarvanaError(
+                f"A web page came instead of {name}, most likely where this network or its proxy wants a login: log in "
+                f"with a browser, delete {place}, and run the download again."
+            )
+        if name not in TABLES:
+            raise zipfile.BadZipFile("no zip file")
+    return False
 
 
 def _check_room(out: Path, files: Sequence[str]) -> None:
@@ -130,33 +163,46 @@ def _status(error: BaseException) -> int | None:
 def _explained(error: Exception, name: str, out: Path) -> CarvanaError:
     """The sentence for what went wrong; by name, since kagglehub's classes have moved about between its versions."""
     kinds = {kind.__name__ for kind in type(error).__mro__}
-    if kinds & {"UnauthenticatedError", "CredentialError"} or "Kaggle credentials file" in str(error):
+    if isinstance(error, OSError) and error.errno in NO_ROOM:
+        return _no_room(out, f"it ran full at {name}")
+    source, fault = credentials_source(), credentials_fault()
+    found = explain_connection(error, "Kaggle", name, "REQUESTS_CA_BUNDLE")
+    if found and not (source and fault):
+        return CarvanaError(f"{found}, and run the download again; it goes on where it stopped.")
+    if fault or kinds & {"UnauthenticatedError", "CredentialError"} or "Kaggle credentials file" in str(error):
+        folder = credentials_file().parent
+        default = f"{NEW} and set {TOKEN} to it, or put kaggle.json into {folder}; in Colab add it as a secret"
+        return CarvanaError(f"Kaggle does not know who you are: {fault or default}.")
+    there = f"put it into {source}" if "token" in (source or "").lower() else f"set {TOKEN} to it"
+    rules = f'accept the rules of the challenge once at {PAGE}/rules (button "Join" or "Late Submission")'
+    if _status(error) == 401:
         return CarvanaError(
-            "Kaggle does not know who you are: make a token at https://www.kaggle.com/settings (API, Create New Token) "
-            "and set KAGGLE_API_TOKEN to it, or put kaggle.json into ~/.kaggle; in Colab add it as a secret."
+            f"Kaggle does not accept {f'what {source} says' if source else 'your token'} (401): it is wrong or has "
+            f"expired, make a new token at {SETTINGS} and {there}; if it is new, {rules}."
         )
-    if _status(error) in (401, 403):
+    if _status(error) == 403:
         return CarvanaError(
-            f"Kaggle refuses {name} ({_status(error)}): accept the rules of the challenge once at {PAGE}/rules (button "
-            '"Join" or "Late Submission"), and if you have done so, make a new token at '
-            "https://www.kaggle.com/settings."
+            f"Kaggle refuses {name} (403): {rules}, and if you have done so, make a new token at {SETTINGS} and "
+            f"{there}."
         )
     if _status(error) == 404:
         return CarvanaError(f"Kaggle has no file {name} any more: see {PAGE}/data for what there is.")
-    if isinstance(error, OSError) and error.errno in NO_ROOM:
-        return _no_room(out, f"it ran full at {name}")
     if isinstance(error, zipfile.BadZipFile) or "DataCorruptionError" in kinds:
         return CarvanaError(
             f"The archive of {name} arrived damaged ({_without_secrets(str(error))}): delete it from kagglehub's cache "
-            "(~/.cache/kagglehub/competitions) and run the download again."
+            f"({_cache()}/competitions) and run the download again."
         )
-    if kinds & {"ConnectionError", "Timeout", "ChunkedEncodingError"}:
-        return CarvanaError(
-            f"Kaggle could not be reached for {name}: check the connection and run the download again; it goes on "
-            "where it stopped."
-        )
+    if isinstance(error, OSError) and (found := explain_system(error)):
+        inside = str(_cache().expanduser()) in str(error.filename)
+        where = " (KAGGLEHUB_CACHE names the folder of the archives)" if inside else ""
+        return CarvanaError(f"{name} could not be fetched. {found}{where}; then run the download again.")
     what = f"{type(error).__name__}: {_without_secrets(str(error))}"
     return CarvanaError(f"{name} could not be fetched ({what}): run the download again.")
+
+
+def _cache() -> Path:
+    """Where kagglehub keeps archives."""
+    return Path(os.environ.get("KAGGLEHUB_CACHE") or "~/.cache/kagglehub")
 
 
 def _without_secrets(text: str) -> str:

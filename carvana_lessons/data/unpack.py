@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import calendar
-import errno
 import os
 import shutil
 import stat
@@ -52,7 +51,7 @@ def unpack(archive: Path, out: Path, target: Path) -> None:
 def copy_in(place: Path, target: Path) -> None:
     """Copy a file, or a folder that came unpacked, to ``target``; what is there at its full size is left alone."""
     if not place.exists():
-        raise FileNotFoundError(errno.ENOENT, "the download left nothing at", str(place))
+        raise CarvanaError(f"{target.stem} could not be fetched, the download left nothing at {place}: run it again.")
     if place.is_file():
         pairs = [(place, target)]
     else:

@@ -3,16 +3,19 @@
 Source: slides [B], "First 10 layers: pre-trained VGG-16"; Simonyan & Zisserman 2015 for the network.
 """
 
+from http.client import HTTPException
 from pathlib import Path
-from urllib.error import URLError
+from urllib.error import HTTPError
 
 import torch
 from torch import Tensor, nn
 from torchvision.models import VGG16_BN_Weights
 
+from carvana_lessons.connection import explain_connection
 from carvana_lessons.errors import ArgumentError, CarvanaError
 from carvana_lessons.models.blocks import ConvBlock
 from carvana_lessons.models.maskingnet import MaskingNet
+from carvana_lessons.system import explain_system
 
 # Of ImageNet's photos, which VGG was trained on after this was taken out: (x − MEAN) / STD, channel by channel.
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -101,9 +104,22 @@ def _download() -> dict[str, Tensor]:
     entry = VGG16_BN_Weights.IMAGENET1K_V1
     try:
         return entry.get_state_dict(progress=False, check_hash=True)
-    except (URLError, OSError) as error:
+    except (OSError, HTTPException, RuntimeError) as error:
         cached = Path(torch.hub.get_dir()) / "checkpoints" / Path(entry.url).name
         raise CarvanaError(
-            f"The weights of VGG-16 could not be fetched from {entry.url} ({error}); put that file at {cached}, name "
-            f"it with `file=`, or train without pretrained weights."
+            f"The weights of VGG-16 could not be fetched from {entry.url}. {_why(error)}; or put that file at "
+            f"{cached}, name it with `file=`, or train without pretrained weights."
         ) from error
+
+
+def _why(error: Exception) -> str:
+    """What failed and what to do, of the connection, the disk, or the file that came."""
+    if found := explain_connection(error, "PyTorch's server", "the weights", "SSL_CERT_FILE"):
+        return found
+    if isinstance(error, HTTPError):
+        return f"The server, or a proxy before it, refuses the file ({error.code}): try another network"
+    if isinstance(error, OSError) and (found := explain_system(error)):
+        return f"{found} (TORCH_HOME names the folder that keeps weights)"
+    if "hash" in str(error):
+        return "What came is another file: run it again, or use another network, where no proxy changes what it carries"
+    return f"The reason: {error}"

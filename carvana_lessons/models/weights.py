@@ -11,17 +11,18 @@ import torch
 from safetensors.torch import load, save_file
 from torch import Tensor, nn
 
+from carvana_lessons import catalog
 from carvana_lessons.errors import ArgumentError, CarvanaError
 from carvana_lessons.files import replacing
 from carvana_lessons.models.provenance import provenance
 
-FOLDER = Path(__file__).parents[1] / "weights"
+FOLDER = catalog.WEIGHTS
 NAME = "carvana"  # what `create(weights=…)` calls them
 
 
 def shipped() -> list[str]:
     """Names of the networks whose weights come with the package.  Lesson: 09."""
-    return sorted(path.stem for path in FOLDER.glob("*.json"))
+    return catalog.shipped(FOLDER)
 
 
 def read_card(name: str) -> dict:
