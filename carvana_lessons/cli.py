@@ -2,6 +2,9 @@
 
 import math
 import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -40,6 +43,7 @@ Batch = Annotated[int, typer.Option(min=1, help="Photos a step.")]
 Epochs = Annotated[int, typer.Option(min=1, help="Passes over the training photos.")]
 Workers = Annotated[int, typer.Option(min=0, help="Processes that prepare batches.")]
 Flip = Annotated[bool, typer.Option("--flip", help="Average with the answer for the mirrored photo.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is there and was made otherwise.")]
 Seed = Annotated[
     int, typer.Option(min=0, max=2**32 - 1, help="Of the split, the first weights and the order of the photos.")
 ]
@@ -176,15 +180,18 @@ def evaluate(
     seed: Seed = 0,
     by: Annotated[str | None, typer.Option(help="Group the scores too: by view, car or color.")] = None,
     out: Annotated[Path | None, typer.Option(help="A CSV file for the scores, a row a photo.")] = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """Chapter 2: Dice at the photos' own size; the best and the worst photos by name."""
     from carvana_lessons import data
     from carvana_lessons import scores as tables
     from carvana_lessons.evaluate import evaluate as score
-    from carvana_lessons.files import replacing
+    from carvana_lessons.files import new_file, replacing
 
     if by not in (None, "view", "car", "color"):
         raise typer.BadParameter(f"Scores are grouped by view, car or color, not {by!r}.")
+    if out is not None:
+        new_file(out, overwrite)  # said before the work, not after it
     photos = data.CarFolder(folder)
     if valid < 1:
         _, photos = data.split_by_car(photos, (1 - valid, valid), seed=seed)
@@ -202,7 +209,7 @@ def evaluate(
 
 @commands.command("predict")
 def predict_masks(
-    photos: Annotated[Path, typer.Argument(help="Any folder of JPEG or PNG files.")],
+    photos: Annotated[list[Path], typer.Argument(help="Any folder of JPEG or PNG files, or such files themselves.")],
     out: Annotated[Path, typer.Argument(help="Folder for the masks.")],
     weights: Weights,
     size: Size = 128,
@@ -211,12 +218,20 @@ def predict_masks(
     cut_outs: Annotated[
         bool, typer.Option("--cut-outs", help="Write the cars on a transparent background too.")
     ] = False,
+    overwrite: Overwrite = False,
 ) -> None:
-    """Chapter 9: a mask, and a cut-out if wanted, for every photo of a folder."""
+    """Chapter 9: a mask, and a cut-out if wanted, for every photo; photos that have theirs are passed over."""
     from carvana_lessons.submission import predict_folder
+    from carvana_lessons.wording import counted
 
-    count = predict_folder(_networks(weights), photos, out, size, batch_size, cut_outs, flip)
-    typer.echo(f"Wrote the masks of {count} photos to {out}.")
+    if out.is_file():
+        raise CarvanaError(f"{out} cannot be a folder, a file is in the way: name the folder for the masks at the end.")
+    with _warnings_as_sentences():
+        count = predict_folder(_networks(weights), photos, out, size, batch_size, cut_outs, flip, overwrite)
+    if count:
+        typer.echo(f"Wrote the masks of {counted(count, 'photo')} to {out}.")
+    else:
+        typer.echo(f"Every photo has its mask in {out} already.")
 
 
 @commands.command("submit")
@@ -232,6 +247,7 @@ def write_submission(
     workers: Workers = 0,
     shard: Annotated[str, typer.Option(help="K/N: part K of N, counted from 1; for N processes at once.")] = "1/1",
     join: Annotated[bool, typer.Option("--merge", help="Only join the parts of --shard */N.")] = False,
+    overwrite: Overwrite = False,
 ) -> None:
     """Chapter 9: the challenge's file, streamed; a run that was killed goes on where it stopped."""
     from carvana_lessons import data
@@ -239,11 +255,12 @@ def write_submission(
 
     k, n = _shard(shard)
     if join:
-        written = merge(out, n)
+        written = merge(out, n, overwrite)
     else:
+        _find_images(folder, images)
         photos = data.CarFolder(folder, images=images, masks=None)
         networks = _networks(weights)
-        written = submit(networks, photos, out, size, sample, batch_size, flip, workers, shard=(k - 1, n))
+        written = submit(networks, photos, out, size, sample, batch_size, flip, workers, (k - 1, n), overwrite)
     typer.echo(f"Wrote {written}.")
 
 
@@ -339,6 +356,26 @@ def set_course_repository(
 
     for path in set_repository(root, address):
         typer.echo(f"Changed {path}.")
+
+
+def _find_images(folder: Path, images: str) -> None:
+    """Say how the command line spells the folder of photos; all else `CarFolder` says itself."""
+    if folder.is_dir() and not (folder / images).is_dir():
+        others = sorted(p.name for p in folder.iterdir() if p.is_dir())
+        if others and not any((folder / name / images).is_dir() for name in others):
+            raise CarvanaError(
+                f"{folder} holds no folder {images}/: name the folder of photos, as in --images {others[0]} (there is "
+                f"{', '.join(others)})."
+            )
+
+
+@contextmanager
+def _warnings_as_sentences() -> Iterator[None]:
+    """Print a warning as a user reads it, without the line of code that it is of."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", UserWarning)
+        warnings.showwarning = lambda message, *_: typer.echo(f"carvana-lessons: {message}", err=True)
+        yield
 
 
 def _networks(weights: list[Path]) -> list:
