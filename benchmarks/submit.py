@@ -54,7 +54,9 @@ def compare(network: torch.nn.Module, cars: data.CarFolder, size: int, batch_siz
             "decoding": lambda: [len(x) for x, _ in data.loader(cars, size, batch_size, cached=False)],
             "enlarging": lambda: [enlarge(z[None], shape).gt(0).numpy().size for part in logits for z in part],
             "RLE and writing": lambda: write(names, masks, Path(place, "rows.csv")),
-            "submit, all of it": lambda: submit(network, cars, Path(place, "all.csv"), size, batch_size=batch_size),
+            "submit, all of it": lambda: submit(
+                network, cars, Path(place, "all.csv"), size, batch_size=batch_size, overwrite=True
+            ),
         }
         seconds = alternate(ways, repeats)
     rows = [

@@ -20,6 +20,7 @@ from carvana_lessons.options import (
     Folder,
     Hours,
     InputSize,
+    Overwrite,
     Precision,
     Seed,
     Size,
@@ -164,7 +165,8 @@ def train(
     with replacing(out / "history.csv") as file:
         history.frame.to_csv(file, index=False, lineterminator="\n")
     typer.echo(
-        f"Dice on {len(unseen.ids)} other cars, at {size}×{size}: {history.last['valid_dice']:.4f}. Kept in {out}."
+        f"Dice on {counted(len(unseen.ids), 'other car')}, at {size}×{size}: {history.last['valid_dice']:.4f}. "
+        f"Kept in {out}."
     )
 
 
@@ -189,14 +191,17 @@ def evaluate(
         typer.Option(callback=each(options.is_grouping), help="Group the scores too: by view, car or color."),
     ] = None,
     out: Annotated[Path | None, typer.Option(help="A CSV file for the scores, a row a photo.")] = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """Chapter 2: Dice at the photos' own size; the best and the worst photos by name."""
     from carvana_lessons import data
     from carvana_lessons import scores as tables
     from carvana_lessons.evaluate import evaluate as score
-    from carvana_lessons.files import replacing
+    from carvana_lessons.files import new_file, replacing
     from carvana_lessons.held_out import held_out
 
+    if out is not None:
+        new_file(out, overwrite)  # said before the work, not after it
     networks = _networks(weights, size, precision)
     photos, note = held_out(data.CarFolder(folder), networks, valid, seed)
     if note is not None:
@@ -216,7 +221,7 @@ def evaluate(
 
 @commands.command("predict")
 def predict_masks(
-    photos: Annotated[Path, typer.Argument(help="Any folder of JPEG or PNG files.")],
+    photos: Annotated[list[Path], typer.Argument(help="Any folder of JPEG or PNG files, or such files themselves.")],
     out: Annotated[Path, typer.Argument(help="Folder for the masks.")],
     weights: Weights,
     size: InputSize = None,
@@ -226,12 +231,19 @@ def predict_masks(
     cut_outs: Annotated[
         bool, typer.Option("--cut-outs", help="Write the cars on a transparent background too.")
     ] = False,
+    overwrite: Overwrite = False,
 ) -> None:
-    """Chapter 9: a mask, and a cut-out if wanted, for every photo of a folder."""
+    """Chapter 9: a mask, and a cut-out if wanted, for every photo; photos that have theirs are passed over."""
     from carvana_lessons.submission import predict_folder
 
-    count = predict_folder(_networks(weights), photos, out, size, batch_size, cut_outs, flip)
-    typer.echo(f"Wrote the masks of {count} photos to {out}.")
+    if out.is_file():
+        raise CarvanaError(f"{out} cannot be a folder, a file is in the way: name the folder for the masks at the end.")
+    networks = _networks(weights, size, precision)
+    count = predict_folder(networks, photos, out, size, batch_size, cut_outs, flip, overwrite, precision)
+    if count:
+        typer.echo(f"Wrote the masks of {counted(count, 'photo')} to {out}.")
+    else:
+        typer.echo(f"Every photo has its mask in {out} already.")
 
 
 @commands.command("submit")
@@ -250,6 +262,7 @@ def write_submission(
         str, typer.Option(callback=each(shard_of), help="K/N: part K of N, counted from 1; for N processes at once.")
     ] = "1/1",
     join: Annotated[bool, typer.Option("--merge", help="Only join the parts of --shard */N.")] = False,
+    overwrite: Overwrite = False,
 ) -> None:
     """Chapter 9: the challenge's file, streamed; a run that was killed goes on where it stopped."""
     from carvana_lessons import data
@@ -257,11 +270,14 @@ def write_submission(
 
     k, n = shard_of(shard)
     if join:
-        written = merge(out, n)
+        written = merge(out, n, overwrite)
     else:
+        _find_images(folder, images)
         photos = data.CarFolder(folder, images=images, masks=None)
-        networks = _networks(weights)
-        written = submit(networks, photos, out, size, sample, batch_size, flip, workers, shard=(k - 1, n))
+        networks = _networks(weights, size, precision)
+        written = submit(
+            networks, photos, out, size, sample, batch_size, flip, workers, (k - 1, n), overwrite, precision
+        )
     typer.echo(f"Wrote {written}.")
 
 
@@ -362,6 +378,17 @@ def set_course_repository(
 
     for path in set_repository(root, address):
         typer.echo(f"Changed {path}.")
+
+
+def _find_images(folder: Path, images: str) -> None:
+    """Say how the command line spells the folder of photos; all else `CarFolder` says itself."""
+    if folder.is_dir() and not (folder / images).is_dir():
+        others = sorted(p.name for p in folder.iterdir() if p.is_dir())
+        if others and not any((folder / name / images).is_dir() for name in others):
+            raise CarvanaError(
+                f"{folder} holds no folder {images}/: name the folder of photos, as in --images {others[0]} (there is "
+                f"{', '.join(others)})."
+            )
 
 
 def _networks(weights: list[str], size: int | None, precision: str | None) -> list:

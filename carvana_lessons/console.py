@@ -50,6 +50,7 @@ def print_notes(name: str) -> Iterator[None]:
         print(f"{name}: note: {' '.join(str(message).split())}", file=sys.stderr)
 
     with warnings.catch_warnings():
+        warnings.simplefilter("always", UserWarning)  # whatever Python was told: a note is no error
         warnings.showwarning = show
         yield
 

@@ -15,7 +15,7 @@ class ArgumentError(CarvanaError, ValueError):
 
 
 class ExistsError(CarvanaError, FileExistsError):
-    """What was to be made is there already."""
+    """What would be written is there already; nothing that a user has is replaced unasked."""
 
 
 class DataError(CarvanaError, ValueError):

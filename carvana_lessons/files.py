@@ -4,6 +4,7 @@ import errno
 import os
 import re
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -16,6 +17,8 @@ from carvana_lessons.errors import CarvanaError, ExistsError
 NO_ROOM = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
 NOT_ALLOWED = {errno.EACCES, errno.EPERM, errno.EROFS}
 IN_USE = {5, 32, 33, 1224}  # what Windows says of a file that is open, locked or mapped into memory elsewhere
+LINKS = 40  # one after the other, as many as Linux follows
+SYSTEM = {("/", "proc"), ("/", "sys"), ("/", "dev")}
 NAME = 60  # characters of a name that its temporary name repeats: with 4 bytes each it stays below a disk's 255
 
 
@@ -78,16 +81,106 @@ def writing(path: Path) -> Iterator[None]:
         raise
 
 
+def destination(path: str | Path) -> Path:
+    """Where writing to ``path`` leads: a link stays a link, and what it leads to is written.
+
+    Returns: the path of a file or a folder, or of one that may be made; it is no link.
+    Raises: CarvanaError for what is neither (a device, a pipe, a part of the system), for a link that leads in a
+        circle, and for one into a folder that is not there: its disk may be away.
+    """
+    given = path = Path(path)
+    with writing(given):
+        for _ in range(LINKS):
+            if _is_systems(path):
+                raise _no_file(given)
+            if not path.is_symlink():
+                break
+            path = path.parent / path.readlink()
+        else:
+            raise CarvanaError(f"{given} is a link that leads in a circle: remove it, or choose another name.")
+        if path != given and not path.parent.is_dir():
+            raise CarvanaError(
+                f"{given} is a link to {path}, and the folder {path.parent} is not there: make it, connect its disk, "
+                "or choose another name."
+            )
+        if path.exists() and not (path.is_file() or path.is_dir()):
+            raise _no_file(given)
+    return path
+
+
+def new_file(path: str | Path, overwrite: bool = False) -> Path:
+    """A path that may be written, told before hours of work and not after them.
+
+    Args:
+        path: the file wanted.  overwrite: whether one that is there may be replaced.
+    Returns: the path, as it is.
+    Raises: ExistsError for a file that is there; CarvanaError as `replacing`.
+    """
+    path = Path(path)
+    place = destination(path)
+    _mode(place)
+    if place.exists() and not overwrite:
+        raise ExistsError(f"{path} exists already: choose another name, or have it replaced with --overwrite.")
+    make_folder(place.parent)
+    return path
+
+
 def make_folder(folder: Path) -> None:
     """Make a folder and those above it, where they are missing.
 
     Raises: CarvanaError if it cannot be one, because a file is in the way for example.
     """
+    place = destination(folder)
     with writing(folder):
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except (FileExistsError, NotADirectoryError) as error:
-            raise CarvanaError(f"{folder} cannot be a folder, a file is in the way; choose another name.") from error
+        if place.is_dir():
+            return
+        if not place.parent.is_dir():
+            make_folder(place.parent)
+        with _making(folder):
+            try:
+                place.mkdir(exist_ok=True)  # another process may make it at the same time
+            except (FileExistsError, NotADirectoryError) as error:
+                raise CarvanaError(
+                    f"{folder} cannot be a folder, a file is in the way; choose another name."
+                ) from error
+
+
+@contextmanager
+def _making(path: Path) -> Iterator[None]:
+    """Around making a name on a disk: whatever the system has against it is said."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in NO_ROOM | NOT_ALLOWED | {errno.ENAMETOOLONG}:  # `writing` has a sentence for these
+            raise
+        raise CarvanaError(f"{path} cannot be made there ({error.strerror}): choose another place.") from error
+
+
+def _is_systems(path: Path) -> bool:
+    """Whether a path is one of the system's, which looks like a file and is a device, a process or an open file."""
+    parts = Path(os.path.realpath(path.parent), path.name).parts  # /dev/fd leads to /proc/self/fd
+    return len(parts) > 2 and parts[:2] in SYSTEM and parts[:3] != ("/", "dev", "shm")
+
+
+def _no_file(path: Path) -> CarvanaError:
+    return CarvanaError(
+        f"{path} is no file and no folder but a device, a pipe or another part of the system: choose another place."
+    )
+
+
+def _mode(path: Path) -> int:
+    """The rights that a file gets: those of the one that it replaces.
+
+    Raises: CarvanaError if ``path`` is a folder, or a file that nobody is to change.
+    """
+    if path.is_dir():
+        raise CarvanaError(f"{path} is a folder; name a file.")
+    if not path.exists():
+        return 0o644
+    mode = stat.S_IMODE(path.stat().st_mode)
+    if not (mode & 0o222 and os.access(path, os.W_OK)):
+        raise CarvanaError(f"{path} is protected against writing: allow it, or choose another name.")
+    return mode & 0o777
 
 
 def _errno(error: Exception) -> int | None:
@@ -105,25 +198,29 @@ def _errno(error: Exception) -> int | None:
 def replacing(path: Path) -> Iterator[Path]:
     """Write a file beside ``path``, then rename it over ``path`` in one step.
 
+    A link is written through: it stays, and the file that it leads to is replaced. Where that file has further names
+    (hard links), those keep what they held.
+
     Yields: the temporary path to write to. When the block raises, or the process is killed, ``path`` keeps what it
     held before: a reader never meets half a file.
-    Raises: CarvanaError if the disk is full or may not be written to, or ``path`` is a folder.
+    Raises: CarvanaError if the disk is full or may not be written to, or ``path`` is no file that may be replaced.
     """
     path = Path(path)
-    if path.is_dir():
-        raise CarvanaError(f"{path} is a folder; name a file.")
-    make_folder(path.parent)
+    place = destination(path)
+    mode = _mode(place)
+    make_folder(place.parent)
     with writing(path):
         # Its name is not made of the other one's: that may be as long as the disk allows.
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
+        with _making(path):
+            handle, name = tempfile.mkstemp(dir=place.parent, prefix=".", suffix=".part")
         os.close(handle)
         temporary = Path(name)
         try:
             yield temporary
             with temporary.open("rb+") as written:  # Windows flushes only what may be written to
                 os.fsync(written.fileno())
-            _share(temporary, 0o644)
-            temporary.replace(path)
+            _share(temporary, mode)
+            temporary.replace(place)
         finally:
             temporary.unlink(missing_ok=True)
 
@@ -135,22 +232,24 @@ def building(folder: Path) -> Iterator[Path]:
     Yields: the temporary folder to fill. When the block raises it is removed; when the process is killed its name
     (``.NAME.….part``) tells that it is not the real one. If another process finished ``folder`` first, that one wins
     and this copy is dropped.
-    Raises: FileExistsError if ``folder`` already exists when the block begins; CarvanaError if the disk is full or may
-        not be written to.
+    Raises: ExistsError, a FileExistsError, if ``folder`` exists when the block begins; CarvanaError if the disk is full
+        or may not be written to.
     """
     folder = Path(folder)
-    if folder.exists():
+    place = destination(folder)
+    if place.exists():
         raise ExistsError(f"{folder} exists already; choose another folder or remove that one first.")
-    make_folder(folder.parent)
+    make_folder(place.parent)
     with writing(folder):
-        temporary = _beside(folder)
+        with _making(folder):
+            temporary = _beside(place)
         _share(temporary, 0o755)
         try:
             yield temporary
             try:
-                temporary.rename(folder)
+                temporary.rename(place)
             except OSError:
-                if not folder.exists():
+                if not place.is_dir():
                     raise
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
@@ -160,10 +259,13 @@ def discard(folder: Path) -> bool:
     """Remove a folder in one step for whoever looks: all of it or, where it cannot be, nothing.
 
     Windows removes no file that a program has open or has mapped into memory, and renames no folder that holds one.
-    Removing file by file would leave half a folder there.
+    Removing file by file would leave half a folder there. Of a link the link goes, never what it leads to; a file is
+    no folder and stays.
 
     Returns: True if nothing is left under that name.
     """
+    if folder.is_file():
+        return False
     try:
         aside = _beside(folder)
         try:

@@ -1,6 +1,7 @@
 """One process at a time: two that write one file or one folder of a run would mix what they write."""
 
 import errno
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -8,7 +9,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from carvana_lessons.errors import CarvanaError
-from carvana_lessons.files import make_folder, writing
+from carvana_lessons.files import destination, make_folder, writing
 
 # What a disk that knows no locks answers, as some network drives do.
 NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, getattr(errno, "ENOTSUP", errno.EOPNOTSUPP)}
@@ -22,13 +23,15 @@ def owned(path: Path, wait: bool = False) -> Iterator[None]:
     A disk that knows no locks grants them all.
 
     Args:
-        path: what is written; beside it lies ``.NAME.lock`` for as long as it is owned.
+        path: what is written; beside it lies ``.NAME.lock`` for as long as it is owned, or in it where it is a folder
+            beside which this user may write nothing.
         wait: until the other process is done, instead of refusing at once.
     Raises: CarvanaError if another process owns it, or if nothing may be written there.
     """
-    path = Path(path).absolute()
+    path = Path(os.path.realpath(destination(path)))  # one name, by whatever link it is reached
     make_folder(path.parent)
-    lock = FileLock(path.with_name(f".{path.name}.lock"), timeout=-1 if wait else 0)
+    inside = path.is_dir() and not os.access(path.parent, os.W_OK)  # a disk's own folder, or a user's home
+    lock = FileLock((path if inside else path.parent) / f".{path.name}.lock", timeout=-1 if wait else 0)
     held = False
     try:
         with writing(path):

@@ -159,6 +159,7 @@ Batch = Annotated[int, typer.Option(**ONE_OR_MORE, help="Photos a step.")]
 Epochs = Annotated[int, typer.Option(**ONE_OR_MORE, help="Passes over the training photos.")]
 Workers = Annotated[int, typer.Option(**ZERO_OR_MORE, help="Processes that prepare batches.")]
 Flip = Annotated[bool, typer.Option("--flip", help="Average with the answer for the mirrored photo.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is there and was made otherwise.")]
 Seed = Annotated[int, typer.Option(**A_SEED, help="Of the split, the first weights and the order of the photos.")]
 Hours = Annotated[
     float | None, typer.Option(**AMOUNT, help="Begin no epoch after that time; the same command goes on.")

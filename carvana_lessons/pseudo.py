@@ -13,6 +13,7 @@ from carvana_lessons.data import CarFolder, Photo
 from carvana_lessons.errors import DataError
 from carvana_lessons.evaluate import predict
 from carvana_lessons.files import building
+from carvana_lessons.locking import owned
 from carvana_lessons.progress import bar
 
 
@@ -32,7 +33,7 @@ def pseudo_label(
         model, size, flip: as `carvana_lessons.evaluate.evaluate`.  labelled: photos with masks.
         unlabelled: other photos, with or without masks.  out: a new folder; it appears when it is complete.
     Returns: the folder, opened.
-    Raises: DataError if ``out`` exists, or a photo is in both.
+    Raises: DataError if ``out`` exists, or a photo is in both; CarvanaError if another process is filling it.
     Source: Lee 2013, "Pseudo-label"; used by the 4th place of the challenge.  Lesson: 10.
     """
     out = Path(out)
@@ -40,7 +41,7 @@ def pseudo_label(
         raise DataError(f"{out} exists already; name a new folder for the pseudo-labels, or remove that one first.")
     if twice := {photo.name for photo in labelled} & {photo.name for photo in unlabelled}:
         raise DataError(f"{min(twice)} is both labelled and unlabelled; split the photos first.")
-    with building(out) as folder:
+    with owned(out), building(out) as folder:
         (folder / "train").mkdir()
         (folder / "train_masks").mkdir()
         for photo in labelled:

@@ -24,22 +24,29 @@ def set_repository(root: str | Path, address: str) -> list[Path]:
     if not ADDRESS.fullmatch(address):
         raise CarvanaError(f"{address} is no address of a repository; write it as https://github.com/OWNER/NAME.")
     config = root / "_config.yml"
-    found = CONFIG.search(config.read_text(encoding="utf-8")) if config.is_file() else None
+    found = CONFIG.search(_read(config)) if config.is_file() else None
     if found is None:
         raise CarvanaError(f"{root} holds no _config.yml with a repository's url; go to the course's folder.")
     old = re.compile(re.escape(found[1]) + r"(?![\w-])")  # not the beginning of a longer name
     files = [
-        config,
         root / "README.md",
         *sorted((root / "book").rglob("*.md")),
         *sorted((root / "book").glob("*.ipynb")),
+        config,  # last, for it says what to look for: after a failure the same call does the rest
     ]
     changed = []
     for file in files:
-        text = file.read_text(encoding="utf-8")
+        text = _read(file)
         wanted = old.sub(address, text)
         if wanted != text:
             with replacing(file) as temporary:
                 temporary.write_text(wanted, encoding="utf-8", newline="\n")
             changed.append(file)
     return changed
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except (UnicodeDecodeError, OSError) as error:
+        raise CarvanaError(f"{file} cannot be read as UTF-8 text ({error}): put the course's own file back.") from error

@@ -4,7 +4,11 @@ No part of conftest.py: tests/book has one too, and Python finds only one of the
 """
 
 import struct
+import subprocess
+import sys
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -58,3 +62,21 @@ def bomb(side: int = 20_000) -> bytes:
 def sixteen_bits(size: tuple[int, int] = (60, 40)) -> Image.Image:
     """A ramp from black to white in 16 bits of grey; size is (w, h)."""
     return Image.fromarray(np.tile(np.linspace(0, 65535, size[0]).astype(np.uint16), (size[1], 1)))
+
+
+@contextmanager
+def other_process(path: Path) -> Iterator[subprocess.Popen]:
+    """Another process that owns a path, as `locking.owned` does, until the block ends."""
+    child = subprocess.Popen(
+        [sys.executable, Path(__file__).parent / "drivers" / "hold_lock.py", path],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        encoding="utf-8",
+    )
+    try:
+        assert child.stdout.readline() == "owned\n"
+        yield child
+    finally:
+        child.kill()
+        child.communicate()

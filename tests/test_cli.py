@@ -92,19 +92,18 @@ def test_train_evaluate_predict_submit(run, make_folder, tmp_path, monkeypatch):
         "train", folder, runs, "--network", "unet-tiny", "--width", 2, "--size", 32, "--epochs", 2, "--valid", 0.25
     )
     assert trained.returncode == 0, trained.stderr
-    assert "Dice on 1 other cars" in trained.stdout
+    assert "Dice on 1 other car" in trained.stdout
     weights = ["--weights", runs / "best.safetensors"]
-    scored = run(
-        "evaluate", folder, *weights, "--size", 32, "--valid", 0.25, "--by", "color", "--out", tmp_path / "scores.csv"
-    )
+    scored = run("evaluate", folder, *weights, "--by", "color", "--out", tmp_path / "scores.csv")
     assert scored.returncode == 0, scored.stderr
     scores = pd.read_csv(tmp_path / "scores.csv")
-    assert len(scores) == 3 and f"Dice {scores.dice.mean():.4f} on 3 photos of 1 cars" in scored.stdout
+    assert len(scores) == 3 and f"Dice {scores.dice.mean():.4f} on 3 photos of 1 car" in scored.stdout
     assert "The worst:" in scored.stdout and "By color:" in scored.stdout
 
-    masks = run("predict", folder / "train", tmp_path / "masks", *weights, "--size", 32)
+    masks = run("predict", folder / "train", tmp_path / "masks", *weights)
     assert masks.returncode == 0, masks.stderr
-    sent = run("submit", folder, tmp_path / "s.csv", *weights, "--size", 32, "--images", "train")
+    sent = run("submit", folder, tmp_path / "s.csv", *weights, "--images", "train")
+    assert all("32×32 px, float32" in answer.stdout for answer in (scored, masks, sent))
     assert sent.returncode == 0, sent.stderr
     for row in pd.read_csv(tmp_path / "s.csv").itertuples():
         png = np.asarray(Image.open(tmp_path / "masks" / f"{row.img.removesuffix('.jpg')}_mask.png")) > 0
@@ -116,13 +115,67 @@ def test_train_evaluate_predict_submit(run, make_folder, tmp_path, monkeypatch):
     assert not [name for name, secret in SECRETS.items() if secret.encode() in printed + written]
 
 
+def test_every_command_answers_at_the_size_of_the_training(run, make_folder, tmp_path, own_cache):
+    """As the same network does in Python at that size; another size on the line is done, and said."""
+    import numpy as np
+    import pandas as pd
+    from PIL import Image
+
+    from carvana_lessons import data
+    from carvana_lessons.evaluate import evaluate, predict
+    from carvana_lessons.models import ready
+    from carvana_lessons.trained import load_trained
+
+    folder, out = make_folder(cars=4, views=2), tmp_path / "run"
+    shape = ["--network", "unet-tiny", "--width", 2, "--epochs", 4, "--lr", 0.02, "--batch-size", 2, "--valid", 0.5]
+    assert run("train", folder, out, *shape, "--size", 24).returncode == 0
+    network, cars = ready(load_trained(out / "best.safetensors")), data.CarFolder(folder)
+    own, other = ([predict(network, cars, size)] for size in (24, 8))
+    own, other = list(*own), list(*other)
+    assert any((a != b).any() for a, b in zip(own, other, strict=True)), "the sizes must tell"
+
+    weights = ["--weights", out / "best.safetensors"]
+    for words, masks, asked in (([], own, 24), (["--size", 24], own, 24), (["--size", "8x8"], other, 8)):
+        place = tmp_path / f"masks {len(words)} {asked}"
+        answers = [
+            run("predict", folder / "train", place, *weights, *words),
+            run("submit", folder, place / "s.csv", *weights, *words, "--images", "train"),
+            run("evaluate", folder, *weights, *words, "--out", place / "scores.csv"),
+        ]
+        for answer in answers:
+            assert answer.returncode == 0 and f"{asked}×{asked} px, float32" in answer.stdout
+            assert ("was trained at 24×24 and answers at 8×8" in answer.stderr) == (asked == 8)
+        codes = pd.read_csv(place / "s.csv", index_col="img").rle_mask
+        for photo, mask in zip(cars, masks, strict=True):
+            assert np.array_equal(np.asarray(Image.open(place / f"{photo.name}_mask.png")) > 0, mask)
+            code = codes[f"{photo.name}.jpg"]
+            assert np.array_equal(data.rle_decode("" if code == "1 1" else code, mask.shape) > 0, mask)
+        _, unseen = data.split_by_car(cars, (0.5, 0.5), seed=0)
+        scores = pd.read_csv(place / "scores.csv")
+        assert scores.dice.round(9).tolist() == evaluate(network, unseen, asked).dice.round(9).tolist()
+        assert scores.name.tolist() == [photo.name for photo in unseen]
+
+
+def test_a_score_of_cars_that_were_learned_from_is_said_to_be_one(run, make_folder, tmp_path, own_cache):
+    folder, out = make_folder(cars=4, views=2), tmp_path / "run"
+    short = ["--network", "unet-tiny", "--width", 2, "--size", 8, "--epochs", 1, "--valid", 0.25]
+    assert run("train", folder, out, *short).returncode == 0
+    weights = ["--weights", out]
+    honest = run("evaluate", folder, *weights)
+    assert "of 1 car." in honest.stdout and "learned from" not in honest.stderr
+    everything = run("evaluate", folder, *weights, "--valid", 1)
+    assert "of 4 cars." in everything.stdout and "3 cars of the 4 that are scored" in everything.stderr
+    told = [run("evaluate", folder, *weights, "--valid", 0.25, "--seed", seed).stderr for seed in range(4)]
+    assert "learned from" not in told[0] and any("1 car of the 1 that" in text for text in told[1:])
+
+
 def test_networks_of_the_command_line_are_ready_and_answer_as_trained():
     import torch
 
     from carvana_lessons import models
     from carvana_lessons.cli import _networks
 
-    (ready,), trained = _networks([Path("unet")]), models.create("unet", weights="carvana").eval()
+    (ready,), trained = _networks(["unet"], None, None), models.create("unet", weights="carvana").eval()
     norms = [[part for part in net.modules() if isinstance(part, torch.nn.BatchNorm2d)] for net in (trained, ready)]
     assert norms[0] and not norms[1]
     x = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
@@ -242,6 +295,7 @@ def test_no_option_ends_in_a_traceback(run, make_folder, tmp_path, own_cache):
         words = [word.format(**places) for word in (command, *COMMANDS[command], option, value)]
         answer = run(*words)
         told = answer.stderr.rpartition("\r")[2].strip()
+        told = "\n".join(line for line in told.splitlines() if not line.startswith("carvana-lessons: note: "))
         assert answer.returncode in (1, 2), words
         if answer.returncode == 1:
             assert told.startswith("carvana-lessons: ") and len(told.splitlines()) == 1, (words, told)
@@ -277,9 +331,9 @@ def test_files_in_the_way_are_one_sentence(run, make_folder, tmp_path, own_cache
     for out in (file, file / "below"):
         for words in (
             ["train", folder, out, *short],
-            ["predict", folder / "train", out, "--weights", "unet-small", "--size", 32],
-            ["submit", folder, out / "s.csv", "--images", "train", "--weights", "unet-small", "--size", 32],
-            ["evaluate", folder, "--weights", "unet-small", "--size", 32, "--valid", 0.5, "--out", out / "s.csv"],
+            ["predict", folder / "train", out, "--weights", "unet-small"],
+            ["submit", folder, out / "s.csv", "--images", "train", "--weights", "unet-small"],
+            ["evaluate", folder, "--weights", "unet-small", "--out", out / "s.csv"],
             ["studio", out / "new", "--cars", 1, "--size", "48x32", "--workers", 1],
         ):
             answer = run(*words)

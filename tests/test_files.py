@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import re
 import subprocess
 import sys
 import zipfile
@@ -14,7 +15,8 @@ from PIL import Image
 from samples import draw_pair, save_mask
 
 from carvana_lessons.errors import CarvanaError
-from carvana_lessons.files import building, cache_folder, make_folder, replacing, writing
+from carvana_lessons.files import building, cache_folder, discard, make_folder, new_file, replacing, writing
+from carvana_lessons.locking import owned
 
 
 def test_a_finished_file_takes_the_place_of_the_old_one(tmp_path):
@@ -74,6 +76,154 @@ def test_a_file_in_the_way_is_said(tmp_path):
                 act(folder)
     with pytest.raises(CarvanaError, match="is a folder; name a file"), replacing(tmp_path):
         pass
+
+
+# --- links, devices and files that are protected
+
+
+@pytest.fixture
+def elsewhere(tmp_path):
+    """A folder that links lead to, with a file in it."""
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "a.txt").write_text("old", encoding="utf-8")
+    return tmp_path / "elsewhere"
+
+
+@pytest.mark.parametrize("target", ["elsewhere/a.txt", "elsewhere/new.txt", "{root}/elsewhere/a.txt", "second"])
+def test_a_link_is_written_through(tmp_path, elsewhere, target):
+    (tmp_path / "second").symlink_to("elsewhere/a.txt")
+    link = tmp_path / "link"
+    link.symlink_to(target.format(root=tmp_path))
+    with replacing(link) as temporary:
+        assert temporary.parent == elsewhere, "beside the file, so that one step replaces it on its own disk"
+        temporary.write_text("new", encoding="utf-8")
+    assert link.is_symlink() and link.read_text(encoding="utf-8") == "new"
+    assert (tmp_path / "second").is_symlink()
+    name = "new.txt" if target.endswith("new.txt") else "a.txt"
+    assert (elsewhere / name).read_text(encoding="utf-8") == "new" and not (elsewhere / name).is_symlink()
+    assert sorted(p.name for p in elsewhere.iterdir()) == sorted({"a.txt", name})
+
+
+def test_a_link_that_leads_nowhere_useful_is_said(tmp_path, elsewhere):
+    links = {"circle": "circle", "folder": "elsewhere", "away": "no disk/a.txt"}
+    for name, target in links.items():
+        (tmp_path / name).symlink_to(target)
+    for name, words in {
+        "circle": "is a link that leads in a circle",
+        "folder": "is a folder; name a file",
+        "away": r"is a link to .*no disk.a\.txt, and the folder .*no disk is not there",
+    }.items():
+        with pytest.raises(CarvanaError, match=words), replacing(tmp_path / name):
+            raise AssertionError
+        assert (tmp_path / name).is_symlink()
+    for name in ("circle", "away"):
+        for act in (lambda f: building(f).__enter__(), make_folder, lambda f: make_folder(f / "below")):
+            with pytest.raises(CarvanaError, match=r"leads in a circle|is not there"):
+                act(tmp_path / name)
+    assert not (tmp_path / "no disk").exists()
+
+
+def test_a_folder_is_made_where_a_link_leads(tmp_path, elsewhere):
+    (tmp_path / "link").symlink_to("elsewhere/new")
+    with building(tmp_path / "link") as folder:
+        (folder / "a").touch()
+    assert (tmp_path / "link").is_symlink() and (elsewhere / "new" / "a").is_file()
+    with pytest.raises(CarvanaError, match="exists already"), building(tmp_path / "link"):
+        raise AssertionError
+    (tmp_path / "second").symlink_to("elsewhere/second")
+    make_folder(tmp_path / "second" / "below")
+    assert (elsewhere / "second" / "below").is_dir() and (tmp_path / "second").is_symlink()
+
+
+def test_only_the_link_is_discarded_and_never_a_file(tmp_path, elsewhere):
+    (tmp_path / "link").symlink_to("elsewhere")
+    assert discard(tmp_path / "link") and not (tmp_path / "link").is_symlink()
+    assert not discard(elsewhere / "a.txt")
+    assert (elsewhere / "a.txt").read_text(encoding="utf-8") == "old"
+    assert [p.name for p in tmp_path.iterdir()] == ["elsewhere"]
+
+
+def devices(folder: Path) -> list[Path]:
+    """What is neither a file nor a folder, as far as this system has such."""
+    os.mkfifo(folder / "pipe")
+    (folder / "to a pipe").symlink_to("pipe")
+    known = [
+        "/dev/null",
+        "/dev/stdout",
+        "/dev/fd/1",
+        "/proc/self/fd/1",
+        "/proc/x",
+        "/proc/self/x",
+        "/sys/x",
+        "/dev/new",
+    ]
+    return [folder / "pipe", folder / "to a pipe", *map(Path, known)]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such names")
+def test_what_is_neither_a_file_nor_a_folder_is_refused_and_stays(tmp_path):
+    for path in devices(tmp_path):
+        kind = path.lstat().st_mode if path.parent.is_dir() and os.path.lexists(path) else None
+        acts = {
+            "replacing": lambda p=path: replacing(p).__enter__(),
+            "building": lambda p=path: building(p).__enter__(),
+            "make_folder": lambda p=path: make_folder(p),
+            "new_file": lambda p=path: new_file(p, overwrite=True),
+            "owned": lambda p=path: owned(p).__enter__(),
+        }
+        for name, act in acts.items():
+            with pytest.raises(CarvanaError, match=rf"{re.escape(str(path))} is no file and no folder") as said:
+                act()
+            assert len(str(said.value).splitlines()) == 1, (name, path)
+        assert (path.lstat().st_mode if kind is not None else None) == kind
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["pipe", "to a pipe"]
+
+
+def test_standard_output_that_leads_to_a_file_is_none_to_replace(tmp_path):
+    """`--out /dev/stdout > scores.csv`: the file would be replaced under the shell's hands."""
+    code = "import sys, pathlib; from carvana_lessons.files import replacing\nprint('begin', flush=True)\n"
+    code += "try:\n with replacing(pathlib.Path('/dev/stdout')) as t: t.write_text('x', encoding='utf-8')\n"
+    code += "except Exception as error: print(type(error).__name__)"
+    with (tmp_path / "scores.csv").open("wb") as out:
+        subprocess.run([sys.executable, "-c", code], stdout=out, check=True)
+    said = (tmp_path / "scores.csv").read_text(encoding="utf-8").split()
+    assert said == ["begin", "CarvanaError"] and len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_file_keeps_its_rights_and_one_that_is_protected_is_kept(tmp_path):
+    target = tmp_path / "a.txt"
+    for mode in (0o600, 0o664):
+        target.write_text("old", encoding="utf-8")
+        target.chmod(mode)
+        wanted = target.stat().st_mode  # Windows knows only one of the rights
+        with replacing(target) as temporary:
+            temporary.write_text("new", encoding="utf-8")
+        assert target.stat().st_mode == wanted and target.read_text(encoding="utf-8") == "new"
+    target.chmod(0o444)
+    with pytest.raises(CarvanaError, match=r"a\.txt is protected against writing: allow it"), replacing(target):
+        raise AssertionError
+    assert target.read_text(encoding="utf-8") == "new" and len(list(tmp_path.iterdir())) == 1
+    target.chmod(0o644)
+
+
+def test_the_other_name_of_a_file_keeps_what_it_held(tmp_path):
+    """Pseudo-labels are second names of the photos and masks that they were made from."""
+    (tmp_path / "mine").write_text("old", encoding="utf-8")
+    (tmp_path / "a").hardlink_to(tmp_path / "mine")
+    with replacing(tmp_path / "a") as temporary:
+        temporary.write_text("new", encoding="utf-8")
+    assert [(tmp_path / n).read_text(encoding="utf-8") for n in ("a", "mine")] == ["new", "old"]
+
+
+def test_a_new_file_is_one(tmp_path):
+    assert new_file(tmp_path / "new" / "a") == tmp_path / "new" / "a" and not (tmp_path / "new" / "a").exists()
+    (tmp_path / "a").touch()
+    for error in (CarvanaError, FileExistsError):
+        with pytest.raises(error, match=r"a exists already: choose another name.*--overwrite"):
+            new_file(tmp_path / "a")
+    assert new_file(tmp_path / "a", overwrite=True) == tmp_path / "a"
+    with pytest.raises(CarvanaError, match="is a folder"):
+        new_file(tmp_path, overwrite=True)
 
 
 @pytest.mark.parametrize("number", [errno.EACCES, errno.EPERM, errno.EROFS])

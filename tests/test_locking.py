@@ -1,31 +1,14 @@
 """One process at a time writes a file, and a killed one stands in nobody's way."""
 
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+import os
 from pathlib import Path
 
 import pytest
 from filelock import FileLock
+from samples import other_process
 
 from carvana_lessons.errors import CarvanaError
 from carvana_lessons.locking import owned
-
-DRIVER = Path(__file__).parent / "drivers" / "hold_lock.py"
-
-
-@contextmanager
-def other_process(path: Path) -> Iterator[subprocess.Popen]:
-    child = subprocess.Popen(
-        [sys.executable, DRIVER, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8"
-    )
-    try:
-        assert child.stdout.readline() == "owned\n"
-        yield child
-    finally:
-        child.kill()
-        child.communicate()
 
 
 def test_a_second_process_is_refused_in_one_sentence(tmp_path):
@@ -62,3 +45,24 @@ def test_a_disk_without_locks_grants_them(tmp_path, monkeypatch, error):
     with owned(tmp_path / "run"):
         reached = True
     assert reached
+
+
+def test_a_link_and_what_it_leads_to_are_one(tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "link").symlink_to("run")
+    with (
+        other_process(tmp_path / "run"),
+        pytest.raises(CarvanaError, match="Another process is writing"),
+        owned(tmp_path / "link"),
+    ):
+        pass
+
+
+def test_a_folder_beside_which_nothing_may_be_written_holds_its_lock(tmp_path, monkeypatch):
+    """A disk of its own, or a user's home; as a user who is not root sees it."""
+    (tmp_path / "disk").mkdir()
+    may = os.access
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != tmp_path and may(path, mode))
+    with owned(tmp_path / "disk"):
+        assert [p.name for p in (tmp_path / "disk").iterdir()] == [".disk.lock"]
+    assert [p.name for p in tmp_path.rglob("*")] == ["disk"]

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 import torch
 from PIL import Image
-from samples import Brightness, bomb, sixteen_bits
+from samples import Brightness, bomb, other_process, sixteen_bits
 
 from carvana_lessons import data, models
 from carvana_lessons.errors import CarvanaError, DataError
@@ -64,33 +64,199 @@ def test_the_order_is_the_samples_and_the_file_may_be_compressed(model, photos, 
 
 def test_a_sample_with_other_photos_is_refused(model, photos, tmp_path):
     (tmp_path / "sample.csv").write_text("img,rle_mask\nffffffffffff_01.jpg,1 1\n", encoding="utf-8")
-    with pytest.raises(DataError, match=r"asks for 1 photos that are not in .*ffffffffffff_01\.jpg"):
+    with pytest.raises(DataError, match=r"asks for 1 photo not in .*ffffffffffff_01\.jpg"):
         submit(model, photos, tmp_path / "s.csv", size=32, sample=tmp_path / "sample.csv")
     with pytest.raises(CarvanaError, match="let it end in"):
         submit(model, photos, tmp_path / "s.txt", size=32)
 
 
-def test_a_killed_run_goes_on_after_its_last_whole_line(model, photos, tmp_path):
+def interrupted(model, photos, out, after, **settings):
+    """A submission that a failing network ends after some photos; its part stays."""
+    calls = iter([None] * after)
+    hook = model.register_forward_pre_hook(lambda *_: next(calls))
+    try:
+        with pytest.raises(RuntimeError):
+            submit(model, photos, out, **{"size": 32, "batch_size": 2} | settings)
+    finally:
+        hook.remove()
+    [part] = out.parent.glob(f"{out.name}.*.part")
+    return part
+
+
+def test_a_killed_run_goes_on_after_its_last_whole_line_wherever_it_was_cut(model, photos, tmp_path):
     whole = submit(model, photos, tmp_path / "whole.csv", size=32, batch_size=4).read_bytes()
-    lines = whole.splitlines(keepends=True)
-    part = tmp_path / "again.csv.1-of-1.part"
-    part.write_bytes(b"".join(lines[1:6]) + lines[6][:-3])  # killed in the middle of a line
+    lines = whole.splitlines(keepends=True)[1:]
+    out = tmp_path / "again.csv"
+    part = interrupted(model, photos, out, 1, batch_size=4)
+    note = part.read_bytes().splitlines(keepends=True)[0]
+    seen = []
+    hook = model.register_forward_pre_hook(lambda _, given: seen.append(len(given[0])))
+    body = b"".join(lines[:7])
+    for cut in (0, 1, 30, len(lines[0]), len(lines[0]) + 5, len(body) - 1, len(body)):
+        part.write_bytes(note + body[:cut])
+        seen.clear()
+        assert submit(model, photos, out, size=32, batch_size=4).read_bytes() == whole, cut
+        missing = len(photos) - body[:cut].count(b"\n")
+        assert seen == [4] * -(-missing // 4), "what was done is not done again"
+        assert sorted(p.name for p in tmp_path.iterdir() if p.is_file()) == ["again.csv", "whole.csv"]
+        out.unlink()
+    hook.remove()
 
-    class Counting(torch.nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.inner, self.photos = model, 0
 
-        def forward(self, x):
-            self.photos += len(x)
-            return self.inner(x)
+def other(threshold=0.2):
+    network = Brightness()
+    torch.nn.init.constant_(network.threshold, threshold)
+    return network
 
-    counting = Counting()
-    assert submit(counting, photos, tmp_path / "again.csv", size=32, batch_size=4).read_bytes() == whole
-    assert counting.photos == 8  # the 7 that were missing, in two batches of 4
-    part.write_bytes(lines[2])
-    with pytest.raises(CarvanaError, match="begun for other photos"):
-        submit(model, photos, tmp_path / "again.csv", size=32)
+
+OTHERWISE = {
+    "other networks": lambda m: ([other()], {}),
+    "other networks ": lambda m: ([m, other()], {}),
+    "size 32×32 then, 48×48 now": lambda m: (m, {"size": 48}),
+    "flip off then, on now": lambda m: (m, {"flip": True}),
+    "batch size 2 then, 3 now": lambda m: (m, {"batch_size": 3}),
+}
+
+
+@pytest.mark.parametrize("told", OTHERWISE)
+def test_what_was_begun_otherwise_is_not_gone_on_with(model, photos, tmp_path, told):
+    networks, settings = OTHERWISE[told](model)
+    settings = {"size": 32, "batch_size": 2} | settings
+    wanted = submit(networks, photos, tmp_path / "wanted.csv", **settings).read_bytes()
+    out = tmp_path / "s.csv"
+    part = interrupted(model, photos, out, 3)
+    before = part.read_bytes()
+    assert before.count(b"\n") > 1
+    with pytest.raises(CarvanaError, match=rf"begun otherwise \({told.strip()}\).*--overwrite"):
+        submit(networks, photos, out, **settings)
+    assert part.read_bytes() == before and not out.exists()
+    assert submit(networks, photos, out, **settings, overwrite=True).read_bytes() == wanted
+
+
+def test_other_photos_or_another_order_are_not_gone_on_with(model, photos, make_folder, tmp_path):
+    out = tmp_path / "s.csv"
+    interrupted(model, photos, out, 3)
+    changed = data.CarFolder(make_folder("others", cars=3, views=4, seed=5), masks=None)
+    for others in (photos[::-1], photos[1:], changed):
+        with pytest.raises(CarvanaError, match=r"begun otherwise \(other photos"):
+            submit(model, others, out, size=32, batch_size=2)
+
+
+def test_a_part_of_an_older_version_is_not_gone_on_with(model, photos, tmp_path):
+    lines = submit(model, photos, tmp_path / "whole.csv", size=32).read_bytes().splitlines(keepends=True)
+    part = tmp_path / "s.csv.1-of-1.part"
+    part.write_bytes(b"".join(lines[1:4]))
+    with pytest.raises(CarvanaError, match=r"does not say what it was made with.*remove it"):
+        submit(model, photos, tmp_path / "s.csv", size=32)
+    assert part.read_bytes() == b"".join(lines[1:4])
+
+
+def test_what_holds_no_line_yet_is_begun_anew(model, photos, tmp_path):
+    """A batch that is too large for the memory fails before the first line; a smaller one is the cure."""
+    interrupted(model, photos, tmp_path / "s.csv", 0, batch_size=6)
+    submit(model, photos, tmp_path / "s.csv", size=32, batch_size=2)
+
+
+@pytest.mark.parametrize("name", ["s.csv", "s.csv.gz", "S.CSV.GZ"])
+def test_a_submission_that_is_there_is_not_replaced_unasked(model, photos, tmp_path, name):
+    out = submit(model, photos, tmp_path / name, size=32)
+    before = out.read_bytes()
+    assert (before[:2] == b"\x1f\x8b") == name.lower().endswith("gz")
+    seen = []
+    net = other()
+    net.register_forward_pre_hook(lambda *_: seen.append(1))
+    for shard in ((0, 1), (1, 2)):
+        with pytest.raises(FileExistsError, match=r"exists already.*--overwrite"):
+            submit(net, photos, out, size=32, shard=shard)
+    assert out.read_bytes() == before and not seen, "refused before the work"
+    assert submit(net, photos, out, size=32, overwrite=True).read_bytes() != before
+
+
+def test_one_that_was_killed_between_its_last_two_steps_ends_well(model, photos, tmp_path):
+    out = tmp_path / "s.csv"
+    submit(model, photos, out, size=32, shard=(0, 2))
+    submit(model, photos, out, size=32, shard=(1, 2))
+    parts = {p: p.read_bytes() for p in tmp_path.glob("s.csv.*.part")}
+    whole = merge(out, 2).read_bytes()
+    for part, content in parts.items():
+        part.write_bytes(content)
+    assert merge(out, 2).read_bytes() == whole and not list(tmp_path.glob("*.part"))
+
+
+def test_two_at_once_do_not_write_one_file(model, photos, tmp_path):
+    out = tmp_path / "s.csv"
+    submit(model, photos, out, size=32, shard=(0, 2))
+    submit(model, photos, out, size=32, shard=(1, 2))
+    with other_process(tmp_path / "s.csv.2-of-2.part"):
+        for act in (lambda: submit(model, photos, out, size=32, shard=(1, 2)), lambda: merge(out, 2)):
+            with pytest.raises(CarvanaError, match=r"Another process is writing .*2-of-2"):
+                act()
+    with other_process(tmp_path / "masks"), pytest.raises(CarvanaError, match=r"Another process is writing .*masks"):
+        predict_folder(model, photos[0].image.parent, tmp_path / "masks", size=32)
+    merge(out, 2)
+
+
+def test_parts_that_do_not_belong_together_are_not_joined(model, photos, tmp_path):
+    out = tmp_path / "s.csv"
+    submit(other(0.4), photos, out, size=32, shard=(0, 2))
+    submit(other(), photos, out, size=32, shard=(1, 2))
+    with pytest.raises(CarvanaError, match=r"2-of-2\.part was not made as .*1-of-2\.part was \(other networks\)"):
+        merge(out, 2)
+    with pytest.raises(CarvanaError, match=r"1-of-4.* and .*\(there are parts of 2 shards\); run their shards"):
+        merge(out, 4)
+    part = tmp_path / "s.csv.2-of-2.part"
+    part.write_bytes((tmp_path / "s.csv.1-of-2.part").read_bytes())
+    with pytest.raises(CarvanaError, match=r"2-of-2\.part holds shard 1/2"):
+        merge(out, 2)
+    part.unlink()
+    submit(other(0.4), photos, out, size=32, shard=(1, 2))
+    part.write_bytes(part.read_bytes()[:-3])
+    with pytest.raises(CarvanaError, match=r"2-of-2\.part has 5 of 6 photos: run its shard again"):
+        merge(out, 2)
+    submit(other(0.4), photos, out, size=32, shard=(1, 2))
+    assert len(decoded(merge(out, 2))) == 12
+    for shard in ((2, 2), (-1, 2), (0, 0)):
+        with pytest.raises(CarvanaError, match="there is no number"):
+            submit(model, photos, tmp_path / "t.csv", size=32, shard=shard)
+    with pytest.raises(CarvanaError, match="1 part or more"):
+        merge(out, 0)
+
+
+def test_more_shards_than_photos_are_the_whole_too(model, photos, tmp_path):
+    some = photos[:2]
+    whole = submit(model, some, tmp_path / "whole.csv", size=32).read_bytes()
+    for k in range(5):
+        submit(model, some, tmp_path / "s.csv", size=32, shard=(k, 5))
+    assert merge(tmp_path / "s.csv", 5).read_bytes() == whole
+
+
+@pytest.mark.parametrize(
+    ("rows", "words"),
+    [
+        ("", "names no photo"),
+        (",", "1 row without a name"),
+        ("{0},1 1\n,\n{1},1 1\n,1 1", "2 rows without a name"),
+        ("{0},1 1\n{1},1 1\n{0},1 1", r"names .*_01\.jpg more than once"),
+        ("{2},1 1", r"writes .*_03\.JPG and the photo is .*_03\.jpg"),
+    ],
+)
+def test_a_sample_that_is_none_is_one_sentence(model, photos, tmp_path, rows, words):
+    names = [f"{photos[0].name}.jpg", f"{photos[1].name}.jpg", f"{photos[2].name}.JPG"]
+    sample = tmp_path / "sample.csv"
+    sample.write_text(f"img,rle_mask\n{rows.format(*names)}\n", encoding="utf-8")
+    with pytest.raises(DataError, match=words):
+        submit(model, photos, tmp_path / "s.csv", size=32, sample=sample)
+
+
+def test_a_sample_with_another_column_or_in_a_broken_archive_is_one_sentence(model, photos, tmp_path):
+    (tmp_path / "sample.csv").write_text("image,rle_mask\n", encoding="utf-8")
+    for name in ("sample.csv.zip", "sample.csv.gz"):
+        (tmp_path / name).write_bytes(b"no archive")
+    for name in ("sample.csv", "sample.csv.zip", "sample.csv.gz"):
+        with pytest.raises(DataError, match=r"is no sample submission with a column img"):
+            submit(model, photos, tmp_path / "s.csv", size=32, sample=tmp_path / name)
+    with pytest.raises(DataError, match="no photo"):
+        submit(model, photos[:0], tmp_path / "s.csv", size=32)
 
 
 def test_shards_together_are_the_whole(model, photos, tmp_path):

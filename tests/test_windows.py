@@ -158,7 +158,7 @@ def test_weights_that_do_not_fit_can_be_replaced_while_their_error_is_shown(tmp_
 def test_a_submission_leaves_nothing_mapped(make_folder, tmp_path):
     photos = data.CarFolder(make_folder(), masks=None)
     for _ in range(2):
-        submit(Brightness(), photos, tmp_path / "s.csv", size=8)
+        submit(Brightness(), photos, tmp_path / "s.csv", size=8, overwrite=True)
         assert mapped(tmp_path) == []
 
 

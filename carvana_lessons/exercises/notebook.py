@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import shutil
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from carvana_lessons.errors import CarvanaError
 from carvana_lessons.exercises.chapters import CHAPTERS, PAGES, Chapter, chapter
-from carvana_lessons.files import building
+from carvana_lessons.files import building, new_file, replacing
 
 FIRST, LAST = "## Exercises", "## Summary"
 HOW = (
@@ -90,17 +90,21 @@ def export(book: Path, out: Path, solutions: bool = False) -> Path:
     Args:
         book: the folder of the chapters.  out: a new folder.  solutions: with every stub solved and explained.
     Returns: the zip file.
-    Raises: FileExistsError if the folder is there already; CarvanaError if there is no chapter in ``book``.
+    Raises: ExistsError if the folder or the zip file is there already; CarvanaError if there is no chapter in ``book``.
     """
-    files = _chapters(book)
-    with building(Path(out)) as folder:
+    files, out = _chapters(book), Path(out)
+    archive = new_file(out.with_name(f"{out.name}.zip"))
+    with building(out) as folder:
         for file in files:
             found = chapter(file.stem)
             notebook = refresh(_read(file), found)  # whatever an author tried in the stubs stays with the author
             write(folder / file.name, solved(notebook, found) if solutions else notebook)
         for name in PAGES:
             write(folder / f"{name}.ipynb", _read(Path(book) / f"{name}.ipynb"))
-    return Path(shutil.make_archive(str(out), "zip", root_dir=Path(out).parent, base_dir=Path(out).name))
+        with replacing(archive) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as box:
+            for file in sorted(folder.iterdir()):
+                box.write(file, f"{out.name}/{file.name}")
+    return archive
 
 
 def _chapters(book: Path) -> list[Path]:
@@ -115,8 +119,9 @@ def _read(path: Path) -> dict:
 
 
 def write(path: Path, notebook: dict) -> None:
-    """Write a notebook as the repository stores it."""
-    path.write_text(json.dumps(notebook, ensure_ascii=False, indent=1) + "\n", encoding="utf-8", newline="\n")
+    """Write a notebook as the repository stores it, whole or not at all."""
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(notebook, ensure_ascii=False, indent=1) + "\n", encoding="utf-8", newline="\n")
 
 
 def solutions(found: Chapter) -> Iterator[str]:

@@ -50,8 +50,8 @@ def main() -> None:
     acts = {
         "cache": (lambda: data.cache(photos, 64), 20_000),
         "checkpoint": (lambda: checkpoint.save(out / "a.safetensors", kept), 5_000),
-        "submission": (lambda: submit(new, photos, out / "s.csv", 32, batch_size=2), 150),
-        "compressed": (lambda: submit(new, photos, out / "z.csv.gz", 32, batch_size=2), 150),
+        "submission": (lambda: submit(new, photos, out / "s.csv", 32, batch_size=2, overwrite=True), 400),
+        "compressed": (lambda: submit(new, photos, out / "z.csv.gz", 32, batch_size=2), 400),
         "mask": (lambda: predict_folder(new, out / "photos" / "train", out / "masks", 32), 20),
         "studio": (lambda: studio.make(out / "studio", 1, (48, 32), workers=1, progress=False), 500),
         "download": (lambda: data.download(out / "fetched", ["train"], lambda name: out / name), 500),
