@@ -185,6 +185,11 @@ def test_chapters_follow_their_exercises(run, tmp_path):
     assert "Changed: 01-the-task." in run("course", "refresh", "--book", tmp_path).stdout
     assert copy.read_text(encoding="utf-8") == (BOOK / "01-the-task.ipynb").read_text(encoding="utf-8")
     assert run("course", "refresh", "--book", tmp_path / "nowhere").returncode == 1
+    for content in (b"{broken", b"[1, 2]", b"\xff\xfe{"):
+        copy.write_bytes(content)
+        answer = run("course", "refresh", "--book", tmp_path)
+        assert answer.returncode == 1 and f"{copy} is" in answer.stderr and "fetch it" in answer.stderr
+        assert copy.read_bytes() == content
 
 
 def test_a_fork_names_itself(run, tmp_path):
@@ -303,8 +308,9 @@ MISTAKES = [
     ("compare p o --color 1", 2, "--color: '1'", "from 0 to 0.99"),
     ("compare p o --rotate 720", 2, "--rotate: '720'", "from 0 to 180"),
     ("compare p o --flip 2", 2, "--flip: '2'", "from 0 to 1"),
-    ("train p o --network unet-tiny,unet", 2, "'unet-tiny,unet' are several", "a --network of its own"),
-    ("compare p o --network unet,segnet", 2, "'unet,segnet' are several", "a --network of its own"),
+    ("train p o --network unet-tiny,unet", 2, "--network: 'unet-tiny,unet' are several", "an option of its own"),
+    ("compare p o --network unet,segnet", 2, "--network: 'unet,segnet' are several", "an option of its own"),
+    ("download o --file train,metadata", 2, "--file: 'train,metadata' are several", "an option of its own"),
     ("train p o --network unet-huge", 1, "'unet-huge'", "the course has unet-tiny, unet-small, unet, segnet"),
     ("compare p o --network unet-huge", 1, "'unet-huge'", "the course has unet-tiny"),
     ("train p o --schedule cosine", 1, "'cosine'", "constant, halving, one-cycle"),

@@ -143,7 +143,9 @@ def _check_room(out: Path, files: Sequence[str]) -> None:
     """Archive and unpacked files lie side by side for a while, most often on the same disk."""
     there = next(p for p in (out, *out.parents) if p.exists())
     need = sum(FILES[name] * (1 if name in TABLES or (out / name).is_dir() else 2) for name in files)
-    free = shutil.disk_usage(there).free
+    total, _, free = shutil.disk_usage(there)
+    if not total and not free:  # /proc, for example
+        raise CarvanaError(f"{out} lies where no file can be kept: choose a folder on a disk.")
     if need > free:
         raise _no_room(out, f"about {need / 1e9:.1f} GB are needed and {free / 1e9:.1f} GB free")
 

@@ -65,7 +65,7 @@ def refuse_odd_sizes(x: Tensor, pools: int) -> None:
         larger = tuple(-(-side // step) * step for side in (height, width))
         raise ArgumentError(
             f"An image of {height}×{width} (height × width) cannot be halved {pools} times; both sides must be "
-            f"multiples of {step}: take {smaller[0]}×{smaller[1]} or {larger[0]}×{larger[1]}."
+            f"multiples of {step}: take {' or '.join(f'{h}×{w}' for h, w in dict.fromkeys([smaller, larger]))}."
         )
 
 
