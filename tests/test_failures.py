@@ -85,6 +85,11 @@ def test_packages_that_are_missing():
     assert "`pip install a_package_that_nobody_has`" in sentence and code == WRONG
 
 
+def test_an_error_of_a_worker_process_has_its_number_in_words():
+    sentence, code = explain(PermissionError(f"[Errno {errno.EACCES}] Permission denied: 'a/b.jpg'"))
+    assert sentence.startswith("a/b.jpg may not be opened") and code == WRONG
+
+
 @pytest.mark.parametrize(
     "error",
     [
