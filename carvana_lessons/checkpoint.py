@@ -63,7 +63,7 @@ def load(path: Path) -> Checkpoint:
         tensors = load_bytes(content)
         header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
         about = json.loads(header.get("__metadata__", {}).get("carvana_lessons", "null"))
-    except (SafetensorError, ValueError, KeyError, OSError, RecursionError) as error:
+    except (SafetensorError, ValueError, KeyError, RecursionError) as error:
         raise CarvanaError(
             f"{path} is cut off or no safetensors file ({error}); use another checkpoint, other formats are not read."
         ) from error

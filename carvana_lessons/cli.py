@@ -84,7 +84,10 @@ def make_studio(
 @commands.command("download")
 def fetch(
     out: Annotated[Path, typer.Argument(help="Folder for the photos.")],
-    files: Annotated[list[str] | None, typer.Option("--file", help="One of the challenge's files; repeatable.")] = None,
+    files: Annotated[
+        list[str] | None,
+        typer.Option("--file", callback=each(options.is_one), help="One of the challenge's files; repeatable."),
+    ] = None,
 ) -> None:
     """Chapter 1: fetch the real photos; needs a Kaggle account that accepted the challenge's rules."""
     from carvana_lessons import data

@@ -70,10 +70,15 @@ def each(check: Callable[[str], object]) -> Callable:
     return callback
 
 
+def is_one(name: str) -> None:
+    """Refuse several things in one word."""
+    if "," in name:
+        raise typer.BadParameter(f"{name!r} are several; write each with an option of its own.")
+
+
 def is_network(name: str) -> None:
     """Refuse what is no name of a network."""
-    if "," in name:
-        raise typer.BadParameter(f"{name!r} are several names; write each with a --network of its own.")
+    is_one(name)
     catalog.check_network(name)
 
 

@@ -1,6 +1,8 @@
 """What the operating system refuses, as a sentence that names the file and the cure."""
 
 import errno
+import os
+import re
 from pathlib import Path
 
 SYSTEM = {
@@ -15,6 +17,7 @@ SYSTEM = {
     errno.ENOSPC: "The disk has no room for {path}: free some, or choose another disk",
     errno.EMFILE: "This process may open no more files, {path} neither: choose fewer --workers, or raise `ulimit -n`",
 }
+IN_WORDS = re.compile(r"\[Errno (\d+)\] (.+?): '(.+)'$")  # as it comes from a worker process of torch
 SYSTEM[errno.EPERM] = SYSTEM[errno.EACCES]
 SYSTEM[getattr(errno, "EDQUOT", errno.ENOSPC)] = SYSTEM[errno.EFBIG] = SYSTEM[errno.ENOSPC]
 SYSTEM[errno.ENFILE] = SYSTEM[errno.EMFILE]
@@ -22,12 +25,15 @@ SYSTEM[errno.ENFILE] = SYSTEM[errno.EMFILE]
 
 def explain_system(error: OSError) -> str | None:
     """The sentence for an error of files and disks, without its full stop; None where it tells of no file."""
-    path = next((str(p) for p in (error.filename, error.filename2) if isinstance(p, str | bytes)), None)
-    number = error.errno
+    names = (error.filename, error.filename2)
+    path = next((os.fsdecode(name) for name in names if isinstance(name, str | bytes | os.PathLike)), None)
+    number, told = error.errno, error.strerror
+    if number is None and (found := IN_WORDS.match(str(error))):
+        number, told, path = int(found[1]), found[2], found[3]
     if number == errno.ENOENT and path and any(parent.is_file() for parent in Path(path).parents):
         number = errno.ENOTDIR  # which Windows does not tell apart
     if number in SYSTEM and (path or number not in (errno.ENOENT, errno.EEXIST)):
         return SYSTEM[number].format(path=path or "what was to be written")
-    if error.errno is not None and path:
-        return f"The system cannot work with {path} ({error.strerror}): check its disk, or choose another name"
+    if number is not None and path:
+        return f"The system cannot work with {path} ({told}): check its disk, or choose another name"
     return None

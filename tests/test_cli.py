@@ -1,5 +1,7 @@
 """The command line, as a user types it."""
 
+import json
+import os
 import shutil
 import subprocess
 import sys
@@ -7,6 +9,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import typer
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -235,6 +238,11 @@ def test_chapters_follow_their_exercises(run, tmp_path):
     assert "Changed: 01-the-task." in run("course", "refresh", "--book", tmp_path).stdout
     assert copy.read_text(encoding="utf-8") == (BOOK / "01-the-task.ipynb").read_text(encoding="utf-8")
     assert run("course", "refresh", "--book", tmp_path / "nowhere").returncode == 1
+    for content in (b"{broken", b"[1, 2]", b"\xff\xfe{"):
+        copy.write_bytes(content)
+        answer = run("course", "refresh", "--book", tmp_path)
+        assert answer.returncode == 1 and f"{copy} is" in answer.stderr and "fetch it" in answer.stderr
+        assert copy.read_bytes() == content
 
 
 def test_a_fork_names_itself(run, tmp_path):
@@ -302,6 +310,196 @@ def test_no_option_ends_in_a_traceback(run, make_folder, tmp_path, own_cache):
         else:
             assert option in told or "Invalid value" in told, (words, told)
         assert not [p for p in out.rglob("*") if p.is_file()], words
+
+
+# What is typed wrong, the exit code, and what the one sentence says: the value that was typed, and the cure. Of all but
+# the photos nothing is needed: each is answered before anything is read, and before torch is loaded.
+MISTAKES = [
+    ("typo", 2, "'typo'", "there are studio, download, check, train"),
+    ("course", 2, "command is missing", "there are export, refresh, results, repository"),
+    ("course typo", 2, "'typo'", "there are export, refresh"),
+    ("--typo", 2, "--typo", "`carvana-lessons --help` says more"),
+    ("train", 2, "FOLDER is missing", "`carvana-lessons train --help`"),
+    ("train p", 2, "OUT is missing", "`carvana-lessons train --help`"),
+    ("evaluate p", 2, "--weights is missing", "unet-small"),
+    ("train p o --sizee 3", 2, "no option --sizee", "--size"),
+    ("train p o --size", 2, "--size", "needs a value"),
+    ("train p o --resume=yes", 2, "--resume", "takes no value"),
+    (
+        "predict a.jpg b.jpg c.jpg d.jpg e.jpg f.jpg --weights unet",
+        2,
+        "c.jpg, d.jpg, e.jpg and 1 more",
+        "name the folder",
+    ),
+    ("check my photos", 2, "photos", "put a name with spaces in quotes"),
+    ("train p o --size 480x320", 2, "'480x320' is no square", "320"),
+    ("evaluate p --weights unet --size 480x320", 2, "'480x320' is no square", "320"),
+    ("predict p o --weights unet --size 320x320x3", 2, "'320x320x3'", "320 or 320x320"),
+    ("submit p o.csv --weights unet --size 0x0", 2, "'0x0' is out of range", "from 1 to 8192"),
+    ("compare p o --size large", 2, "'large'", "320 or 320x320"),
+    ("studio o --size 480", 2, "--size: '480' is no size", "480x320"),
+    ("studio o --cars 0", 2, "--cars: '0'", "1 or more"),
+    ("studio o --cars many", 2, "--cars: 'many'", "a whole number of 1 or more"),
+    ("studio o --seed -1", 2, "--seed: '-1'", "0 or more"),
+    ("studio o --workers 0", 2, "--workers: '0'", "1 or more"),
+    ("train p o --valid 0", 2, "--valid: '0'", "above 0 and below 1"),
+    ("train p o --valid 1", 2, "--valid: '1'", "above 0 and below 1"),
+    ("train p o --valid 20%", 2, "--valid: '20%'", "such as 0.2"),
+    ("evaluate p --weights unet --valid 0", 2, "--valid: '0'", "above 0"),
+    ("compare p o --valid 1", 2, "--valid: '1'", "below 1"),
+    ("train p o --lr 0", 2, "--lr: '0'", "above 0"),
+    ("train p o --lr nan", 2, "--lr: 'nan'", "above 0"),
+    ("train p o --lr 1e400", 2, "--lr: '1e400'", "above 0"),
+    ("compare p o --lr 0", 2, "--lr: '0'", "above 0"),
+    ("train p o --hours soon", 2, "--hours: 'soon'", "0 or more"),
+    ("train p o --hours inf", 2, "--hours: 'inf'", "0 or more"),
+    ("train p o --epochs 2.5", 2, "--epochs: '2.5'", "a whole number of 1 or more"),
+    ("train p o --batch-size 0", 2, "--batch-size: '0'", "1 or more"),
+    ("train p o --accumulate 0", 2, "--accumulate: '0'", "1 or more"),
+    ("train p o --width 1000", 2, "--width: '1000'", "from 1 to 512"),
+    ("train p o --seed 0,1", 2, "--seed: '0,1'", "one alone"),
+    ("compare p o --seed 0,1", 2, "--seed: '0,1'", "repeat --seed"),
+    ("compare p o --color 1", 2, "--color: '1'", "from 0 to 0.99"),
+    ("compare p o --rotate 720", 2, "--rotate: '720'", "from 0 to 180"),
+    ("compare p o --flip 2", 2, "--flip: '2'", "from 0 to 1"),
+    ("train p o --network unet-tiny,unet", 2, "--network: 'unet-tiny,unet' are several", "an option of its own"),
+    ("compare p o --network unet,segnet", 2, "--network: 'unet,segnet' are several", "an option of its own"),
+    ("download o --file train,metadata", 2, "--file: 'train,metadata' are several", "an option of its own"),
+    ("train p o --network unet-huge", 1, "'unet-huge'", "the course has unet-tiny, unet-small, unet, segnet"),
+    ("compare p o --network unet-huge", 1, "'unet-huge'", "the course has unet-tiny"),
+    ("train p o --schedule cosine", 1, "'cosine'", "constant, halving, one-cycle"),
+    ("train p o --precision fp8", 1, "'fp8'", "no, bf16, fp16"),
+    ("evaluate p --weights unet --by size", 2, "--by: 'size'", "view, car or color"),
+    ("submit p o.csv --weights unet --shard 5/4", 2, "--shard: '5/4'", "1/4 to 4/4"),
+    ("evaluate p --weights unet-huge", 1, "no checkpoint unet-huge", "weights called unet and unet-small"),
+    ("predict p o --weights segnet", 1, "No weights of segnet", "--network segnet"),
+    ("submit p o.csv --weights unet,unet-small", 1, "unet,unet-small", "its own --weights"),
+    ("evaluate p --weights best.pt", 1, "no checkpoint best.pt", "train first"),
+    ("evaluate p --weights unet --weights ~nobody-here/x", 1, "~nobody-here/x", "write the whole path"),
+    ("evaluate p --weights .", 1, "without best.safetensors", "train first"),
+]
+
+
+@pytest.mark.parametrize(("line", "code", "named", "cure"), MISTAKES, ids=[line for line, *_ in MISTAKES])
+def test_what_is_typed_wrong_is_one_sentence(run, tmp_path, monkeypatch, line, code, named, cure):
+    monkeypatch.chdir(tmp_path)
+    answer = run(*line.split())
+    assert answer.returncode == code and answer.stdout == ""
+    [sentence] = answer.stderr.splitlines()
+    assert sentence.startswith("carvana-lessons: ") and sentence.endswith(".")
+    assert named in sentence and cure in sentence, sentence
+    assert not list(tmp_path.iterdir())
+
+
+ANSWERED = """
+import contextlib, io, json, sys
+from carvana_lessons import cli
+for words in json.loads(sys.argv[1]):
+    sys.argv = ["carvana-lessons", *words]
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        try:
+            cli.app()
+        except SystemExit:
+            pass
+    if "torch" in sys.modules:
+        sys.exit(f"{words} loads torch")
+"""
+
+
+def test_help_and_mistakes_are_answered_without_torch(tmp_path):
+    def commands(group, *before):
+        inner = getattr(group, "commands", {})
+        return [[*before, "--help"]] + [words for name, one in inner.items() for words in commands(one, *before, name)]
+
+    lines = [
+        [],
+        ["--version"],
+        *commands(typer.main.get_command(cli.commands)),
+        *(line.split() for line, *_ in MISTAKES),
+    ]
+    command = [sys.executable, "-c", ANSWERED, json.dumps(lines)]
+    own = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    answer = subprocess.run(
+        command, capture_output=True, text=True, check=False, encoding="utf-8", cwd=tmp_path, env=own
+    )
+    assert answer.returncode == 0, answer.stderr
+
+
+def test_help_lists_networks_and_weights(run):
+    from carvana_lessons import models
+
+    for command, names in (("train", models.names()), ("compare", models.names()), ("predict", models.shipped())):
+        text = " ".join(run(command, "--help").stdout.split())
+        assert ", ".join(names) in text, command
+
+
+def test_the_version(run):
+    import carvana_lessons
+
+    answer = run("--version")
+    assert (answer.returncode, answer.stdout) == (0, f"carvana-lessons {carvana_lessons.__version__}\n")
+
+
+@pytest.mark.parametrize("debug", [[], ["--debug"]])
+def test_a_fault_of_the_package_is_called_one(run, monkeypatch, debug):
+    """An exception that nobody expected, of a kind that was taken for the user's until now."""
+
+    def broken(folder):
+        raise ValueError("operands could not be broadcast\ntogether")
+
+    monkeypatch.setattr("carvana_lessons.data.CarFolder", broken)
+    answer = run("check", "photos", *debug)
+    assert answer.returncode == 70
+    assert ("Traceback" in answer.stderr) == bool(debug)
+    last = answer.stderr.splitlines()[-1]
+    assert last.startswith("carvana-lessons: This is a fault of carvana-lessons") and "--debug" in last
+    assert "ValueError: operands could not be broadcast together" in last
+
+
+def test_an_error_of_the_course_has_a_trace_for_who_wants_it(run, tmp_path):
+    answer = run("--debug", "check", tmp_path / "nowhere")
+    assert answer.returncode == 1 and "Traceback" in answer.stderr
+    assert answer.stderr.splitlines()[-1].startswith("carvana-lessons: ")
+    assert "'--debug' is" not in run("train", "--", "--debug").stderr, "after -- it is a name"
+
+
+class Kept(KeyboardInterrupt):
+    """An interrupt that says what was kept, as a training's does."""
+
+
+@pytest.mark.parametrize(("error", "told"), [(KeyboardInterrupt(), "Stopped."), (Kept("Kept; go on."), "Kept; go on.")])
+def test_an_interrupt_ends_with_its_text(run, monkeypatch, error, told):
+    def stopped(folder):
+        raise error
+
+    monkeypatch.setattr("carvana_lessons.data.CarFolder", stopped)
+    answer = run("check", "photos")
+    assert (answer.returncode, answer.stderr) == (130, f"carvana-lessons: {told}\n")
+
+
+@pytest.mark.filterwarnings("default::UserWarning")
+def test_a_warning_is_a_note_of_one_line(run, make_folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    folder = make_folder()
+    (folder / "train" / "notes.txt").touch()
+    (tmp_path / "unet-small").mkdir()
+    answer = run("predict", folder / "train", tmp_path / "masks", "--weights", "unet-small", "--size", 32)
+    assert answer.returncode == 0, answer.stderr
+    first, *_ = answer.stderr.splitlines()
+    assert first.startswith("carvana-lessons: note: The weights called unet-small come with the package")
+    assert "UserWarning" not in answer.stderr and ".py:" not in answer.stderr
+    answer = run("check", folder)
+    notes = [line for line in answer.stderr.splitlines() if "notes.txt" in line]
+    assert len(notes) == 1 and notes[0].startswith("carvana-lessons: note: Left out of ")
+
+
+def test_a_reader_that_has_gone_is_no_error():
+    """As with `| head -1`: whoever reads closes the pipe before all is written."""
+    command = [sys.executable, "-m", "carvana_lessons", "train", "--help"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 1
 
 
 words = st.one_of(

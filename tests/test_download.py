@@ -240,6 +240,9 @@ def test_rules_not_accepted(tmp_path, status):
 
 def test_disk_is_too_small_before_the_download(tmp_path, monkeypatch):
     usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(module.shutil, "disk_usage", lambda path: usage(0, 0, 0))
+    with pytest.raises(CarvanaError, match="lies where no file can be kept: choose a folder on a disk"):
+        data.download(tmp_path / "out", fetch=raising(AssertionError("nothing may be fetched")))
     monkeypatch.setattr(module.shutil, "disk_usage", lambda path: usage(0, 0, 10**9))
     with pytest.raises(CarvanaError, match=r"too small \(about 1\.3 GB are needed and 1\.0 GB free\): free some"):
         data.download(tmp_path / "out", fetch=raising(AssertionError("nothing may be fetched")))

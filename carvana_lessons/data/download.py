@@ -143,7 +143,9 @@ def _check_room(out: Path, files: Sequence[str]) -> None:
     """Archive and unpacked files lie side by side for a while, most often on the same disk."""
     there = next(p for p in (out, *out.parents) if p.exists())
     need = sum(FILES[name] * (1 if name in TABLES or (out / name).is_dir() else 2) for name in files)
-    free = shutil.disk_usage(there).free
+    total, _, free = shutil.disk_usage(there)
+    if not total and not free:  # /proc, for example
+        raise CarvanaError(f"{out} lies where no file can be kept: choose a folder on a disk.")
     if need > free:
         raise _no_room(out, f"about {need / 1e9:.1f} GB are needed and {free / 1e9:.1f} GB free")
 
@@ -169,7 +171,8 @@ def _explained(error: Exception, name: str, out: Path) -> CarvanaError:
     found = explain_connection(error, "Kaggle", name, "REQUESTS_CA_BUNDLE")
     if found and not (source and fault):
         return CarvanaError(f"{found}, and run the download again; it goes on where it stopped.")
-    if fault or kinds & {"UnauthenticatedError", "CredentialError"} or "Kaggle credentials file" in str(error):
+    unknown = kinds & {"UnauthenticatedError", "CredentialError"} or "Kaggle credentials file" in str(error)
+    if unknown or (source and fault):
         folder = credentials_file().parent
         default = f"{NEW} and set {TOKEN} to it, or put kaggle.json into {folder}; in Colab add it as a secret"
         return CarvanaError(f"Kaggle does not know who you are: {fault or default}.")
@@ -196,7 +199,7 @@ def _explained(error: Exception, name: str, out: Path) -> CarvanaError:
         inside = str(_cache().expanduser()) in str(error.filename)
         where = " (KAGGLEHUB_CACHE names the folder of the archives)" if inside else ""
         return CarvanaError(f"{name} could not be fetched. {found}{where}; then run the download again.")
-    what = f"{type(error).__name__}: {_without_secrets(str(error))}"
+    what = f"{type(error).__name__}: {' '.join(_without_secrets(str(error)).split())}"
     return CarvanaError(f"{name} could not be fetched ({what}): run the download again.")
 
 

@@ -7,7 +7,7 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from carvana_lessons.errors import CarvanaError
+from carvana_lessons.errors import CarvanaError, DataError
 from carvana_lessons.exercises.chapters import CHAPTERS, PAGES, Chapter, chapter
 from carvana_lessons.files import building, new_file, replacing
 
@@ -115,7 +115,13 @@ def _chapters(book: Path) -> list[Path]:
 
 
 def _read(path: Path) -> dict:
-    return json.loads(path.read_text(encoding="utf-8"))
+    try:
+        notebook = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise DataError(f"{path} is damaged, or no notebook ({error}): fetch it from the repository again.") from error
+    if not isinstance(notebook, dict) or not isinstance(notebook.get("cells"), list):
+        raise DataError(f"{path} is no notebook, it has no cells: fetch it from the repository again.")
+    return notebook
 
 
 def write(path: Path, notebook: dict) -> None:

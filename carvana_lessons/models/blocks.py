@@ -64,7 +64,8 @@ def refuse_odd_sizes(x: Tensor, divisor: int) -> None:
         larger = tuple(-(-side // divisor) * divisor for side in (height, width))
         raise ArgumentError(
             f"An image of {height}×{width} (height × width) cannot be halved {divisor.bit_length() - 1} times; both "
-            f"sides must be multiples of {divisor}: take {smaller[0]}×{smaller[1]} or {larger[0]}×{larger[1]}."
+            f"sides must be multiples of {divisor}: take "
+            f"{' or '.join(f'{h}×{w}' for h, w in dict.fromkeys([smaller, larger]))}."
         )
 
 
