@@ -21,6 +21,7 @@ from carvana_lessons.options import (
     Hours,
     InputSize,
     Overwrite,
+    Photos,
     Precision,
     Seed,
     Size,
@@ -224,7 +225,7 @@ def evaluate(
 
 @commands.command("predict")
 def predict_masks(
-    photos: Annotated[list[Path], typer.Argument(help="Any folder of JPEG or PNG files, or such files themselves.")],
+    photos: Photos,
     out: Annotated[Path, typer.Argument(help="Folder for the masks.")],
     weights: Weights,
     size: InputSize = None,
@@ -237,10 +238,10 @@ def predict_masks(
     overwrite: Overwrite = False,
 ) -> None:
     """Chapter 9: a mask, and a cut-out if wanted, for every photo; photos that have theirs are passed over."""
-    from carvana_lessons.submission import predict_folder
-
     if out.is_file():
         raise CarvanaError(f"{out} cannot be a folder, a file is in the way: name the folder for the masks at the end.")
+    from carvana_lessons.submission import predict_folder
+
     networks = _networks(weights, size, precision)
     count = predict_folder(networks, photos, out, size, batch_size, cut_outs, flip, overwrite, precision)
     if count:

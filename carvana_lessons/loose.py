@@ -14,7 +14,7 @@ from PIL.PngImagePlugin import PngInfo
 from carvana_lessons.data.layout import naming
 from carvana_lessons.data.reading import UNREADABLE, unreadable
 from carvana_lessons.errors import DataError, ExistsError
-from carvana_lessons.files import replacing
+from carvana_lessons.files import check_there, replacing
 from carvana_lessons.manifest import KEY, difference, from_text, to_text
 from carvana_lessons.wording import counted
 
@@ -60,11 +60,10 @@ def find_photos(sources: str | Path | Sequence[str | Path]) -> Found:
     sources = [Path(s) for s in ([sources] if isinstance(sources, str | Path) else sources)]
     found = Found()
     for source in sources:
+        check_there(source)
         if source.is_dir():
             for file in _below(source)[0]:
                 _sort_in(file, found)
-        elif not os.path.lexists(source):
-            raise DataError(f"{source} does not exist; name the folder that holds the photos.")
         elif source.suffix.lower() in PHOTOS | OTHERS:
             _sort_in(source, found)
         else:

@@ -327,8 +327,14 @@ MISTAKES = [
     ("train p o --resume=yes", 2, "--resume", "takes no value"),
     (
         "predict a.jpg b.jpg c.jpg d.jpg e.jpg f.jpg --weights unet",
+        1,
+        "a.jpg does not exist",
+        "name photos, or the folder that holds them",
+    ),
+    (
+        "check a.jpg b.jpg c.jpg d.jpg e.jpg",
         2,
-        "c.jpg, d.jpg, e.jpg and 1 more",
+        "b.jpg, c.jpg, d.jpg and 1 more",
         "name the folder",
     ),
     ("check my photos", 2, "photos", "put a name with spaces in quotes"),
