@@ -190,12 +190,13 @@ def evaluate(
 
     if by not in (None, "view", "car", "color"):
         raise typer.BadParameter(f"Scores are grouped by view, car or color, not {by!r}.")
-    if out is not None:
-        new_file(out, overwrite)  # said before the work, not after it
     photos = data.CarFolder(folder)
     if valid < 1:
         _, photos = data.split_by_car(photos, (1 - valid, valid), seed=seed)
-    scores = score(_networks(weights), photos, size=size, batch_size=batch_size, flip=flip)
+    networks = _networks(weights)
+    if out is not None:
+        new_file(out, overwrite)  # said before the work, not after it
+    scores = score(networks, photos, size=size, batch_size=batch_size, flip=flip)
     if out is not None:
         with replacing(out) as file:
             scores.to_csv(file, index=False, lineterminator="\n")
@@ -209,7 +210,11 @@ def evaluate(
 
 @commands.command("predict")
 def predict_masks(
-    photos: Annotated[list[Path], typer.Argument(help="Any folder of JPEG or PNG files, or such files themselves.")],
+    photos: Annotated[
+        list[Path] | None,
+        typer.Argument(help="Any folder of JPEG or PNG files, or such files themselves.", show_default=False),
+    ] = None,
+    *,
     out: Annotated[Path, typer.Argument(help="Folder for the masks.")],
     weights: Weights,
     size: Size = 128,
@@ -224,6 +229,8 @@ def predict_masks(
     from carvana_lessons.submission import predict_folder
     from carvana_lessons.wording import counted
 
+    if not photos:  # of one name alone the last argument is what is given
+        raise CarvanaError(f"There is only {out}: name the photos, and at the end the folder for the masks.")
     if out.is_file():
         raise CarvanaError(f"{out} cannot be a folder, a file is in the way: name the folder for the masks at the end.")
     with _warnings_as_sentences():
@@ -258,7 +265,8 @@ def write_submission(
         written = merge(out, n, overwrite)
     else:
         _find_images(folder, images)
-        photos = data.CarFolder(folder, images=images, masks=None)
+        with _warnings_as_sentences():
+            photos = data.CarFolder(folder, images=images, masks=None)
         networks = _networks(weights)
         written = submit(networks, photos, out, size, sample, batch_size, flip, workers, (k - 1, n), overwrite)
     typer.echo(f"Wrote {written}.")

@@ -1,5 +1,6 @@
 """The command line, as a user types it."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -316,19 +317,23 @@ def test_scores_and_submissions_that_are_there_are_kept_unless_asked(run, make_f
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such names")
-def test_a_device_is_no_place_for_an_answer(run, make_folder, own_cache):
-    folder = make_folder()
+def test_a_device_is_no_place_for_an_answer(run, make_folder, tmp_path, own_cache):
+    """No device of the machine that runs this: a fault would replace it. Nothing can be made below /proc."""
+    folder, pipe = make_folder(), tmp_path / "pipe.csv"
+    os.mkfifo(pipe)
+    (tmp_path / "output.csv").symlink_to("/proc/self/fd/1")
     for words in (
-        ["evaluate", folder, *TINY, "--valid", 1, "--out", "/dev/null"],
-        ["evaluate", folder, *TINY, "--valid", 1, "--out", "/dev/stdout"],
+        ["evaluate", folder, *TINY, "--valid", 1, "--out", pipe],
+        ["evaluate", folder, *TINY, "--valid", 1, "--out", tmp_path / "output.csv"],
         ["evaluate", folder, *TINY, "--valid", 1, "--out", "/proc/x"],
         ["evaluate", folder, *TINY, "--valid", 1, "--out", "/proc/x/y/z.csv"],
         ["submit", folder, "/proc/s.csv", "--images", "train", *TINY],
         ["predict", folder / "train", "/proc/x", *TINY],
         ["predict", folder / "train", "/proc/x/y", *TINY],
-        ["predict", folder / "train", "/dev/null", *TINY],
+        ["predict", folder / "train", pipe, *TINY],
     ):
         assert "is no file and no folder but a device" in told(run(*words)), words
+    assert pipe.is_fifo() and (tmp_path / "output.csv").is_symlink()
 
 
 def test_predict_goes_past_a_bad_photo_and_says_what_it_leaves_out(run, make_folder, tmp_path):
@@ -352,6 +357,7 @@ def test_photos_that_the_shell_lists_are_taken_and_the_last_name_is_the_folder(r
     assert "Wrote the masks of 3 photos to" in run("predict", *some, tmp_path / "out", *TINY).stdout
     assert "Wrote the masks of 1 photo to" in run("predict", some[0], tmp_path / "one", *TINY).stdout
     assert "name the folder for the masks at the end" in told(run("predict", *some, *TINY))
+    assert "out: name the photos, and at the end the folder" in told(run("predict", tmp_path / "out", *TINY))
     assert "nowhere does not exist" in told(run("predict", tmp_path / "nowhere", tmp_path / "new", *TINY))
     assert not (tmp_path / "new").exists()
 

@@ -190,9 +190,17 @@ def test_photos_may_be_named_one_by_one(folder, tmp_path):
     whole = contents(tmp_path / "whole")
     assert predict_folder(network(), folder / "car 04.jpg", tmp_path / "one", 16) == 1
     assert contents(tmp_path / "one") == {"car 04_mask.png": whole["car 04_mask.png"]}
-    several = [folder / "car 04.jpg", str(folder / "car 11.jpg"), fill(tmp_path / "more", ["x.png"])]
+    several = [
+        folder / "car 04.jpg",
+        folder / "car 04.jpg",
+        str(folder / "car 11.jpg"),
+        fill(tmp_path / "more", ["x.png"]),
+    ]
     assert predict_folder(network(), several, tmp_path / "some", 16, batch_size=1) == 3
     assert set(contents(tmp_path / "some")) == {"car 04_mask.png", "car 11_mask.png", "x_mask.png"}
+    fill(tmp_path / "more", ["car 04.jpg"])
+    with pytest.raises(DataError, match=r"photos.car 04\.jpg and .*more.car 04\.jpg would share one mask"):
+        predict_folder(network(), [folder, tmp_path / "more"], tmp_path / "new", 16)
 
 
 def test_where_there_is_no_photo_the_cure_is_said(folder, tmp_path):
