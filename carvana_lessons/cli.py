@@ -204,12 +204,12 @@ def evaluate(
     from carvana_lessons.files import new_file, replacing
     from carvana_lessons.held_out import held_out
 
-    if out is not None:
-        new_file(out, overwrite)  # said before the work, not after it
     networks = _networks(weights, size, precision)
     photos, note = held_out(data.CarFolder(folder), networks, valid, seed)
     if note is not None:
         warnings.warn(note, UserWarning, stacklevel=2)
+    if out is not None:
+        new_file(out, overwrite)  # said before the work, not after it
     scores = score(networks, photos, size, batch_size, flip=flip, precision=precision)
     if out is not None:
         with replacing(out) as file:
@@ -225,7 +225,8 @@ def evaluate(
 
 @commands.command("predict")
 def predict_masks(
-    photos: Photos,
+    photos: Photos = None,
+    *,
     out: Annotated[Path, typer.Argument(help="Folder for the masks.")],
     weights: Weights,
     size: InputSize = None,
@@ -238,6 +239,8 @@ def predict_masks(
     overwrite: Overwrite = False,
 ) -> None:
     """Chapter 9: a mask, and a cut-out if wanted, for every photo; photos that have theirs are passed over."""
+    if not photos:  # of one name alone the last argument is what is given
+        raise CarvanaError(f"There is only {out}: name the photos, and at the end the folder for the masks.")
     if out.is_file():
         raise CarvanaError(f"{out} cannot be a folder, a file is in the way: name the folder for the masks at the end.")
     from carvana_lessons.submission import predict_folder

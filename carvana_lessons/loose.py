@@ -68,6 +68,7 @@ def find_photos(sources: str | Path | Sequence[str | Path]) -> Found:
             _sort_in(source, found)
         else:
             raise DataError(f"{source} is no .jpg or .png; name photos, or the folder that holds them.")
+    found.photos = list({photo.absolute(): photo for photo in found.photos}.values())  # named twice, used once
     if not found.photos:
         raise _no_photos(sources, found)
     return found

@@ -134,8 +134,12 @@ def is_count(text: str) -> bool:
 Book = Annotated[Path, typer.Option(help="The folder of the chapters.")]
 Folder = Annotated[Path, typer.Argument(help="A folder in Kaggle's layout: train/, train_masks/, metadata.csv.")]
 Photos = Annotated[
-    list[Path],
-    typer.Argument(callback=each(check_there), help="Any folder of JPEG or PNG files, or such files themselves."),
+    list[Path] | None,
+    typer.Argument(
+        callback=each(check_there),
+        help="Any folder of JPEG or PNG files, or such files themselves.",
+        show_default=False,
+    ),
 ]
 Weights = Annotated[
     list[str],

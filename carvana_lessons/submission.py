@@ -143,7 +143,8 @@ def predict_folder(
     files = found.photos
     for one, other in pairwise(sorted(files, key=lambda p: p.stem.casefold())):
         if one.stem.casefold() == other.stem.casefold():  # most disks of Windows and Macs do not tell them apart
-            raise DataError(f"{one.name} and {other.name} would share one mask; rename one of the two.")
+            names = (one, other) if one.name == other.name else (one.name, other.name)
+            raise DataError(f"{names[0]} and {names[1]} would share one mask; rename one of the two.")
     networks = Ensemble(model, size)
     if batch_size < 1:
         raise CarvanaError(f"A batch is 1 photo or more, not {batch_size}.")

@@ -210,7 +210,7 @@ def test_weights_that_come_with_the_package_are_named(run, tmp_path):
         (["train", "{folder}", "{out}", "--network", "unet-huge"], "the course has unet-tiny"),
         (["train", "{folder}", "{out}", "--schedule", "cosine"], "the trainer has constant"),
         (["evaluate", "{folder}", "--weights", "{out}/none.safetensors"], "train first"),
-        (["predict", "{out}", "{out}", "--weights", "{folder}/metadata.csv"], "no safetensors file"),
+        (["predict", "{folder}", "{out}", "--weights", "{folder}/metadata.csv"], "no safetensors file"),
     ],
 )
 def test_errors_are_one_sentence(run, make_folder, tmp_path, words, sentence):
@@ -544,3 +544,83 @@ def test_files_in_the_way_are_one_sentence(run, make_folder, tmp_path, own_cache
             told = answer.stderr.rpartition("\r")[2].strip()
             assert answer.returncode == 1 and "a file is in the way" in told and len(told.splitlines()) == 1, words
     assert "No epoch was finished" in run("train", folder, tmp_path / "run", *short, "--hours", 0).stderr
+
+
+def told(answer) -> str:
+    """The one sentence of a command that was refused."""
+    assert answer.returncode == 1 and "Traceback" not in answer.stderr, answer.stderr
+    line = answer.stderr.rpartition("\r")[2].strip()
+    assert line.startswith("carvana-lessons: ") and len(line.splitlines()) == 1, answer.stderr
+    return line
+
+
+TINY = ["--weights", "unet-small", "--size", 32]
+
+
+def test_scores_and_submissions_that_are_there_are_kept_unless_asked(run, make_folder, tmp_path, own_cache):
+    folder = make_folder()
+    for words, out in (
+        (["evaluate", folder, "--valid", 1, *TINY, "--out"], tmp_path / "scores.csv"),
+        (["submit", folder, "--images", "train", *TINY], tmp_path / "s.csv"),
+    ):
+        out.write_text("of last year", encoding="utf-8")
+        assert f"{out.name} exists already" in told(run(*words, out))
+        assert out.read_text(encoding="utf-8") == "of last year"
+        (tmp_path / "link.csv").symlink_to(out.name)
+        assert "exists already" in told(run(*words, tmp_path / "link.csv"))
+        assert run(*words, tmp_path / "link.csv", "--overwrite").returncode == 0
+        assert (tmp_path / "link.csv").is_symlink() and len(out.read_text(encoding="utf-8").splitlines()) == 7
+        (tmp_path / "link.csv").unlink()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such names")
+def test_a_device_is_no_place_for_an_answer(run, make_folder, tmp_path, own_cache):
+    """No device of the machine that runs this: a fault would replace it. Nothing can be made below /proc."""
+    folder, pipe = make_folder(), tmp_path / "pipe.csv"
+    os.mkfifo(pipe)
+    (tmp_path / "output.csv").symlink_to("/proc/self/fd/1")
+    for words in (
+        ["evaluate", folder, *TINY, "--valid", 1, "--out", pipe],
+        ["evaluate", folder, *TINY, "--valid", 1, "--out", tmp_path / "output.csv"],
+        ["evaluate", folder, *TINY, "--valid", 1, "--out", "/proc/x"],
+        ["evaluate", folder, *TINY, "--valid", 1, "--out", "/proc/x/y/z.csv"],
+        ["submit", folder, "/proc/s.csv", "--images", "train", *TINY],
+        ["predict", folder / "train", "/proc/x", *TINY],
+        ["predict", folder / "train", "/proc/x/y", *TINY],
+        ["predict", folder / "train", pipe, *TINY],
+    ):
+        assert "is no file and no folder but a device" in told(run(*words)), words
+    assert pipe.is_fifo() and (tmp_path / "output.csv").is_symlink()
+
+
+def test_predict_goes_past_a_bad_photo_and_says_what_it_leaves_out(run, make_folder, tmp_path):
+    photos, out = make_folder(cars=1, views=5) / "train", tmp_path / "out"
+    names = sorted(p.stem for p in photos.iterdir())
+    (photos / f"{names[1]}.jpg").write_text("no photo", encoding="utf-8")
+    (photos / "IMG_2.HEIC").touch()
+    answer = run("predict", photos, out, *TINY)
+    assert answer.returncode == 1 and "Traceback" not in answer.stderr
+    assert f"{names[1]}.jpg cannot be decoded" in answer.stderr and "1 of 5 photos got no mask" in answer.stderr
+    assert "carvana-lessons: Left out: 1 file, IMG_2.HEIC, of a kind" in answer.stderr
+    assert sorted(p.name for p in out.iterdir()) == [f"{n}_mask.png" for n in names if n != names[1]]
+    shutil.copy(photos / f"{names[0]}.jpg", photos / f"{names[1]}.jpg")
+    assert "Wrote the masks of 1 photo to" in run("predict", photos, out, *TINY).stdout
+    assert "Every photo has its mask in" in run("predict", photos, out, *TINY).stdout
+    assert "other networks" in told(run("predict", photos / f"{names[0]}.jpg", out, "--weights", "unet", "--size", 32))
+
+
+def test_photos_that_the_shell_lists_are_taken_and_the_last_name_is_the_folder(run, make_folder, tmp_path):
+    some = sorted((make_folder(cars=1, views=3) / "train").iterdir())
+    assert "Wrote the masks of 3 photos to" in run("predict", *some, tmp_path / "out", *TINY).stdout
+    assert "Wrote the masks of 1 photo to" in run("predict", some[0], tmp_path / "one", *TINY).stdout
+    assert "name the folder for the masks at the end" in told(run("predict", *some, *TINY))
+    assert "out: name the photos, and at the end the folder" in told(run("predict", tmp_path / "out", *TINY))
+    assert "nowhere does not exist" in told(run("predict", tmp_path / "nowhere", tmp_path / "new", *TINY))
+    assert not (tmp_path / "new").exists()
+
+
+def test_submit_names_the_option_for_photos_as_the_command_line_spells_it(run, make_folder, tmp_path):
+    folder = make_folder()
+    line = told(run("submit", folder, tmp_path / "s.csv", *TINY))
+    assert "holds no folder test/: name the folder of photos, as in --images train" in line
+    assert "but" in told(run("submit", folder.parent, tmp_path / "s.csv", "--images", "train", *TINY)), "one too high"

@@ -16,7 +16,7 @@ from carvana_lessons.errors import CarvanaError
 from carvana_lessons.exercises import ex02, ex05
 from carvana_lessons.exercises.chapters import CHAPTERS, PAGES, chapter
 from carvana_lessons.exercises.compare import difference, shown
-from carvana_lessons.exercises.notebook import export, refresh
+from carvana_lessons.exercises.notebook import export, refresh, refresh_folder, write
 from carvana_lessons.exercises.quiz import Choice, Question
 from carvana_lessons.exercises.sandbox import run
 
@@ -295,3 +295,32 @@ def test_copies_for_a_class(tmp_path):
 def test_a_notebook_without_its_headings_is_refused():
     with pytest.raises(CarvanaError, match="needs one"):
         refresh({"cells": []}, chapter("05-segnet-unpooling"))
+
+
+def test_a_zip_file_of_last_year_stays_and_so_does_a_linked_chapter(tmp_path):
+    (tmp_path / "students.zip").write_bytes(b"of last year")
+    with pytest.raises(FileExistsError, match=r"students\.zip exists already"):
+        export(BOOK, tmp_path / "students")
+    assert [p.name for p in tmp_path.iterdir()] == ["students.zip"]
+    assert (tmp_path / "students.zip").read_bytes() == b"of last year"
+    (tmp_path / "book").mkdir()
+    (tmp_path / "real.ipynb").write_text(
+        (BOOK / "01-the-task.ipynb").read_text(encoding="utf-8").replace("my_dice", "your_dice"), encoding="utf-8"
+    )
+    (tmp_path / "book" / "01-the-task.ipynb").symlink_to(tmp_path / "real.ipynb")
+    assert refresh_folder(tmp_path / "book") == ["01-the-task"]
+    assert (tmp_path / "book" / "01-the-task.ipynb").is_symlink()
+    assert (tmp_path / "real.ipynb").read_bytes() == (BOOK / "01-the-task.ipynb").read_bytes()
+
+
+def test_a_chapter_is_refreshed_whole_or_not_at_all(tmp_path):
+    """A disk that is full, a process that is killed: what an author wrote is still there."""
+    path = tmp_path / "chapter.ipynb"
+    path.write_text("what an author wrote", encoding="utf-8")
+    with pytest.raises(TypeError):
+        write(path, {"cells": [object()]})
+    other = tmp_path / "second name"
+    other.hardlink_to(path)
+    write(path, {"cells": []})
+    assert other.read_text(encoding="utf-8") == "what an author wrote", "a file beside it took its place in one step"
+    assert path.read_text(encoding="utf-8") == '{\n "cells": []\n}\n' and len(list(tmp_path.iterdir())) == 2

@@ -15,7 +15,16 @@ from PIL import Image
 from samples import draw_pair, save_mask
 
 from carvana_lessons.errors import CarvanaError
-from carvana_lessons.files import building, cache_folder, discard, make_folder, new_file, replacing, writing
+from carvana_lessons.files import (
+    building,
+    cache_folder,
+    destination,
+    discard,
+    make_folder,
+    new_file,
+    replacing,
+    writing,
+)
 from carvana_lessons.locking import owned
 
 
@@ -143,27 +152,17 @@ def test_only_the_link_is_discarded_and_never_a_file(tmp_path, elsewhere):
     assert [p.name for p in tmp_path.iterdir()] == ["elsewhere"]
 
 
-def devices(folder: Path) -> list[Path]:
-    """What is neither a file nor a folder, as far as this system has such."""
-    os.mkfifo(folder / "pipe")
-    (folder / "to a pipe").symlink_to("pipe")
-    known = [
-        "/dev/null",
-        "/dev/stdout",
-        "/dev/fd/1",
-        "/proc/self/fd/1",
-        "/proc/x",
-        "/proc/self/x",
-        "/sys/x",
-        "/dev/new",
-    ]
-    return [folder / "pipe", folder / "to a pipe", *map(Path, known)]
-
-
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such names")
 def test_what_is_neither_a_file_nor_a_folder_is_refused_and_stays(tmp_path):
-    for path in devices(tmp_path):
-        kind = path.lstat().st_mode if path.parent.is_dir() and os.path.lexists(path) else None
+    """No device of the machine that runs this: a fault would replace it. Nothing can be made below /proc and /sys."""
+    os.mkfifo(tmp_path / "pipe")
+    for name, target in {"to a pipe": "pipe", "output": "/proc/self/fd/1"}.items():
+        (tmp_path / name).symlink_to(target)
+    names = ["pipe", "to a pipe", "output"]
+    for path in [
+        *(tmp_path / name for name in names),
+        *map(Path, ["/proc/self/fd/1", "/proc/x", "/proc/self/x", "/sys/x"]),
+    ]:
         acts = {
             "replacing": lambda p=path: replacing(p).__enter__(),
             "building": lambda p=path: building(p).__enter__(),
@@ -175,19 +174,23 @@ def test_what_is_neither_a_file_nor_a_folder_is_refused_and_stays(tmp_path):
             with pytest.raises(CarvanaError, match=rf"{re.escape(str(path))} is no file and no folder") as said:
                 act()
             assert len(str(said.value).splitlines()) == 1, (name, path)
-        assert (path.lstat().st_mode if kind is not None else None) == kind
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["pipe", "to a pipe"]
+    assert (tmp_path / "pipe").is_fifo() and sorted(p.name for p in tmp_path.iterdir()) == sorted(names)
+    for known in ("/dev/null", "/dev/stdout", "/dev/fd/1", "/dev/new"):
+        with pytest.raises(CarvanaError, match=f"^{known} is no file and no folder"):
+            destination(known)  # which writes nothing
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such names")
 def test_standard_output_that_leads_to_a_file_is_none_to_replace(tmp_path):
     """`--out /dev/stdout > scores.csv`: the file would be replaced under the shell's hands."""
+    (tmp_path / "output").symlink_to("/proc/self/fd/1")  # as /dev/stdout is
     code = "import sys, pathlib; from carvana_lessons.files import replacing\nprint('begin', flush=True)\n"
-    code += "try:\n with replacing(pathlib.Path('/dev/stdout')) as t: t.write_text('x', encoding='utf-8')\n"
+    code += "try:\n with replacing(pathlib.Path(sys.argv[1])) as t: t.write_text('x', encoding='utf-8')\n"
     code += "except Exception as error: print(type(error).__name__)"
     with (tmp_path / "scores.csv").open("wb") as out:
-        subprocess.run([sys.executable, "-c", code], stdout=out, check=True)
-    said = (tmp_path / "scores.csv").read_text(encoding="utf-8").split()
-    assert said == ["begin", "CarvanaError"] and len(list(tmp_path.iterdir())) == 1
+        subprocess.run([sys.executable, "-c", code, tmp_path / "output"], stdout=out, check=True)
+    assert (tmp_path / "scores.csv").read_text(encoding="utf-8").split() == ["begin", "CarvanaError"]
+    assert (tmp_path / "output").is_symlink() and len(list(tmp_path.iterdir())) == 2
 
 
 def test_a_file_keeps_its_rights_and_one_that_is_protected_is_kept(tmp_path):

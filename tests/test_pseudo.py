@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from samples import Brightness
+from samples import Brightness, other_process
 
 from carvana_lessons import data
-from carvana_lessons.errors import DataError
+from carvana_lessons.errors import CarvanaError, DataError
 from carvana_lessons.evaluate import predict
 from carvana_lessons.pseudo import pseudo_label
 
@@ -56,4 +56,15 @@ def test_a_folder_that_exists_and_a_photo_in_both_are_refused(parts, tmp_path):
         pseudo_label(Brightness(), labelled, unlabelled, tmp_path, size=32)
     with pytest.raises(DataError, match="both labelled and unlabelled"):
         pseudo_label(Brightness(), labelled, labelled, tmp_path / "out", size=32)
+    assert not (tmp_path / "out").exists()
+
+
+def test_of_two_processes_the_second_is_refused(parts, tmp_path):
+    """Or the labels of the other one's networks would come back in silence."""
+    labelled, unlabelled = parts
+    with (
+        other_process(tmp_path / "out"),
+        pytest.raises(CarvanaError, match="Another process is writing"),
+    ):
+        pseudo_label(Brightness(), labelled, unlabelled, tmp_path / "out", size=32)
     assert not (tmp_path / "out").exists()

@@ -60,3 +60,15 @@ def test_what_is_no_address_is_refused(fork, address):
 def test_another_folder_is_refused(tmp_path):
     with pytest.raises(CarvanaError, match="course's folder"):
         set_repository(tmp_path, THEIRS)
+
+
+def test_what_failed_half_way_is_finished_by_the_same_call(fork):
+    before = texts(fork)
+    chapter = fork / "book" / "09-results.ipynb"
+    whole = chapter.read_bytes()
+    chapter.write_bytes(b"\xff" + whole)
+    with pytest.raises(CarvanaError, match=r"09-results\.ipynb cannot be read as UTF-8"):
+        set_repository(fork, THEIRS)
+    chapter.write_bytes(whole)
+    set_repository(fork, THEIRS)
+    assert texts(fork) == {name: text.replace(OURS, THEIRS) for name, text in before.items()}

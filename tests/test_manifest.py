@@ -1,0 +1,61 @@
+"""The note of what made a file: alike for what is alike, in any process, and telling where two differ."""
+
+import subprocess
+import sys
+
+import pytest
+import torch
+from samples import Brightness
+
+from carvana_lessons import models
+from carvana_lessons.manifest import difference, fingerprint, from_text, made_with, to_text
+
+MAKE = "torch.manual_seed(3); net = models.create('unet-tiny', width=2)"
+
+
+def made():
+    torch.manual_seed(3)
+    return models.create("unet-tiny", width=2)
+
+
+def test_the_same_network_is_known_in_another_process():
+    code = "import torch; from carvana_lessons import models; from carvana_lessons.manifest import fingerprint; "
+    code += f"{MAKE}; print(fingerprint(net))"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, encoding="utf-8", check=True)
+    assert run.stdout.strip() == fingerprint(made()) == fingerprint(made().eval())
+
+
+class Other(Brightness):
+    """The same weights, another class."""
+
+
+def test_whatever_changes_the_answer_changes_the_fingerprint():
+    net = made()
+    digests = [
+        fingerprint(net),
+        fingerprint(net.double()),
+        fingerprint(Brightness()),
+    ]
+    for name, value in made().state_dict().items():
+        changed = made()
+        with torch.no_grad():
+            changed.state_dict()[name].view(-1)[-1:].add_(torch.ones((), dtype=value.dtype))
+        digests.append(fingerprint(changed))
+    digests += [fingerprint(Other()), fingerprint(Brightness().to(torch.bfloat16))]
+    assert len(set(digests)) == len(digests)
+
+
+def test_a_note_is_the_same_after_a_way_through_text():
+    note = made_with([made(), Brightness()], (20, 24), flip=True)
+    assert from_text(to_text(note)) == note and "\n" not in to_text(note)
+    assert difference(note, made_with([Brightness(), made()], (20, 24), flip=True)) == "", "a mean has no order"
+    assert difference(note, made_with(made(), 32, flip=False)) == (
+        "other networks, size 20×24 then, 32×32 now, flip on then, off now"
+    )
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", "null", '{"carvana_lessons": 3}', '{"carvana_lessons": {"format": 99}}']
+)
+def test_what_is_no_note_is_none(text):
+    assert from_text(text) is None
