@@ -37,10 +37,13 @@ def made_with(model: nn.Module | Sequence[nn.Module], size: Size, flip: bool, pr
     Returns: plain values, the same after a way through JSON.
     """
     models = [model] if isinstance(model, nn.Module) else list(model)
+    # In an order of their own: which network is named first does not matter, which answers at which size does.
+    asked = sorted((fingerprint(network), "×".join(map(str, input_size(network, size)))) for network in models)
+    sizes = [at for _, at in asked]
     return {
         "format": FORMAT,
-        "networks": sorted(fingerprint(network) for network in models),
-        "size": sorted({"×".join(map(str, input_size(network, size))) for network in models}),
+        "networks": [name for name, _ in asked],
+        "size": sizes[:1] if len(set(sizes)) == 1 else sizes,
         "flip": flip,
         "precision": PRECISION_NAMES[precision or inference_precision(next(models[0].parameters()).device)],
     }
@@ -73,4 +76,4 @@ def from_text(text: str | bytes) -> dict | None:
 def _plain(value: object) -> str:
     if isinstance(value, bool):
         return "on" if value else "off"
-    return " and ".join(map(str, value)) if isinstance(value, list) else str(value)
+    return " and ".join(value) if isinstance(value, list) else str(value)

@@ -59,3 +59,14 @@ def test_a_note_is_the_same_after_a_way_through_text():
 )
 def test_what_is_no_note_is_none(text):
     assert from_text(text) is None
+
+
+def test_which_network_answers_at_which_size_is_told_apart_and_their_order_is_not():
+    one, other = models.create("unet-tiny", width=2), models.create("unet-tiny", width=4)
+    one.provenance, other.provenance = models.Provenance(size=(16, 16)), models.Provenance(size=(32, 32))
+    note = made_with([one, other], None, False)
+    assert difference(note, made_with([other, one], None, False)) == ""
+    one.provenance, other.provenance = other.provenance, one.provenance
+    told = difference(note, made_with([one, other], None, False))
+    assert told.startswith("size ") and "networks" not in told
+    assert difference(note, made_with([one, other], 32, False)).endswith("32×32 now")

@@ -210,7 +210,7 @@ def test_where_there_is_no_photo_the_cure_is_said(folder, tmp_path):
     (tmp_path / "notes.txt").touch()
     (tmp_path / "shots.jpg").mkdir()
     for source, words in {
-        "nowhere": r"nowhere does not exist; name the folder that holds the photos",
+        "nowhere": r"nowhere does not exist; name photos, or the folder that holds them",
         "nowhere.jpg": r"nowhere\.jpg does not exist",
         "above": r"in .*above itself, and sub-folders are not searched: name .*train",
         "empty": r"There is no \.jpg or \.png in .*empty; name the folder that holds the photos",

@@ -286,7 +286,7 @@ def test_any_folder_of_photos_gets_masks_and_cut_outs(model, tmp_path):
     assert mask.shape == (37, 53) and set(np.unique(mask)) <= {0, 255}
     assert np.array_equal(cut[..., :3], np.asarray(Image.open(photos / "a b.png")))
     assert np.array_equal(cut[..., 3] > 127, mask > 0)
-    with pytest.raises(DataError, match="name the folder that holds the photos"):
+    with pytest.raises(DataError, match="name photos, or the folder that holds them"):
         predict_folder(model, out / "nowhere", out, size=32)
 
 
