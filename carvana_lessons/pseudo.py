@@ -11,7 +11,7 @@ from torch import nn
 
 from carvana_lessons.data import CarFolder, Photo
 from carvana_lessons.errors import DataError
-from carvana_lessons.evaluate import predict
+from carvana_lessons.evaluate import Size, predict
 from carvana_lessons.files import building
 from carvana_lessons.locking import owned
 from carvana_lessons.progress import bar
@@ -22,7 +22,7 @@ def pseudo_label(
     labelled: CarFolder,
     unlabelled: CarFolder,
     out: str | Path,
-    size: int | tuple[int, int],
+    size: Size = None,
     flip: bool = False,
 ) -> CarFolder:
     """Write a folder of both: labelled photos with their own masks, the others with predicted ones.
