@@ -2,6 +2,7 @@
 
 import math
 import sys
+import warnings
 from pathlib import Path
 from typing import Annotated
 
@@ -9,6 +10,7 @@ import typer
 
 from carvana_lessons.console import print_anywhere
 from carvana_lessons.errors import CarvanaError
+from carvana_lessons.finding import existing_folder
 
 # Rooms are imported inside the commands: --help answers at once, without loading torch.
 
@@ -27,7 +29,10 @@ course_commands = typer.Typer(
 commands.add_typer(course_commands, name="course")
 
 Book = Annotated[Path, typer.Option(help="The folder of the chapters.")]
-Folder = Annotated[Path, typer.Argument(help="A folder in Kaggle's layout: train/, train_masks/, metadata.csv.")]
+Folder = Annotated[
+    Path,
+    typer.Argument(help="A folder in Kaggle's layout: train/, train_masks/, metadata.csv.", callback=existing_folder),
+]
 Weights = Annotated[
     list[Path],
     typer.Option(
@@ -89,9 +94,18 @@ def check(folder: Folder) -> None:
     from carvana_lessons import data
     from carvana_lessons.course import describe
 
-    cars = data.CarFolder(folder)
-    cars.check()
-    typer.echo(f"In order: {describe(cars)}.")
+    notes: list[str] = []
+
+    def note(message: Warning | str, *_: object, **__: object) -> None:
+        notes.append(str(message))
+        typer.echo(f"Note: {message}", err=True)
+
+    with warnings.catch_warnings():
+        warnings.showwarning = note
+        warnings.simplefilter("always", UserWarning)
+        cars = data.CarFolder(folder)
+        cars.check()
+    typer.echo(f"{'In order, but for what is noted above' if notes else 'In order'}: {describe(cars)}.")
 
 
 @commands.command()

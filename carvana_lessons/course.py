@@ -16,6 +16,7 @@ from carvana_lessons.device import PRECISION_NAMES, find_device, find_precision
 from carvana_lessons.errors import CarvanaError
 from carvana_lessons.figures import STYLE
 from carvana_lessons.files import expand
+from carvana_lessons.wording import counted
 
 
 @dataclass(frozen=True)
@@ -170,7 +171,7 @@ def enlarging(cars: CarFolder, size: int) -> str | None:
 
 def describe(cars: CarFolder) -> str:
     """What the photos are, in words that never pass the studio's off as real."""
-    count = len(cars.ids)
+    count, photos = counted(len(cars.ids), "car"), len(cars)
     if cars.source == "synthetic studio":
-        return f"synthetic studio, {count} cars, {len(cars):,} drawn photos"
-    return f"real photos, {count} cars, {len(cars):,} photos"
+        return f"synthetic studio, {count}, {counted(photos, 'drawn photo')}"
+    return f"real photos, {count}, {counted(photos, 'photo')}"

@@ -23,7 +23,7 @@ ROOMS = [
     {"ahead", "allocator", "console", "errors", "wording", "figures", "measure", "schedule"},
     {"device", "progress"},
     {"files", "history"},
-    {"locking"},
+    {"finding", "locking"},
     {"keeping", "publishing"},
     {"colab", "studio", "data"},
     {"models", "metrics"},

@@ -39,10 +39,16 @@ def rle_decode(rle: str, shape: tuple[int, int]) -> np.ndarray:
         rle: pairs "start length" with ascending starts, as ``rle_encode`` writes them; empty for an empty mask.
         shape: (height, width).
     Returns: (height, width) uint8 in {0, 1}.
-    Raises: DataError that names the first faulty run: a number missing, not a positive integer, a run that begins
-        before the one before it has ended, or one that ends after the last pixel.
+    Raises: DataError if the code is no text (pandas reads an empty field as nan); DataError that names the first
+        faulty run: a number missing, not a positive integer, a run that begins before the one before it has ended, or
+        one that ends after the last pixel.
     Lesson: 01.
     """
+    if not isinstance(rle, str):
+        raise DataError(
+            f"A run-length code is text, not {rle!r}: an empty field of a CSV file is a missing number to pandas, "
+            "read it with keep_default_na=False."
+        )
     height, width = shape
     words = rle.split()
     for i, word in enumerate(words):
