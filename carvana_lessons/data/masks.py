@@ -180,8 +180,8 @@ def _soft(values: np.ndarray, what: str, source: str, count: int | None = None) 
     low, high = values.min().item(), values.max().item()
     cut = (low + high) // 2 if isinstance(low, int) else round((low + high) / 2, 6)
     return NoMask(
-        f"has {count or len(np.unique(values))} {what} where a mask has two, as after saving as JPEG or "
-        f"resizing with smoothing; save it again as PNG or GIF with `(mask > {cut})`, where mask is np.asarray({source})"
+        f"has {count or len(np.unique(values))} {what} where a mask has two, as after saving as JPEG or resizing with "
+        f"smoothing; save it again as PNG or GIF with `(mask > {cut})`, where mask is np.asarray({source})"
     )
 
 
