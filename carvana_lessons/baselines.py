@@ -103,5 +103,6 @@ def thumbnails(photos: CarFolder, side: int = 16) -> Tensor:
     Raises: DataError if there are no photos.
     """
     photos.require("A comparison", masks=False)
-    grey = [F.adaptive_avg_pool2d(x.mean(dim=1), side) for x, _ in loader(photos, size=128, batch_size=BATCH)]
-    return torch.cat(grey)
+    batches = loader(photos, size=128, batch_size=BATCH)
+    seen = (batch if isinstance(batch, Tensor) else batch[0] for batch in batches)  # photos without masks come alone
+    return torch.cat([F.adaptive_avg_pool2d(x.mean(dim=1), side) for x in seen])

@@ -56,7 +56,7 @@ def test_studio_then_check(run, tmp_path):
     assert made.returncode == 0, made.stderr
     answer = run("check", out)
     assert answer.returncode == 0, answer.stderr
-    assert "In order: synthetic studio, 1 cars, 16 drawn photos." in answer.stdout
+    assert "In order: synthetic studio, 1 car, 16 drawn photos." in answer.stdout
     again = run("studio", out, "--cars", 1)
     assert again.returncode == 1 and "Traceback" not in again.stderr
 

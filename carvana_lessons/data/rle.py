@@ -46,8 +46,8 @@ def rle_decode(rle: str, shape: tuple[int, int]) -> np.ndarray:
     """
     if not isinstance(rle, str):
         raise DataError(
-            f"A run-length code is text, not {rle!r}: an empty field of a CSV file is a missing number to pandas, "
-            "read it with keep_default_na=False."
+            f"A run-length code is text, not {rle}: an empty field of a CSV file is a missing number to pandas, read "
+            "it with keep_default_na=False."
         )
     height, width = shape
     words = rle.split()
