@@ -371,14 +371,14 @@ def masks_alone(root: Path) -> Path:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (lambda root: root / "train" / f"{CAR}_01.jpg", r"is a file, not a folder: give the folder that it is in, {root}\."),
+        (lambda root: root / "train" / f"{CAR}_01.jpg", r"is a file, .*: give the folder that it is in, {root}\."),
         (lambda root: root / "train" / "nothing", r"does not exist: give the folder that holds train/ .*studio`\."),
         (lambda root: root / "train_masks", r"such a folder itself; give its parent, {root}\."),
         (loose, r"lie in it themselves \({car}_01\.jpg.*\); move them to .*train, and the masks to .*train_masks\."),
         (lambda root: loose(root, masks=False), r"lie in it themselves \({car}_01\.jpg.*\); move them to .*train\."),
         (any_names, r"pictures lie in it themselves \(IMG 0\.JPG, .*`carvana-lessons predict`; photos are named <12"),
         (lambda root: loose(root, train="train"),
-         r"no folder train_masks/: the masks lie among the photos \({car}_01_mask\.gif.*; move them to .*train_masks\."),
+         r"train_masks/: the masks lie among the photos \({car}_01_mask\.gif.*; move them to .*train_masks\."),
         (deep, r"but {all}.of.them does; give that one\."),
         (folder_a_car, r"train holds no photos itself, .*{car} does .*: move them one folder up\."),
         (masks_alone, r"no folder train/: it has masks alone; copy their photos to .*train\."),
