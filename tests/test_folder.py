@@ -647,6 +647,14 @@ def test_check_names_masks_that_are_empty_full_or_look_inverted(make_folder):
 
 
 def test_check_says_nothing_of_masks_as_they_should_be(root):
+    """A car that is cut off below is at the border too."""
+    path = root / "train_masks" / f"{CAR}_01_mask.gif"
+    cut, near = data.read_mask(path), data.read_mask(path)
+    cut[:-1], cut[-1] = 0, 1
+    near[:] = 1
+    near[:, 0] = 0
+    save_mask(path, cut)
+    save_mask(path.with_name(f"{CAR}_02_mask.gif"), near)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         data.CarFolder(root).check(progress=False)

@@ -175,10 +175,11 @@ def test_one_value_that_may_mean_either_is_refused(form, value):
         (bands(*[lambda m, v: ~grey(m, v)] * 3, grey)(DRAWN, (0, 255)), "PNG", {}, "its colours draw one"),
         (palette(DRAWN, BLACK, WHITE), "GIF", {"transparency": 1}, "its colours draw one and its transparency another"),
         (palette(DRAWN, BLACK, BLACK), "PNG", {}, "shows them in one colour"),
+        (palette(DRAWN, WHITE), "PNG", {}, "values that its palette gives no colour"),
         (palette(DRAWN, BLACK, WHITE), "GIF", {"save_all": True, "append_images": [palette(~DRAWN, BLACK, WHITE)]},
-         "holds 2 pictures where a mask is one"),
+         "holds several pictures where a mask is one"),
         (Image.fromarray(grey(DRAWN, (0, 255))), "PNG", {"save_all": True, "append_images": [Image.fromarray(~DRAWN)]},
-         "holds 2 pictures where a mask is one"),
+         "holds several pictures where a mask is one"),
         (Image.fromarray(np.where(DRAWN, np.nan, 0).astype(np.float32)), "TIFF", {}, "values that are no numbers"),
     ],
 )  # fmt: skip

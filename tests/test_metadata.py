@@ -236,6 +236,25 @@ def test_what_is_transparent_is_white_as_on_paper(tmp_path, mode):
     np.testing.assert_array_equal(read, open_photo("a.png", (tmp_path / "a.png").read_bytes()))
 
 
+@pytest.mark.parametrize("value", range(1, 9))
+def test_a_tiff_under_another_name_is_turned_once(tmp_path, value):
+    """Pillow turns these by itself, whatever it is asked."""
+    Image.fromarray(PIXELS).save(tmp_path / "a.jpg", "TIFF", tiffinfo={ORIENTATION: value})
+    with Image.open(tmp_path / "a.jpg") as image:
+        seen = np.array(image)
+    agree((tmp_path / "a.jpg").read_bytes(), seen, seen)
+
+
+def test_how_colours_are_stored_is_no_note():
+    """Without Adobe's segment the same bytes are other colours."""
+    whole = encoded("JPEG")
+    length = int.from_bytes(whole[4:6], "big")
+    as_rgb = segment(0xEE, b"Adobe\0\x64" + bytes(5))
+    plain, broken = (whole[:2] + as_rgb + note + whole[4 + length :] for note in (b"", segment(0xE2, b"ICC_PROFILE\0")))
+    assert abs(stored(plain).astype(int) - stored(whole)).mean() > 20
+    agree(broken, stored(plain))
+
+
 def test_cmyk_of_adobe_is_not_a_negative(tmp_path):
     pixels = np.full((16, 24, 3), (200, 120, 40), np.uint8)
     Image.fromarray(pixels).convert("CMYK").save(tmp_path / "a.jpg", quality=95)

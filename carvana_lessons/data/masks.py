@@ -11,11 +11,14 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
+from carvana_lessons.errors import DataError
+
 GREY = {"1", "L", "I", "F"}  # and I;16 in its variants: one number a pixel
+COLORED = {"LA", "P", "PA", "RGB", "RGBA", "CMYK"}
 FULL = (1, 255, 65535)  # what a mask that is car everywhere holds
 
 
-class NoMask(ValueError):
+class NoMask(DataError):
     """Why an image is no mask, as the end of a sentence that begins with its name."""
 
 
@@ -25,6 +28,17 @@ class Levels(NamedTuple):
     low: float
     high: float
     top: np.ndarray  # (H, W) bool
+
+
+def load_mask(image: Image.Image) -> Image.Image:
+    """The pixels of an open file, decoded, for `find_car` to look at when the file is closed.
+
+    Raises: NoMask for a file of several pictures.
+    """
+    if getattr(image, "is_animated", False):
+        raise NoMask("holds several pictures where a mask is one; save the right one alone")
+    image.load()
+    return image if _is_grey(image) or image.mode in COLORED else image.convert("RGB")
 
 
 def find_car(image: Image.Image) -> np.ndarray:
@@ -37,12 +51,10 @@ def find_car(image: Image.Image) -> np.ndarray:
       that cannot be seen at all and whose colours are not two: that is a mask without car.
 
     Args:
-        image: an open file, of any mode.
+        image: as `load_mask` gives it.
     Returns: (H, W) uint8 in {0, 1}, perhaps read-only.
-    Raises: NoMask for anything else: soft edges, several pictures, colours and transparency that disagree.
+    Raises: NoMask for anything else: soft edges, colours and transparency that disagree.
     """
-    if getattr(image, "is_animated", False):
-        raise NoMask(f"holds {image.n_frames} pictures where a mask is one; save the right one alone")
     # With a plain palette the stored indices are what the eye sees, without a pass to look it up.
     if image.mode == "P" and _plain_palette(image):
         values = np.asarray(image)

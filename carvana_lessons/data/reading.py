@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 from PIL import Image
 
-from carvana_lessons.data.masks import NoMask, find_car
+from carvana_lessons.data.masks import NoMask, find_car, load_mask
 from carvana_lessons.data.opening import UNREADABLE, as_rgb, decode, lies, turned
 from carvana_lessons.data.shrink import shrink_mask
 from carvana_lessons.errors import DataError
@@ -105,13 +105,10 @@ def _mask(path: str | Path | None) -> np.ndarray:
     if path is None:
         raise DataError('This photo has no mask: open its folder with masks="train_masks", or the name of its masks.')
 
-    def car(image: Image.Image) -> np.ndarray:
-        try:
-            return find_car(image)
-        except NoMask as error:
-            raise DataError(f"{path} {error}.") from None
-
-    return _read(path, car)
+    try:
+        return find_car(_read(path, load_mask))
+    except NoMask as error:
+        raise DataError(f"{path} {error}.") from None
 
 
 def _read(path: str | Path, read: Callable[[Image.Image], Read]) -> Read:
