@@ -1,6 +1,7 @@
 """Reading, the dataset and the loader: the right pixels, in the right order, the same in every process."""
 
 import operator
+import os
 import pickle
 import random
 import threading
@@ -210,6 +211,17 @@ def test_pickled_without_pixels(cars):
     blob = pickle.dumps(dataset)
     assert len(blob) < 50_000 < 64 * 64 * 3 * len(cars)
     assert torch.equal(pickle.loads(blob)[0][0], x)
+
+
+@pytest.mark.parametrize("name", ["Fotos [2017]", *(["what?", "a * b"] if os.name != "nt" else [])])
+def test_the_copy_of_a_folder_that_has_changed_is_removed_whatever_its_name(make_folder, own_cache, name):
+    """A name is no pattern: "[2017]" is not one of four digits."""
+    root, other = make_folder(name), make_folder("Fotos 2")
+    kept = data.CarDataset(data.CarFolder(other), size=8).folder
+    for seed in range(3):
+        os.utime(root / "train" / "000000000ab0_01.jpg", ns=(seed, seed))
+        copy = data.CarDataset(data.CarFolder(root), size=8).folder
+    assert sorted((own_cache / "photos").glob("[!.]*")) == sorted([copy, kept])
 
 
 # --- loader
