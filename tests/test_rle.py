@@ -83,6 +83,8 @@ def test_masks_that_are_none_are_refused_with_the_cure():
         data.rle_encode(np.array([[0, 0.5]]))
     with pytest.raises(DataError, match=r"-1"):
         data.rle_encode(np.array([[0, -1]]))
+    with pytest.raises(DataError, match="also holds nan"):
+        data.rle_encode(np.array([[1, np.nan]]))
     with pytest.raises(DataError, match=r"shape \(1, 2, 2\)"):
         data.rle_encode(np.zeros((1, 2, 2)))
 
@@ -108,6 +110,8 @@ def test_submission_line():
     assert data.submission_line("00087a6bd4dc_05", 0 * mask) == "00087a6bd4dc_05.jpg,1 1", "as sample_submission.csv"
     with pytest.raises(DataError, match="comma"):
         data.submission_line("a,b", mask)
+    with pytest.raises(DataError, match="is text, not nan"):
+        data.submission_line(float("nan"), mask)
 
 
 def test_the_published_row_of_a_real_photo(real_photos):

@@ -26,7 +26,7 @@ Read = TypeVar("Read")
 def read_photo(path: str | Path, upright: bool = False) -> np.ndarray:
     """Decode a photo at full size.
 
-    Grey, CMYK and 16-bit files come out as 8-bit RGB too. A rotation noted in EXIF is *not* applied: the masks were
+    Grey, CMYK and 16-bit files come out as 8-bit RGB too, and what is transparent comes out white. A rotation noted in EXIF is *not* applied: the masks were
     drawn on the pixels as they are stored, and turning the photo alone would part the two.
 
     Args:
@@ -43,7 +43,7 @@ def read_size(path: str | Path) -> tuple[int, int]:
     return _read(path, lambda image: image.size if lies(image) else image.size[::-1])
 
 
-def read_mask(path: str | Path) -> np.ndarray:
+def read_mask(path: str | Path | None) -> np.ndarray:
     """Decode a mask at full size: 1 where the car is, 0 elsewhere.
 
     Kaggle's masks are palette GIFs that hold 0 and 1, but the same file turned to grey holds 0 and 255, and one made
