@@ -26,8 +26,9 @@ Read = TypeVar("Read")
 def read_photo(path: str | Path, upright: bool = False) -> np.ndarray:
     """Decode a photo at full size.
 
-    Grey, CMYK and 16-bit files come out as 8-bit RGB too, and what is transparent comes out white. A rotation noted in EXIF is *not* applied: the masks were
-    drawn on the pixels as they are stored, and turning the photo alone would part the two.
+    Grey, CMYK and 16-bit files come out as 8-bit RGB too, and what is transparent comes out white. A rotation noted in
+    EXIF is *not* applied: the masks were drawn on the pixels as they are stored, and turning the photo alone would part
+    the two.
 
     Args:
         path: JPEG or PNG.  upright: turn it as EXIF says after all, for a photo that has no mask to part from.
