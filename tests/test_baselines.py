@@ -87,7 +87,8 @@ def bare(cars):
     ],
 )
 def test_photos_without_masks_are_refused_in_one_sentence(bare, rule):
-    words = rf'^\S.* needs masks, and {re.escape(str(bare.root))} was opened without: open it with .*masks="train_masks" for example\.$'
+    root = re.escape(str(bare.root))
+    words = rf'^\S.* needs masks, and {root} was opened without: open it with .*masks="train_masks" for example\.$'
     with pytest.raises(DataError, match=words):
         rule(bare)
     assert [path.name for path in bare.root.parent.iterdir()] == ["photos"], "nothing was begun"
