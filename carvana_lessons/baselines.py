@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from carvana_lessons.data import CarFolder, Photo, loader, read_mask
-from carvana_lessons.errors import ArgumentError
+from carvana_lessons.errors import DataError
 from carvana_lessons.evaluate import enlarge
 
 BATCH = 64
@@ -20,11 +20,10 @@ def mean_mask(photos: CarFolder, size: int | tuple[int, int] = 128) -> Tensor:
     Args:
         photos: photos with masks.  size: side, or (height, width), at which to answer.
     Returns: (1, h, w) float32 in [0, 1].
-    Raises: ValueError if there are no photos.
+    Raises: DataError if there are no photos, or no masks.
     Lesson: 01.
     """
-    if not len(photos):
-        raise ArgumentError("The mean of no masks is not a mask: pass at least one photo.")
+    photos.require("A mean mask")
     total = sum(y.sum(dim=0) for _, y in loader(photos, size=size, batch_size=BATCH))
     return total / len(photos)
 
@@ -32,8 +31,10 @@ def mean_mask(photos: CarFolder, size: int | tuple[int, int] = 128) -> Tensor:
 def mean_mask_by_view(photos: CarFolder, size: int | tuple[int, int] = 128) -> dict[int, Tensor]:
     """`mean_mask` of each view: {1: (1, h, w), …, 16: (1, h, w)}, the views that are there.
 
+    Raises: DataError if there are no photos, or no masks.
     Lesson: 01.
     """
+    photos.require("A mean mask")
     views = sorted({photo.view for photo in photos})
     return {view: mean_mask(photos.select(views=view), size) for view in views}
 
@@ -79,9 +80,10 @@ def most_similar(photos: CarFolder, train: CarFolder, own_car: bool = True, side
         photos: to find something for.  train: to find it in.
         own_car: False: what shows the photo's own car does not count.  side: of the thumbnails, in pixels.
     Returns: one `Match` a photo, in their order.
-    Raises: ValueError if there is nothing to find.
+    Raises: DataError if there is nothing to find, or ``train`` has no masks.
     Lesson: 01.
     """
+    train.require("The mask of the photo that looks most alike")
     seen = thumbnails(train, side)
     memory = torch.cat([seen, seen.flip(-1)]).flatten(1)  # (2N, side²)
     distance = torch.cdist(thumbnails(photos, side).flatten(1), memory)  # (M, 2N)
@@ -91,16 +93,16 @@ def most_similar(photos: CarFolder, train: CarFolder, own_car: bool = True, side
         distance[torch.from_numpy(same)] = torch.inf
     best, found = distance.min(dim=1)
     if best.isinf().any():
-        raise ArgumentError("A photo has nothing to be compared with: every training photo shows its own car.")
+        raise DataError("A photo has nothing to be compared with: every training photo shows its own car.")
     return [Match(train[k % len(train)], k >= len(train)) for k in found.tolist()]
 
 
 def thumbnails(photos: CarFolder, side: int = 16) -> Tensor:
     """Small grey copies, (N, side, side) float32 in [0, 1], from the decoded copy at 128 px.
 
-    Raises: ValueError if there are no photos.
+    Raises: DataError if there are no photos.
     """
-    if not len(photos):
-        raise ArgumentError("There are no photos here to be compared.")
-    grey = [F.adaptive_avg_pool2d(x.mean(dim=1), side) for x, _ in loader(photos, size=128, batch_size=BATCH)]
-    return torch.cat(grey)
+    photos.require("A comparison", masks=False)
+    batches = loader(photos, size=128, batch_size=BATCH)
+    seen = (batch if isinstance(batch, Tensor) else batch[0] for batch in batches)  # photos without masks come alone
+    return torch.cat([F.adaptive_avg_pool2d(x.mean(dim=1), side) for x in seen])

@@ -12,6 +12,7 @@ import carvana_lessons
 from carvana_lessons import failures, options, usage
 from carvana_lessons.console import is_broken_pipe, print_anywhere, print_notes, stop_printing
 from carvana_lessons.errors import CarvanaError
+from carvana_lessons.finding import check_there, existing_folder
 from carvana_lessons.options import (
     Batch,
     Book,
@@ -99,12 +100,14 @@ def fetch(
 @commands.command()
 def check(folder: Folder) -> None:
     """Chapter 1: decode every photo and mask of a folder and say what is wrong."""
+    existing_folder(folder)
     from carvana_lessons import data
     from carvana_lessons.course import describe
 
-    cars = data.CarFolder(folder)
-    cars.check()
-    typer.echo(f"In order: {describe(cars)}.")
+    with print_notes(NAME) as notes:
+        cars = data.CarFolder(folder)
+        cars.check()
+    typer.echo(f"{'In order, but for what is noted above' if notes else 'In order'}: {describe(cars)}.")
 
 
 @commands.command()
@@ -139,6 +142,7 @@ def train(
     resume: Annotated[bool, typer.Option("--resume", help="Go on after the last full epoch in OUT.")] = False,
 ) -> None:
     """Chapter 2: train a network, split by car. On several GPUs: accelerate launch -m carvana_lessons train …"""
+    existing_folder(folder)
     import torch
 
     from carvana_lessons import data, models
@@ -198,6 +202,7 @@ def evaluate(
     overwrite: Overwrite = False,
 ) -> None:
     """Chapter 2: Dice at the photos' own size; the best and the worst photos by name."""
+    existing_folder(folder)
     from carvana_lessons import data
     from carvana_lessons import scores as tables
     from carvana_lessons.evaluate import evaluate as score
@@ -241,6 +246,8 @@ def predict_masks(
     """Chapter 9: a mask, and a cut-out if wanted, for every photo; photos that have theirs are passed over."""
     if not photos:  # of one name alone the last argument is what is given
         raise CarvanaError(f"There is only {out}: name the photos, and at the end the folder for the masks.")
+    for place in photos:
+        check_there(place)
     if out.is_file():
         raise CarvanaError(f"{out} cannot be a folder, a file is in the way: name the folder for the masks at the end.")
     from carvana_lessons.submission import predict_folder
@@ -272,6 +279,7 @@ def write_submission(
     overwrite: Overwrite = False,
 ) -> None:
     """Chapter 9: the challenge's file, streamed; a run that was killed goes on where it stopped."""
+    existing_folder(folder)
     from carvana_lessons import data
     from carvana_lessons.submission import merge, submit
 
@@ -327,6 +335,7 @@ def compare_networks(
     speed: Annotated[bool, typer.Option(help="Measure time and memory too, on a machine that is idle.")] = True,
 ) -> None:
     """Chapter 9: several networks under one protocol, scored on cars that none of them saw."""
+    existing_folder(folder)
     from carvana_lessons import data, models
     from carvana_lessons.compare import Protocol, compare, markdown
 

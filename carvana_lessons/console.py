@@ -39,20 +39,24 @@ def _plain(error: UnicodeError) -> tuple[str | bytes, int]:
 
 
 @contextmanager
-def print_notes(name: str) -> Iterator[None]:
+def print_notes(name: str) -> Iterator[list[str]]:
     """Inside, a warning is one line that a reader can use, not two with the place in the source.
 
     Args:
         name: of the command, that the line begins with.
+    Yields: the notes so far.
     """
 
+    notes: list[str] = []
+
     def show(message: Warning | str, *place: object, **more: object) -> None:
+        notes.append(str(message))
         print(f"{name}: note: {' '.join(str(message).split())}", file=sys.stderr)
 
     with warnings.catch_warnings():
         warnings.simplefilter("always", UserWarning)  # whatever Python was told: a note is no error
         warnings.showwarning = show
-        yield
+        yield notes
 
 
 def is_broken_pipe(error: BaseException) -> bool:

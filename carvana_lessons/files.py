@@ -12,7 +12,7 @@ from pathlib import Path
 
 import platformdirs
 
-from carvana_lessons.errors import CarvanaError, DataError, ExistsError
+from carvana_lessons.errors import CarvanaError, ExistsError
 
 NO_ROOM = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
 NOT_ALLOWED = {errno.EACCES, errno.EPERM, errno.EROFS}
@@ -50,15 +50,6 @@ def expand(path: str | Path) -> Path:
         raise CarvanaError(
             f"{path} begins with a home folder that does not exist here; write the whole path."
         ) from error
-
-
-def check_there(path: str | Path) -> None:
-    """Refuse a photo, or a folder of photos, that is not there.
-
-    Raises: DataError.
-    """
-    if not os.path.lexists(path):
-        raise DataError(f"{path} does not exist; name photos, or the folder that holds them.")
 
 
 @contextmanager

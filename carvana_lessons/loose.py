@@ -14,7 +14,8 @@ from PIL.PngImagePlugin import PngInfo
 from carvana_lessons.data.layout import naming
 from carvana_lessons.data.reading import UNREADABLE, unreadable
 from carvana_lessons.errors import DataError, ExistsError
-from carvana_lessons.files import check_there, replacing
+from carvana_lessons.files import replacing
+from carvana_lessons.finding import check_there
 from carvana_lessons.manifest import KEY, difference, from_text, to_text
 from carvana_lessons.wording import counted
 

@@ -12,7 +12,6 @@ from typing import Annotated
 import typer
 
 from carvana_lessons import catalog
-from carvana_lessons.files import check_there
 from carvana_lessons.schedule import schedule
 
 LARGEST = 8192  # pixels a side
@@ -135,11 +134,7 @@ Book = Annotated[Path, typer.Option(help="The folder of the chapters.")]
 Folder = Annotated[Path, typer.Argument(help="A folder in Kaggle's layout: train/, train_masks/, metadata.csv.")]
 Photos = Annotated[
     list[Path] | None,
-    typer.Argument(
-        callback=each(check_there),
-        help="Any folder of JPEG or PNG files, or such files themselves.",
-        show_default=False,
-    ),
+    typer.Argument(help="Any folder of JPEG or PNG files, or such files themselves.", show_default=False),
 ]
 Weights = Annotated[
     list[str],

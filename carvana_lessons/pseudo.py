@@ -33,9 +33,13 @@ def pseudo_label(
         model, size, flip: as `carvana_lessons.evaluate.evaluate`.  labelled: photos with masks.
         unlabelled: other photos, with or without masks.  out: a new folder; it appears when it is complete.
     Returns: the folder, opened.
-    Raises: DataError if ``out`` exists, or a photo is in both; CarvanaError if another process is filling it.
+    Raises: DataError if ``out`` exists, a photo is in both, ``labelled`` has no masks, or ``unlabelled`` no photos;
+        CarvanaError if another process is filling it.
     Source: Lee 2013, "Pseudo-label"; used by the 4th place of the challenge.  Lesson: 10.
     """
+    if len(labelled):
+        labelled.require("Pseudo-labelling")
+    unlabelled.require("Pseudo-labelling", masks=False)
     out = Path(out)
     if out.exists():
         raise DataError(f"{out} exists already; name a new folder for the pseudo-labels, or remove that one first.")

@@ -6,6 +6,8 @@ import numpy as np
 import pandas as pd
 
 from carvana_lessons.data import CarFolder, read_pair
+from carvana_lessons.data.layout import naming
+from carvana_lessons.errors import DataError
 
 FAMILIES = ("light", "grey", "dark", "warm", "cool")
 COLORED, FAINT, LIGHT, DARK = 0.08, 9, 170, 95  # where the families of the studio, whose paints are known, part best
@@ -54,15 +56,19 @@ def car_colors(photos: CarFolder, views: tuple[int, ...] = (3, 5, 7)) -> pd.Seri
     Args:
         photos: with masks.  views: which of a car's photos are looked at; of a car without these, all.
     Returns: a family by car id, named "color".
-    Raises: DataError if a file does not decode.
+    Raises: DataError if a file does not decode, there are no photos or no masks, or a car's masks are all empty.
     Lesson: 09.
     """
+    photos.require("The colour of a car")
     families = {}
     for car in photos.ids:
         own = photos.select(cars=car)
         chosen = [photo for photo in own if photo.view in views] or list(own)
         pairs = [read_pair(photo, LOOK) for photo in chosen]
-        families[car] = _family(np.concatenate([image[mask > 0] for image, mask in pairs]))
+        pixels = np.concatenate([image[mask > 0] for image, mask in pairs])
+        if not len(pixels):
+            raise DataError(f"The car {car} has no colour: the masks of {naming([p.name for p in chosen])} are empty.")
+        families[car] = _family(pixels)
     return pd.Series(families, name="color", dtype=str)
 
 

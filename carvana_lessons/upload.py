@@ -12,12 +12,13 @@ from pathlib import PurePath
 
 import ipywidgets as widgets
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 from torch import nn
 
 from carvana_lessons.cutout import RADIUS, chessboard, clean_edge, compose, feather, photo_logits, tidy, transparent
-from carvana_lessons.data.reading import UNREADABLE, eight_bits, unreadable
-from carvana_lessons.errors import DataError
+from carvana_lessons.data.opening import UNREADABLE, as_rgb, decode, turned
+from carvana_lessons.data.reading import unreadable
+from carvana_lessons.errors import CarvanaError, DataError
 from carvana_lessons.show import encode, flipbook, shrink
 
 SIDE = 1600  # pixels: the PNG stays below 3 MB, which travels to the browser in the page
@@ -51,18 +52,18 @@ def open_photo(name: str, content: bytes, side: int = SIDE) -> np.ndarray:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # large, and shrunk below
-            with Image.open(io.BytesIO(content)) as image:
-                image.draft(None, (side, side))  # a large JPEG is decoded at a fraction of its size
-                photo = eight_bits(ImageOps.exif_transpose(image))
-                photo.thumbnail((side, side), Image.Resampling.LANCZOS)
+            return decode(io.BytesIO(content), lambda image: _small(image, side))
     except Image.DecompressionBombError as error:
         raise unreadable(name, error) from error
     except UNREADABLE as error:
         raise DataError(f"{name} is no photo that can be read here; choose a JPEG or PNG file.") from error
-    if photo.has_transparency_data:
-        photo = photo.convert("RGBA")
-        photo = Image.alpha_composite(Image.new("RGBA", photo.size, "white"), photo)
-    return np.array(photo.convert("RGB"))
+
+
+def _small(image: Image.Image, side: int) -> np.ndarray:
+    image.draft(None, (side, side))  # a large JPEG is decoded at a fraction of its size
+    photo = as_rgb(turned(image))
+    photo.thumbnail((side, side), Image.Resampling.LANCZOS)
+    return np.array(photo)
 
 
 def answer(model: nn.Module, size: int | tuple[int, int], name: str, content: bytes, radius: float = RADIUS) -> str:
@@ -106,12 +107,21 @@ def cut_out_widget(model: nn.Module, size: int | tuple[int, int], radius: float 
     shown = widgets.HTML()
 
     def cut_out(change: Mapping) -> None:
-        for name, content in uploaded(change["new"])[-1:]:
-            shown.value = f"<p>Cutting out {html.escape(name)} …</p>"
-            try:
+        name = "The photo"
+        try:
+            for name, content in uploaded(change["new"])[-1:]:
+                shown.value = f"<p>Cutting out {html.escape(name)} …</p>"
                 shown.value = answer(model, size, name, content, radius)
-            except DataError as error:
-                shown.value = f'<p role="alert">{html.escape(str(error))}</p>'
+        except CarvanaError as error:
+            shown.value = _alert(str(error))
+        except (Exception, KeyboardInterrupt) as error:
+            # Nobody sees what is raised here: a page that waits for ever would be all that is left of it.
+            what = f"{type(error).__name__}: {error}".strip(": ")
+            shown.value = _alert(f"{name} was not cut out ({what}); choose it again, or another photo.")
 
     chooser.observe(cut_out, names="value")
     return widgets.VBox([chooser, shown])
+
+
+def _alert(sentence: str) -> str:
+    return f'<p role="alert">{html.escape(sentence)}</p>'

@@ -3,6 +3,7 @@
 import pandas as pd
 import pytest
 
+from carvana_lessons.errors import DataError
 from carvana_lessons.show.bars import bars
 
 
@@ -21,3 +22,9 @@ def test_groups_and_a_line_to_compare_with():
 def test_no_bars_without_alt_text():
     with pytest.raises(TypeError):
         bars({"decode": 20.0}, "ms")
+
+
+@pytest.mark.parametrize("values", [{}, {"a": 0.0}, {"a": 1.0, "b": -2.0}, {"a": float("nan")}])
+def test_what_has_no_place_on_a_logarithmic_axis_is_refused(values):
+    with pytest.raises(DataError, match="of values above 0"):
+        bars(values, "ms", alt="Time")

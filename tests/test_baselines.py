@@ -1,10 +1,15 @@
 """Rules of thumb against what can be counted by hand."""
 
+import re
+
 import numpy as np
 import pytest
 import torch
+from samples import Brightness
 
-from carvana_lessons import baselines, data
+from carvana_lessons import baselines, data, scores
+from carvana_lessons.errors import DataError
+from carvana_lessons.pseudo import pseudo_label
 
 
 @pytest.fixture(autouse=True)
@@ -66,7 +71,50 @@ def test_a_mirrored_photo_is_found_in_the_mirror(make_folder):
     assert np.abs(match.read().astype(int) - folder[1].read()).mean() < 3
 
 
-def test_no_photos_are_refused(cars):
-    for rule in (baselines.mean_mask, baselines.thumbnails):
-        with pytest.raises(ValueError):
-            rule(cars[:0])
+@pytest.fixture
+def bare(cars):
+    return data.CarFolder(cars.root, masks=None)
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        baselines.mean_mask,
+        baselines.mean_mask_by_view,
+        lambda photos: baselines.most_similar(photos, photos),
+        scores.car_colors,
+        lambda photos: pseudo_label(Brightness(), photos, photos[:1], photos.root.parent / "out", 8),
+    ],
+)
+def test_photos_without_masks_are_refused_in_one_sentence(bare, rule):
+    root = re.escape(str(bare.root))
+    words = rf'^\S.* needs masks, and {root} was opened without: open it with .*masks="train_masks" for example\.$'
+    with pytest.raises(DataError, match=words):
+        rule(bare)
+    assert [path.name for path in bare.root.parent.iterdir()] == ["photos"], "nothing was begun"
+
+
+def test_the_mask_of_a_photo_without_one_is_refused(cars, bare):
+    matches = baselines.most_similar(bare[:2], cars)  # two: a batch of them is no pair of photos and masks
+    assert [match.photo.name for match in matches] == [photo.name for photo in cars[:2]]
+    np.testing.assert_array_equal(matches[1].mask(), data.read_mask(cars[1].mask))
+    with pytest.raises(DataError, match="has no mask"):
+        baselines.Match(bare[0], mirrored=False).mask()
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        baselines.mean_mask,
+        baselines.mean_mask_by_view,
+        baselines.thumbnails,
+        lambda none: baselines.most_similar(none, none),
+        lambda none: baselines.most_similar(none.whole, none),
+        lambda none: baselines.most_similar(none, none.whole),
+        scores.car_colors,
+        lambda none: pseudo_label(Brightness(), none.whole, none, none.root.parent / "out", 8),
+    ],
+)
+def test_no_photos_are_refused(cars, rule):
+    with pytest.raises(DataError, match=rf"needs photos, and this part of {re.escape(str(cars.root))} has none"):
+        rule(cars[:0])

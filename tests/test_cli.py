@@ -454,7 +454,7 @@ def test_a_fault_of_the_package_is_called_one(run, monkeypatch, debug):
         raise ValueError("operands could not be broadcast\ntogether")
 
     monkeypatch.setattr("carvana_lessons.data.CarFolder", broken)
-    answer = run("check", "photos", *debug)
+    answer = run("check", ".", *debug)
     assert answer.returncode == 70
     assert ("Traceback" in answer.stderr) == bool(debug)
     last = answer.stderr.splitlines()[-1]
@@ -479,7 +479,7 @@ def test_an_interrupt_ends_with_its_text(run, monkeypatch, error, told):
         raise error
 
     monkeypatch.setattr("carvana_lessons.data.CarFolder", stopped)
-    answer = run("check", "photos")
+    answer = run("check", ".")
     assert (answer.returncode, answer.stderr) == (130, f"carvana-lessons: {told}\n")
 
 

@@ -11,7 +11,7 @@ import pytest
 import torch
 from accelerate import Accelerator
 
-from carvana_lessons import data, models
+from carvana_lessons import data, models, show
 from carvana_lessons.compare import Protocol, compare, interval, markdown, summarise
 from carvana_lessons.compare.speed import noise
 from carvana_lessons.device import find_device
@@ -94,6 +94,18 @@ def test_the_interval_is_that_of_the_normal_distribution_where_that_holds():
     assert mean == differences.mean()
     assert (low, high) == (pytest.approx(mean - half, rel=0.05), pytest.approx(mean + half, rel=0.05))
     assert interval(np.full(5, 0.1)) == (pytest.approx(0.1), pytest.approx(0.1), pytest.approx(0.1))
+
+
+def test_one_car_gives_no_interval():
+    mean, *ends = interval(np.array([0.1]))
+    assert mean == 0.1 and np.isnan(ends).all()
+    assert np.isnan(interval(np.array([]))).all()
+    by_car = pd.DataFrame({"network": ["unet", "segnet"], "seed": 0, "car": "a", "dice": [0.9, 0.8]})
+    table = summarise(by_car.assign(parameters=7), by_car)
+    lines = markdown(table).splitlines()
+    assert "| -10.00 (no interval of fewer than two cars) |" in lines[3] and "nan" not in "".join(lines)
+    alt = show.intervals(table.rename(columns={"difference": "value"}).set_index("network"), "%", alt="Gains.").alt
+    assert alt == "Gains. unet: +0.00; segnet: -0.10."
 
 
 def test_differences_are_taken_car_by_car_on_common_seeds():

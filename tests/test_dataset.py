@@ -1,18 +1,28 @@
 """Reading, the dataset and the loader: the right pixels, in the right order, the same in every process."""
 
+import operator
+import os
 import pickle
 import random
 import threading
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image, ImageFilter
 from samples import bomb, sixteen_bits
-from torch.utils.data import DataLoader, Subset, TensorDataset
+from torch.utils.data import (
+    ConcatDataset,
+    DataLoader,
+    Subset,
+    TensorDataset,
+    WeightedRandomSampler,
+    random_split,
+)
 
 from carvana_lessons import data, models
-from carvana_lessons.data.batches import as_stored, floats
+from carvana_lessons.data.batches import CarLoader, as_stored, collate, floats
 from carvana_lessons.errors import CarvanaError, DataError
 from carvana_lessons.trainer import Trainer
 
@@ -203,6 +213,17 @@ def test_pickled_without_pixels(cars):
     assert torch.equal(pickle.loads(blob)[0][0], x)
 
 
+@pytest.mark.parametrize("name", ["Fotos [2017]", *(["what?", "a * b"] if os.name != "nt" else [])])
+def test_the_copy_of_a_folder_that_has_changed_is_removed_whatever_its_name(make_folder, own_cache, name):
+    """A name is no pattern: "[2017]" is not one of four digits."""
+    root, other = make_folder(name), make_folder("Fotos 2")
+    kept = data.CarDataset(data.CarFolder(other), size=8).folder
+    for seed in range(3):
+        os.utime(root / "train" / "000000000ab0_01.jpg", ns=(seed, seed))
+        copy = data.CarDataset(data.CarFolder(root), size=8).folder
+    assert sorted((own_cache / "photos").glob("[!.]*")) == sorted([copy, kept])
+
+
 # --- loader
 
 
@@ -285,6 +306,74 @@ def test_other_loaders_of_the_same_photos_give_floats(make_folder, masks):
         batch = next(iter(DataLoader(other, batch_size=4, sampler=order)))
         for got, wanted in zip(batch if masks else [batch], expected, strict=True):
             assert got.dtype == torch.float32 and torch.equal(got, wanted)
+
+
+@pytest.mark.parametrize("masks", ["train_masks", None])
+@pytest.mark.parametrize("cached", [True, False])
+def test_the_items_of_a_batch_are_a_list_of_tensors(make_folder, masks, cached):
+    dataset = data.CarDataset(data.CarFolder(make_folder(), masks=masks), size=8, cached=cached)
+    items, wanted = dataset.__getitems__([4, 2, 0]), [dataset[i] for i in (4, 2, 0)]
+
+    def flat(some) -> list:
+        return [part for item in some for part in (item if masks else [item])]
+
+    for some, others in (
+        (items, wanted),
+        (list(reversed(items)), wanted[::-1]),
+        (operator.add(items, []), wanted),
+        ([*items], wanted),
+        (items[1:], wanted[1:]),
+        (sorted(items, key=lambda item: 0), wanted),
+    ):
+        assert all(torch.equal(a, b) for a, b in zip(flat(some), flat(others), strict=True))
+    assert items != [] and bool(items) and len(items) == 3 and dataset.__getitems__([]) == []
+    photos = torch.stack([item[0] for item in items] if masks else items)
+    assert photos.dtype == torch.float32 and photos.shape == (3, 3, 8, 8)
+    assert pickle.loads(pickle.dumps(items)) is not items
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+@pytest.mark.parametrize("masks", ["train_masks", None])
+def test_torch_s_own_tools_take_the_dataset(make_folder, masks, workers):
+    dataset = data.CarDataset(data.CarFolder(make_folder(), masks=masks), size=8)
+    wrapped = {
+        "whole": (dataset, [0, 1, 2, 3, 4, 5]),
+        "subset": (Subset(dataset, [5, 1, 3]), [5, 1, 3]),
+        "subset of a subset": (Subset(Subset(dataset, [5, 1, 3]), torch.tensor([2, 0])), [3, 5]),
+        "twice": (ConcatDataset([dataset, Subset(dataset, [2])]), [0, 1, 2, 3, 4, 5, 2]),
+        "split": (random_split(dataset, [2, 4], torch.Generator().manual_seed(0))[0], None),
+    }
+    for name, (part, rows) in wrapped.items():
+        rows = rows or list(part.indices)
+        expected = [dataset[i] for i in rows]
+        batches = list(DataLoader(part, batch_size=4, num_workers=workers))
+        for k in range(2 if masks else 1):
+            got = torch.cat([batch[k] if masks else batch for batch in batches])
+            assert got.dtype == torch.float32 and got.min() >= 0 and got.max() <= 1, name
+            assert torch.equal(got, torch.stack([item[k] if masks else item for item in expected])), name
+    if not workers:
+        weighted = WeightedRandomSampler([0, 0, 0, 1, 0, 0], 4, generator=torch.Generator().manual_seed(0))
+        for options in ({"sampler": weighted, "batch_size": 4}, {"batch_sampler": [[3, 3, 3, 3]]}):
+            batch = next(iter(DataLoader(dataset, **options)))
+            x = batch[0] if masks else batch
+            assert torch.equal(x, torch.stack([dataset[3][0] if masks else dataset[3]] * 4))
+
+
+def test_photos_on_their_way_to_our_loader_are_no_list_and_no_floats(cars, monkeypatch):
+    """Nothing is made float photo by photo; a batch of bytes pretends to nothing else."""
+    batches = data.loader(cars[:4], size=8, batch_size=4)
+    assert isinstance(batches.dataset, data.CarDataset) and batches.dataset.photos[0].name == cars[0].name
+    stored = batches.dataset.__getitems__([0, 3])
+    assert not isinstance(stored, Sequence) and stored.images.dtype == stored.masks.dtype == np.uint8
+    for lie in (len, reversed, iter, lambda s: operator.add(s, []), lambda s: s[0]):
+        with pytest.raises(TypeError):
+            lie(stored)
+    x, y = batches.dataset[3]
+    assert x.dtype == y.dtype == torch.float32 and torch.equal(x, data.CarDataset(cars, size=8)[3][0])
+    monkeypatch.setattr("carvana_lessons.data.batches.Stored.items", lambda self: 1 / 0)
+    assert next(iter(batches))[0].dtype == torch.float32
+    half = CarLoader(Subset(batches.dataset, [0, 1]), batch_size=2, collate_fn=collate)  # as one of two processes
+    assert torch.equal(next(iter(half))[0], next(iter(batches))[0][:2])
 
 
 def test_training_on_bytes_is_training_on_floats(cars):

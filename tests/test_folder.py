@@ -3,6 +3,7 @@
 import io
 import os
 import pickle
+import re
 import shutil
 import tempfile
 import time
@@ -14,7 +15,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageFile
-from samples import bomb, sixteen_bits
+from samples import bomb, save_mask, sixteen_bits
 
 from carvana_lessons import data
 from carvana_lessons.data.layout import header
@@ -322,6 +323,98 @@ def test_folders_that_are_elsewhere(root, tmp_path):
     assert len(data.CarFolder(root, masks="masks")) == 6
 
 
+def move(files: list[Path], to: Path) -> None:
+    to.mkdir(parents=True, exist_ok=True)
+    for file in files:
+        file.rename(to / file.name)
+
+
+def in_capitals(root: Path) -> Path:
+    (root / "train").rename(root / "aside")
+    (root / "aside").rename(root / "Train")  # a disk that knows no capitals renames nothing onto itself
+    return root
+
+
+def loose(root: Path, masks: bool = True, train: str = "") -> Path:
+    move(list((root / "train").iterdir()), root / train)
+    if masks:
+        move(list((root / "train_masks").iterdir()), root / train)
+    for folder in ("train", "train_masks"):
+        if folder != train:
+            shutil.rmtree(root / folder)
+    return root
+
+
+def any_names(root: Path) -> Path:
+    loose(root, masks=False)
+    for k, path in enumerate(sorted(root.glob("*.jpg"))):
+        path.rename(root / f"IMG {k}.JPG")
+    return root
+
+
+def deep(root: Path) -> Path:
+    move([root / "train", root / "train_masks"], root.parent / "all" / "of" / "them")
+    return root.parent / "all"
+
+
+def folder_a_car(root: Path) -> Path:
+    for path in list((root / "train").iterdir()):
+        move([path], root / "train" / path.name[:12])
+    return root
+
+
+def masks_alone(root: Path) -> Path:
+    shutil.rmtree(root / "train")
+    return root
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda root: root / "train" / f"{CAR}_01.jpg", r"is a file, .*: give the folder that it is in, {root}\."),
+        (lambda root: root / "train" / "nothing", r"does not exist: give the folder that holds train/ .*studio`\."),
+        (lambda root: root / "train_masks", r"such a folder itself; give its parent, {root}\."),
+        (loose, r"lie in it themselves \({car}_01\.jpg.*\); move them to .*train, and the masks to .*train_masks\."),
+        (lambda root: loose(root, masks=False), r"lie in it themselves \({car}_01\.jpg.*\); move them to .*train\."),
+        (any_names, r"pictures lie in it themselves \(IMG 0\.JPG, .*`carvana-lessons predict`; photos are named <12"),
+        (lambda root: loose(root, train="train"),
+         r"train_masks/: the masks lie among the photos \({car}_01_mask\.gif.*; move them to .*train_masks\."),
+        (deep, r"but {all}.of.them does; give that one\."),
+        (folder_a_car, r"train holds no photos itself, .*{car} does .*: move them one folder up\."),
+        (masks_alone, r"no folder train/: it has masks alone; copy their photos to .*train\."),
+    ],
+)  # fmt: skip
+def test_where_the_photos_are_instead(root, change, words):
+    """Each sentence names what would help, in the notebook and on the command line alike."""
+    words = words.format(root=re.escape(str(root)), car=CAR, all=re.escape(str(root.parent / "all")))
+    folder = change(root)
+    with warnings.catch_warnings(), pytest.raises(DataError, match=words) as error:
+        warnings.simplefilter("error")
+        data.CarFolder(folder)
+    assert str(error.value).startswith(str(root.parent)) and "\n" not in str(error.value)
+
+
+def test_folders_in_capitals(root):
+    in_capitals(root)
+    if (root / "train").is_dir():
+        pytest.skip("a disk that does not tell capitals apart finds it")
+    with pytest.raises(
+        DataError, match=r"no folder train/: its name is written in small letters; rename Train to train"
+    ):
+        data.CarFolder(root)
+
+
+def test_what_the_sentence_says_helps(root):
+    """Loose photos and masks, moved as told, are a folder in order."""
+    before = [photo.name for photo in data.CarFolder(root)]
+    with pytest.raises(DataError, match="move them to") as error:
+        data.CarFolder(loose(root))
+    photos, masks = re.findall(r"to (\S+?)[,.](?: |$)", str(error.value))
+    move(list(root.glob("*.jpg")), Path(photos))
+    move(list(root.glob("*_mask.gif")), Path(masks))
+    assert [photo.name for photo in data.CarFolder(root)] == before
+
+
 def test_unpacked_twice(root):
     (root / "train").rename(root / "inner")
     (root / "train").mkdir()
@@ -533,4 +626,45 @@ def test_check_warns_of_photos_that_are_not_plain_rgb(root):
     exif[0x0112] = 6
     Image.open(root / "train" / f"{CAR}_02.jpg").save(root / "train" / f"{CAR}_02.jpg", exif=exif)
     with pytest.warns(UserWarning, match=rf"{CAR}_01\.jpg \(L\), {CAR}_02\.jpg \(RGB\) \(2 of 6\)"):
+        data.CarFolder(root).check(progress=False)
+
+
+def test_check_names_masks_that_are_empty_full_or_look_inverted(make_folder):
+    root = make_folder(cars=2, views=3)
+    good = [data.read_mask(photo.mask) for photo in data.CarFolder(root)]
+    for name, mask in (("ab0_01", 0 * good[0]), ("ab0_02", 1 - good[1]), ("ab1_01", 0 * good[0] + 1)):
+        save_mask(root / "train_masks" / f"000000000{name}_mask.gif", mask)
+    cars = data.CarFolder(root)
+    with pytest.warns(UserWarning) as caught:
+        cars.check(progress=False)
+    told = sorted(str(warning.message) for warning in caught)
+    assert [text.partition(",")[0] for text in told] == [
+        f"Masks that {what}" for what in ("are empty", "are full", "look inverted")
+    ]
+    for text, name in zip(told, ("ab0_01", "ab1_01", "ab0_02"), strict=True):
+        assert f": 000000000{name}_mask.gif (1 of 6)." in text
+    assert {warning.filename for warning in caught} == {__file__}
+
+
+def test_check_says_nothing_of_masks_as_they_should_be(root):
+    """A car that is cut off below is at the border too."""
+    path = root / "train_masks" / f"{CAR}_01_mask.gif"
+    cut, near = data.read_mask(path), data.read_mask(path)
+    cut[:-1], cut[-1] = 0, 1
+    near[:] = 1
+    near[:, 0] = 0
+    save_mask(path, cut)
+    save_mask(path.with_name(f"{CAR}_02_mask.gif"), near)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        data.CarFolder(root).check(progress=False)
+
+
+def test_check_looks_at_all_masks_of_a_folder_alike(root):
+    """Of masks that hold 1 and 2 one without car holds 1 everywhere, and reads as full: by itself nobody could tell."""
+    for photo in data.CarFolder(root):
+        mask = data.read_mask(photo.mask)
+        Image.fromarray(mask + np.uint8(1)).save(photo.mask, format="PNG")
+    Image.fromarray(mask * 0 + np.uint8(1)).save(photo.mask, format="PNG")
+    with pytest.warns(UserWarning, match=rf"Masks that are full, .*{photo.mask.name} \(1 of 6\)"):
         data.CarFolder(root).check(progress=False)

@@ -23,7 +23,7 @@ ROOMS = [
     {"errors"},
     {"ahead", "allocator", "connection", "console", "system", "wording", "figures", "measure", "schedule"},
     {"files", "history", "progress", "usage"},
-    {"catalog", "locking"},
+    {"catalog", "finding", "locking"},
     {"device"},
     {"failures", "options"},
     {"keeping", "publishing"},

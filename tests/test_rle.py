@@ -1,6 +1,7 @@
 """Run-length code against a loop that reads like the definition."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -82,8 +83,24 @@ def test_masks_that_are_none_are_refused_with_the_cure():
         data.rle_encode(np.array([[0, 0.5]]))
     with pytest.raises(DataError, match=r"-1"):
         data.rle_encode(np.array([[0, -1]]))
+    with pytest.raises(DataError, match="also holds nan"):
+        data.rle_encode(np.array([[1, np.nan]]))
     with pytest.raises(DataError, match=r"shape \(1, 2, 2\)"):
         data.rle_encode(np.zeros((1, 2, 2)))
+
+
+@pytest.mark.parametrize("code", [float("nan"), None, 0, 12, 1.5, b"1 2", ["1", "2"], np.array([1, 2]), pd.NA])
+def test_a_code_that_is_no_text_is_refused(code):
+    with pytest.raises(DataError, match=r"run-length code is text, not .*keep_default_na=False\.$"):
+        data.rle_decode(code, (3, 4))
+
+
+def test_an_empty_field_as_pandas_reads_it(tmp_path):
+    (tmp_path / "a.csv").write_text("img,rle_mask\na.jpg,\n", encoding="utf-8")
+    with pytest.raises(DataError, match="text, not nan: an empty field"):
+        data.rle_decode(pd.read_csv(tmp_path / "a.csv").rle_mask[0], (3, 4))
+    cured = pd.read_csv(tmp_path / "a.csv", keep_default_na=False)
+    assert not data.rle_decode(cured.rle_mask[0], (3, 4)).any()
 
 
 def test_submission_line():
@@ -93,6 +110,8 @@ def test_submission_line():
     assert data.submission_line("00087a6bd4dc_05", 0 * mask) == "00087a6bd4dc_05.jpg,1 1", "as sample_submission.csv"
     with pytest.raises(DataError, match="comma"):
         data.submission_line("a,b", mask)
+    with pytest.raises(DataError, match="is text, not nan"):
+        data.submission_line(float("nan"), mask)
 
 
 def test_the_published_row_of_a_real_photo(real_photos):

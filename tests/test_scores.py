@@ -2,8 +2,10 @@
 
 import pandas as pd
 import pytest
+from samples import save_mask
 
 from carvana_lessons import data, scores, studio
+from carvana_lessons.errors import DataError
 
 TABLE = pd.DataFrame(
     {
@@ -55,3 +57,11 @@ def test_colors_are_those_that_the_studio_painted(painted, family, paints):
 
 def test_other_views_are_taken_where_the_usual_ones_are_missing(cars):
     assert set(scores.car_colors(cars.select(views=[1, 2]))) <= set(scores.FAMILIES)
+
+
+def test_a_car_whose_masks_are_empty_has_no_colour(make_folder):
+    root = make_folder(cars=2, views=1)
+    path = root / "train_masks" / "000000000ab1_01_mask.gif"
+    save_mask(path, 0 * data.read_mask(path))
+    with pytest.raises(DataError, match="car 000000000ab1 has no colour: the masks of 000000000ab1_01 are empty"):
+        scores.car_colors(data.CarFolder(root))

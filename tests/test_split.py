@@ -5,6 +5,7 @@ import shutil
 import pytest
 
 from carvana_lessons import data
+from carvana_lessons.course import describe
 from carvana_lessons.errors import DataError
 
 
@@ -94,3 +95,19 @@ def test_a_part_can_be_split_again(many):
     rest, test = data.split_by_car(many, (0.75, 0.25))
     train, valid = data.split_by_car(rest, (0.5, 0.5))
     assert sorted(train.ids + valid.ids + test.ids) == many.ids
+
+
+def test_one_car_is_one_car(make_folder):
+    one = data.CarFolder(make_folder(cars=1, views=1))
+    with pytest.raises(DataError, match=r"^1 car cannot be divided into folds, that takes at least 2 cars\.$"):
+        data.k_folds_by_car(one, 2)
+    with pytest.raises(DataError, match=r"^0 cars cannot be divided"):
+        data.k_folds_by_car(one[:0], 2)
+    with pytest.raises(DataError, match=r"^1 car cannot fill 2 parts"):
+        data.split_by_car(one, (0.5, 0.5))
+    with pytest.raises(DataError, match=r"^1 photo cannot fill 2 parts"):
+        data.split_by_image(one)
+    with pytest.raises(DataError, match=r"^0 photos cannot fill 1 part:"):
+        data.split_by_image(one[:0], (1,))
+    assert repr(one) == "CarFolder(photos: 1 photo of 1 car, photos)"
+    assert describe(one) == "real photos, 1 car, 1 photo"

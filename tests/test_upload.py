@@ -3,6 +3,7 @@
 import base64
 import io
 import re
+import struct
 
 import ipywidgets
 import numpy as np
@@ -12,7 +13,7 @@ from PIL import Image
 from samples import bomb, sixteen_bits
 
 from carvana_lessons import models
-from carvana_lessons.errors import DataError
+from carvana_lessons.errors import CarvanaError, DataError
 from carvana_lessons.upload import cut_out_widget, open_photo, uploaded
 
 
@@ -135,3 +136,38 @@ def test_the_widget_says_what_is_wrong_and_goes_on(model):
     page = choose(box, ("<b>.txt", b"a note"))
     assert page.startswith('<p role="alert">&lt;b&gt;.txt is no photo') and "Traceback" not in page
     assert "<img " in choose(box, ("a.jpg", encoded(picture())))
+
+
+class Odd(torch.nn.Module):
+    """A network that fails in a way that nobody thought of."""
+
+    def __init__(self, error: BaseException) -> None:
+        super().__init__()
+        self.weight, self.error = torch.nn.Parameter(torch.zeros(1)), error
+
+    def forward(self, x):
+        raise self.error
+
+
+@pytest.mark.parametrize(
+    "error",
+    [CarvanaError("No memory."), RuntimeError("sizes differ"), KeyError("x"), MemoryError(), KeyboardInterrupt()],
+)
+def test_whatever_happens_the_widget_ends_in_a_sentence(error):
+    box = cut_out_widget(Odd(error), 32)
+    page = choose(box, ("<a>.jpg", encoded(picture())))
+    assert page.startswith('<p role="alert">') and "Cutting out" not in page
+    if isinstance(error, CarvanaError):
+        assert "No memory." in page
+    else:
+        assert f"&lt;a&gt;.jpg was not cut out ({type(error).__name__}" in page and page.endswith("photo.</p>")
+
+
+def test_broken_exif_does_not_leave_the_widget_waiting(model):
+    """Turned by a quarter, with a resolution of −1."""
+    exif = b"II*\0" + struct.pack("<IH", 8, 2)
+    exif += struct.pack("<HHIHH", 0x0112, 3, 1, 6, 0) + struct.pack("<HHII", 0x011A, 10, 1, 38)
+    content = encoded(picture(), exif=b"Exif\0\0" + exif + bytes(4) + struct.pack("<ii", -1, 1))
+    assert open_photo("a.jpg", content).shape == (60, 40, 3)
+    page = choose(cut_out_widget(model, 32), ("a.jpg", content))
+    assert page.count("<img ") == 3 and "40×60 pixels" in page

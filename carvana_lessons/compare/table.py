@@ -66,12 +66,12 @@ def interval(differences: np.ndarray, level: float = 0.95, seed: int = 0) -> tup
 
     Args:
         differences: (cars,), one a car.  level: of the interval.  seed: of the drawing.
-    Returns: mean, lower end, upper end.
+    Returns: mean, lower end, upper end; no ends (nan) of fewer than two cars, which say nothing of other cars.
     Source: Efron & Tibshirani 1993, "An introduction to the bootstrap".  Lesson: 09.
     """
     differences = np.asarray(differences, dtype=float)
-    if not len(differences):
-        return np.nan, np.nan, np.nan
+    if len(differences) < 2:
+        return float(differences.mean()) if len(differences) else np.nan, np.nan, np.nan
     draws = np.random.default_rng(seed).integers(len(differences), size=(RESAMPLES, len(differences)))
     low, high = np.quantile(differences[draws].mean(axis=1), [(1 - level) / 2, (1 + level) / 2])
     return float(differences.mean()), float(low), float(high)
@@ -84,7 +84,12 @@ def markdown(table: pd.DataFrame) -> str:
     lines = [f"| {' | '.join(heads)} |", f"| --- |{' ---: |' * (len(heads) - 1)}"]
     for row in table.itertuples():
         spread = "" if np.isnan(row.spread) else f" ± {100 * row.spread:.2f}"
-        gain = f"{100 * row.difference:+.2f} [{100 * row.low:+.2f}, {100 * row.high:+.2f}]"
+        ends = (
+            f"[{100 * row.low:+.2f}, {100 * row.high:+.2f}]"
+            if row.low <= row.high
+            else "(no interval of fewer than two cars)"
+        )
+        gain = f"{100 * row.difference:+.2f} {ends}"
         lines.append(
             f"| {row.network} | {100 * row.dice:.2f}{spread} | {gain} | {100 * row.relative_error:.0f} % "
             f"| {row.parameters:,} | {_number(row.train_ms, '.1f')} | {_number(row.test_ms, '.1f')} "

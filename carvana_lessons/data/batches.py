@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 import numpy as np
@@ -90,43 +91,30 @@ def in_parts(
     return out
 
 
-class Stored(list):
-    """The photos of a batch as bytes. To whoever takes items from it, as `default_collate` does, a list of floats.
-
-    It is a list, and not something like one, because `torch.stack` takes nothing else; it is filled when it is asked.
+@dataclass(frozen=True, eq=False)
+class Stored:
+    """The photos of a batch as bytes, on their way from the disk to a `CarLoader`.
 
     Args:
         images: (B, h, w, 3) uint8.  masks: (B, h, w) uint8 in {0, 1}, or None.
     Lesson: 03.
     """
 
-    def __init__(self, images: np.ndarray, masks: np.ndarray | None) -> None:
-        super().__init__()
-        self.images, self.masks = images, masks
-
-    def __len__(self) -> int:
-        return len(self.images)
-
-    def __getitem__(self, i: int) -> Batch:
-        self._fill()
-        return super().__getitem__(i)
-
-    def __iter__(self) -> Iterator[Batch]:
-        self._fill()
-        return super().__iter__()
-
-    def _fill(self) -> None:
-        if super().__len__() == 0:
-            batch = floats(self.tensors())
-            self.extend(batch if isinstance(batch, Tensor) else zip(*batch, strict=True))
+    images: np.ndarray
+    masks: np.ndarray | None
 
     def tensors(self) -> Batch:
         """x (B, 3, h, w) and y (B, 1, h, w), both uint8, on the same memory."""
         x = torch.from_numpy(self.images).permute(0, 3, 1, 2)
         return x if self.masks is None else (x, torch.from_numpy(self.masks)[:, None])
 
+    def items(self) -> list[Batch]:
+        """The photos one by one, as floats: x (3, h, w) and y (1, h, w), or x alone."""
+        batch = floats(self.tensors())
+        return list(batch) if isinstance(batch, Tensor) else list(zip(*batch, strict=True))
 
-def collate(items: Sequence) -> Batch:
+
+def collate(items: Stored | Sequence[Batch]) -> Batch:
     """A batch from its items: bytes of photos that are stored, floats of those that a transform has changed."""
     if not isinstance(items, Stored):
         return default_collate(items)

@@ -27,7 +27,7 @@ from carvana_lessons.files import building, cache_folder, discard
 from carvana_lessons.keeping import bring, put_by
 from carvana_lessons.progress import bar
 
-FORMAT = 1  # counts up when what is stored changes, so that older copies are no longer found
+FORMAT = 2  # counts up when what is stored changes, so that older copies are no longer found
 SHARE = 0.8  # of the free disk that one copy may take
 
 

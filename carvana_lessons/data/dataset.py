@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -52,15 +52,18 @@ class CarDataset(Dataset):
         return len(self.photos)
 
     def __getitem__(self, i: int) -> Batch:
-        item = self._stored([i])[0]
-        return item if self.transform is None else self.transform(*item)
+        return self._items([i])[0]
 
-    def __getitems__(self, rows: list[int]) -> Sequence[Batch]:
+    def __getitems__(self, rows: list[int]) -> list[Batch]:
         """The items of one batch, where torch's loader asks for them all at once."""
-        items = self._stored(rows)
+        return self._items(rows)
+
+    def _items(self, rows: list[int]) -> list[Batch]:
+        items = self.stored(rows).items() if len(rows) else []
         return items if self.transform is None else [self.transform(*item) for item in items]
 
-    def _stored(self, rows: list[int]) -> Stored:
+    def stored(self, rows: list[int]) -> Stored:
+        """Some photos as bytes, before any transform; at least one."""
         if self.folder is None:
             images, masks = zip(*self._decoded(rows), strict=True)
             return Stored(np.stack(images), np.stack(masks) if self.photos.has_masks else None)
@@ -82,6 +85,17 @@ class CarDataset(Dataset):
 
     def __getstate__(self) -> dict:
         return self.__dict__ | {"_maps": None}  # pickled, a memory map would become all its bytes
+
+
+class StoredDataset(CarDataset):
+    """A `CarDataset` for a `CarLoader`: photos that no transform changes one by one come as bytes, a batch at once.
+
+    Item ``i`` is what it is there; only whole batches differ, and `collate` takes them.
+    """
+
+    def __getitems__(self, rows: list[int]) -> Stored | list[Batch]:
+        """The photos of one batch."""
+        return self.stored(rows) if self.transform is None else self._items(rows)
 
 
 def loader(
@@ -117,7 +131,7 @@ def loader(
     """
     _check_transform(cars, transform)
     at_the_end: BatchTransform | None = transform if getattr(transform, "batched", False) else None
-    photos = CarDataset(cars, size, None if at_the_end else transform, cached)
+    photos = StoredDataset(cars, size, None if at_the_end else transform, cached)
     # A generator of its own: workers draw from the loader's, and more often when they are kept.
     order = RandomSampler(photos, generator=torch.Generator().manual_seed(seed)) if shuffle and len(photos) else None
     return CarLoader(

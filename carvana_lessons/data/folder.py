@@ -12,13 +12,14 @@ from typing import overload
 
 import numpy as np
 import pandas as pd
-from PIL import Image
 
 from carvana_lessons.data.layout import Index, inspect, naming
-from carvana_lessons.data.reading import orientation, read_mask, read_photo
+from carvana_lessons.data.opening import decode, orientation
+from carvana_lessons.data.reading import read_mask, read_photo
 from carvana_lessons.errors import DataError
 from carvana_lessons.files import expand
 from carvana_lessons.progress import bar
+from carvana_lessons.wording import counted
 
 COLUMNS = ["year", "make", "model", "trim1", "trim2"]
 
@@ -96,7 +97,8 @@ class CarFolder:
         return (self[i] for i in range(len(self)))
 
     def __repr__(self) -> str:
-        return f"CarFolder({self.root.name}: {len(self):,} photos of {len(self.ids):,} cars, {self.source})"
+        photos, cars = counted(len(self), "photo"), counted(len(self.ids), "car")
+        return f"CarFolder({self.root.name}: {photos} of {cars}, {self.source})"
 
     def subset(self, indices: Iterable[int]) -> CarFolder:
         """The photos at these positions (or where a boolean list of the same length is True), in that order."""
@@ -137,6 +139,22 @@ class CarFolder:
         """False for a folder opened with ``masks=None``."""
         return self._index.masks is not None
 
+    def require(self, what: str, masks: bool = True) -> None:
+        """Refuse what cannot be done with these photos, before any work is done.
+
+        Args:
+            what: is done with them, to begin a sentence: "A score".  masks: needed for that; photos always are.
+        Raises: DataError if there is no photo here, or no masks.
+        Lesson: 01.
+        """
+        if masks and not self.has_masks:
+            raise DataError(
+                f"{what} needs masks, and {self.root} was opened without: open it with their folder, "
+                'masks="train_masks" for example.'
+            )
+        if not len(self):
+            raise DataError(f"{what} needs photos, and this part of {self.root} has none: take a larger part.")
+
     @cached_property
     def ids(self) -> list[str]:
         """The cars' ids, sorted."""
@@ -169,23 +187,26 @@ class CarFolder:
         A JPEG that is damaged in the middle may still decode, to a picture that is wrong from there on: Pillow does
         not complain. PNG and GIF do.
 
-        Raises: DataError listing what does not decode and masks with more than two values.
-        Warns: UserWarning of photos that are not RGB, or that EXIF wants turned: both are used as they are stored.
+        Raises: DataError listing what does not decode and masks that are none.
+        Warns: UserWarning of masks that are empty, full, or look inverted, and of photos that are not RGB, or that
+            EXIF wants turned: all are used as they are stored.
         """
-        faults, odd = [], []
+        faults, odd, strange = [], [], {look: [] for look in STRANGE}
         for photo in bar(self, total=len(self), desc="decoding", unit="photo") if progress else self:
             try:
                 photo.read()
-                with Image.open(photo.image) as image:
-                    if image.mode != "RGB" or orientation(image) != 1:
-                        odd.append(f"{photo.image.name} ({image.mode})")
-                if photo.mask is not None:
-                    read_mask(photo.mask)
+                mode, turned = decode(photo.image, lambda image: (image.mode, orientation(image) != 1))
+                if mode != "RGB" or turned:
+                    odd.append(f"{photo.image.name} ({mode})")
+                if photo.mask is not None and (look := _strange(read_mask(photo.mask))):
+                    strange[look].append(photo.mask.name)
             except DataError as error:
                 faults.append(str(error))
+        notes = [f"{STRANGE[look]}: {naming(names, len(self))}." for look, names in strange.items() if names]
         if odd:
-            text = f"Not plain upright RGB, read as RGB and not turned: {naming(odd, len(self))}."
-            warnings.warn(text, UserWarning, stacklevel=2)
+            notes.append(f"Not plain upright RGB, read as RGB and not turned: {naming(odd, len(self))}.")
+        for note in notes:
+            warnings.warn(note, UserWarning, stacklevel=2)
         if faults:
             raise DataError("\n".join(faults[:3]) + (f"\nand {len(faults) - 3:,} more." if len(faults) > 3 else ""))
 
@@ -195,6 +216,26 @@ class CarFolder:
             view.__dict__.pop(name, None)  # what was computed for other rows
         view._rows = rows
         return view
+
+
+STRANGE = {
+    "empty": "Masks that are empty, with no car at all; look whether that is right",
+    "full": "Masks that are full, with car everywhere; look whether that is right",
+    "inverted": "Masks that look inverted, with car along the border rather than within; look whether car and "
+    "background were exchanged, and save them again as `1 - mask` if so",
+}
+
+
+def _strange(mask: np.ndarray) -> str | None:
+    """What may be wrong with a mask, (H, W) in {0, 1}: a key of `STRANGE`."""
+    if not mask.any():
+        return "empty"
+    if mask.all():
+        return "full"
+    if min(mask.shape) < 3:  # all of it is border
+        return None
+    border = np.concatenate([mask[0], mask[-1], mask[:, 0], mask[:, -1]]).mean()
+    return "inverted" if border > 2 / 3 and border > mask[1:-1, 1:-1].mean() else None
 
 
 def _read_metadata(path: Path) -> pd.DataFrame:

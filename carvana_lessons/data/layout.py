@@ -16,15 +16,19 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from carvana_lessons.data.reading import UNREADABLE, unreadable
+from carvana_lessons.data.opening import UNREADABLE, decode
+from carvana_lessons.data.reading import unreadable
 from carvana_lessons.errors import DataError
+from carvana_lessons.finding import existing_folder
 from carvana_lessons.progress import bar
 
 NAME = re.compile(r"[0-9a-f]{12}_(?:0[1-9]|1[0-6])")
 PHOTO = re.compile(rf"(?P<name>{NAME.pattern})\.jpe?g")
 MASK = re.compile(rf"(?P<name>{NAME.pattern})(?:_mask)?\.(?:gif|png)")  # a widely used copy has PNG masks
+PICTURE = re.compile(r"[^.].*\.(?:jpe?g|png|gif|bmp|tiff?|webp|heic|heif|avif)")
+AS_KAGGLE = "photos are named <12 hex digits>_<01 to 16>.jpg, as in 00087a6bd4dc_05.jpg"
 LITTER = {".ds_store", "thumbs.db", "desktop.ini", ".ipynb_checkpoints", "__macosx"}  # what systems leave behind
-ENDINGS = {"JPEG": b"\xff\xd9", "GIF": b"\0;", "PNG": b"IEND\xaeB`\x82"}
+ENDINGS = {"JPEG": b"\xff\xd9", "MPO": b"\xff\xd9", "GIF": b"\0;", "PNG": b"IEND\xaeB`\x82"}
 
 
 @dataclass(frozen=True)
@@ -58,7 +62,7 @@ def inspect(root: Path, images: str, masks: str | None) -> Index:
         if missing := sorted(set(photos) - set(pairs)):
             faults.append(
                 f"No mask in {mask_folder} for {naming(missing, len(photos))}: copy the masks again, remove these "
-                "photos, or open photos without masks with masks=None."
+                "photos, or, in Python, open photos without masks with masks=None."
             )
         if orphans := sorted(set(pairs) - set(photos)):
             notes.append(
@@ -106,14 +110,12 @@ def header(path: Path) -> tuple[int, int] | None:
     Raises: DataError for a file that claims more pixels than any photo has.
     """
     try:
-        with path.open("rb") as file, Image.open(file) as image:
+        with path.open("rb") as file:
+            kind, size = decode(file, lambda image: (image.format or "", image.size))
             file.seek(-min(1024, file.seek(0, os.SEEK_END)), os.SEEK_END)
-            mark = ENDINGS.get(image.format or "", b"")
-            if not file.read().rstrip(b"\0\r\n \xff").endswith(mark):
-                file.seek(0)
-                with Image.open(file) as again:
-                    again.load()
-            return image.size
+            if not file.read().rstrip(b"\0\r\n \xff").endswith(ENDINGS.get(kind, b"")):
+                decode(file, lambda image: image.load())
+            return size
     except Image.DecompressionBombError as error:
         raise unreadable(path, error) from error
     except UNREADABLE:
@@ -133,12 +135,7 @@ def naming(names: Sequence[str], total: int | None = None) -> str:
 
 def _find(root: Path, images: str, masks: str | None) -> tuple[Path, Path | None]:
     """The two folders; a sentence that says where they might be if they are not there."""
-    if not root.is_dir():
-        what = "is a file, not a folder" if root.exists() else "does not exist"
-        raise DataError(
-            f"{root} {what}: give the folder that holds {images}/ and {masks or images}/, or make one with "
-            "`carvana-lessons studio`."
-        )
+    existing_folder(root)
     if not (root / images).is_dir() and images == "train" and (root / "train_images").is_dir():
         images = "train_images"
     for wanted in (images, masks):
@@ -148,15 +145,50 @@ def _find(root: Path, images: str, masks: str | None) -> tuple[Path, Path | None
 
 
 def _elsewhere(root: Path, wanted: str, images: str) -> str:
-    if any(PHOTO.fullmatch(p.name) or MASK.fullmatch(p.name) for p in root.iterdir()):
+    """What to do about a folder that is not there, from what is there instead."""
+    places = {wanted, images, "train", "train_images"}
+    if root.name in places | {"train_masks"} and any((root.parent / place).is_dir() for place in places):
         return f"it seems to be such a folder itself; give its parent, {root.parent}."
-    if below := sorted(p for p in root.iterdir() if (p / wanted).is_dir()):
+    folders = sorted(p for p in root.iterdir() if p.is_dir() and p.name.lower() not in LITTER)
+    if capitals := [p.name for p in folders if p.name.lower() == wanted]:
+        return f"its name is written in small letters; rename {capitals[0]} to {wanted}."
+    if below := [p for folder in folders for p in (folder, *_folders(folder)) if (p / wanted).is_dir()]:
         return f"but {below[0]} does; give that one."
     if wanted != images:
-        return "copy the masks there, name their folder with masks=…, or open photos alone with masks=None."
-    others = sorted(p.name for p in root.iterdir() if p.is_dir())
-    cure = f'name it with images="…" (there is {naming(others)})' if others else "it has no folders at all"
-    return f"{cure}, or make photos with `carvana-lessons studio`."
+        if beside := _some(root / images, MASK):
+            return f"the masks lie among the photos ({naming(beside)}); move them to {root / wanted}."
+        return (
+            "copy the masks there; in Python, masks=… names another folder of them, and masks=None opens photos alone."
+        )
+    if loose := _some(root, PHOTO):
+        both = f", and the masks to {root / 'train_masks'}" if _some(root, MASK) else ""
+        return f"photos lie in it themselves ({naming(loose)}); move them to {root / wanted}{both}."
+    if loose := _some(root, PICTURE):
+        return (
+            f"pictures lie in it themselves ({naming(loose)}). A network's masks of any such folder are made by "
+            f"`carvana-lessons predict`; {AS_KAGGLE}, and lie in {wanted}/."
+        )
+    others = [p.name for p in folders if not p.name.startswith(".")]
+    if not others:
+        return "it has no folders at all; copy the photos there, or make some with `carvana-lessons studio`."
+    if set(others) <= {"train_masks"}:
+        return f"it has masks alone; copy their photos to {root / wanted}."
+    return (
+        f'name it with images="…" (there is {naming(others)}), with --images where the command is `submit`, or rename '
+        f"it to {wanted}; or make photos with `carvana-lessons studio`."
+    )
+
+
+def _folders(folder: Path) -> list[Path]:
+    try:
+        return sorted(p for p in folder.iterdir() if p.is_dir())
+    except OSError:  # not ours to look into
+        return []
+
+
+def _some(folder: Path, pattern: re.Pattern[str]) -> list[str]:
+    """The names there that follow a pattern, in whatever letters."""
+    return sorted(p.name for p in folder.iterdir() if pattern.fullmatch(p.name.lower()))
 
 
 def _scan(folder: Path, pattern: re.Pattern[str], faults: list[str], notes: list[str]) -> dict[str, os.DirEntry[str]]:
@@ -197,10 +229,16 @@ def _is_file(entry: os.DirEntry[str]) -> bool:
 
 def _no_photos(folder: Path) -> DataError:
     some = sorted(p.name for p in folder.iterdir() if p.name.lower() not in LITTER)
-    what = f"only other files ({naming(some)})" if some else "nothing"
+    if not some:
+        return DataError(f"{folder} holds nothing: {AS_KAGGLE}; copy them there, or make some with `carvana-lessons "
+                         "studio`.")  # fmt: skip
+    for below in _folders(folder):
+        if inside := _some(below, PHOTO):
+            return DataError(f"{folder} holds no photos itself, {below} does ({naming(inside)}): move them one folder "
+                             "up.")  # fmt: skip
     return DataError(
-        f"{folder} holds {what}: photos are named <12 hex digits>_<01 to 16>.jpg, as in 00087a6bd4dc_05.jpg; copy "
-        "them there, or make some with `carvana-lessons studio`."
+        f"{folder} holds only other files ({naming(some)}): {AS_KAGGLE}; rename them, copy the right ones there, or "
+        "make some with `carvana-lessons studio`."
     )
 
 

@@ -5,27 +5,30 @@ Arrays are (height, width); only Pillow, and ``photo.size`` after it, say (width
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image
 
+from carvana_lessons.data.masks import NoMask, find_car, load_mask
+from carvana_lessons.data.opening import UNREADABLE, as_rgb, decode, lies, turned
 from carvana_lessons.data.shrink import shrink_mask
 from carvana_lessons.errors import DataError
 
 if TYPE_CHECKING:
     from carvana_lessons.data.folder import Photo
 
-# What Pillow raises on a file that is no image, is cut off, or claims a size that no photo has.
-UNREADABLE = (OSError, SyntaxError, ValueError, UnidentifiedImageError, Image.DecompressionBombError)
+Read = TypeVar("Read")
 
 
 def read_photo(path: str | Path, upright: bool = False) -> np.ndarray:
     """Decode a photo at full size.
 
-    Grey, CMYK and 16-bit files come out as 8-bit RGB too. A rotation noted in EXIF is *not* applied: the masks were
-    drawn on the pixels as they are stored, and turning the photo alone would part the two.
+    Grey, CMYK and 16-bit files come out as 8-bit RGB too, and what is transparent comes out white. A rotation noted in
+    EXIF is *not* applied: the masks were drawn on the pixels as they are stored, and turning the photo alone would part
+    the two.
 
     Args:
         path: JPEG or PNG.  upright: turn it as EXIF says after all, for a photo that has no mask to part from.
@@ -33,30 +36,26 @@ def read_photo(path: str | Path, upright: bool = False) -> np.ndarray:
     Raises: DataError if the file is missing, not a whole image, or larger than any photo.
     Lesson: 01.
     """
-    try:
-        with Image.open(path) as image:
-            return np.array(_rgb(image, upright))
-    except UNREADABLE as error:
-        raise unreadable(path, error) from error
+    return _read(path, lambda image: np.array(as_rgb(turned(image) if upright else image)))
 
 
 def read_size(path: str | Path) -> tuple[int, int]:
     """(height, width) of a photo that is turned as EXIF says, as ``read_photo(path, upright=True)`` would find it."""
-    try:
-        with Image.open(path) as image:
-            return image.size if _lies(image) else image.size[::-1]
-    except UNREADABLE as error:
-        raise unreadable(path, error) from error
+    return _read(path, lambda image: image.size if lies(image) else image.size[::-1])
 
 
-def read_mask(path: str | Path) -> np.ndarray:
+def read_mask(path: str | Path | None) -> np.ndarray:
     """Decode a mask at full size: 1 where the car is, 0 elsewhere.
 
-    Kaggle's masks are palette GIFs that hold 0 and 1, but the same file turned to grey holds 0 and 255, and a PNG
-    made by other hands holds either. So the only safe rule is *above zero is car*, and it is applied here, once.
+    Kaggle's masks are palette GIFs that hold 0 and 1, but the same file turned to grey holds 0 and 255, and one made
+    by other hands holds 1 and 2, colours, or the car as what is not transparent. So the only safe rule is *the brighter
+    of two values is car*, and it is applied here, once; `carvana_lessons.data.masks.find_car` says the whole of it.
 
+    Args:
+        path: GIF or PNG; None, as a photo without a mask has it, is refused.
     Returns: (H, W) uint8 in {0, 1}.
-    Raises: DataError if the file is missing, not a whole image, or has more than two values (soft edges).
+    Raises: DataError if the file is missing, not a whole image, or not a mask: with more than two values (soft edges),
+        with one that may be car or not, with colours and transparency that disagree.
     Lesson: 01.
     """
     return _mask(path).copy()  # Pillow's own memory is read-only
@@ -72,13 +71,15 @@ def read_resized(path: str | Path, size: tuple[int, int], upright: bool = False)
     Lesson: 03.
     """
     height, width = size
-    try:
-        with Image.open(path) as image:
-            # A draft keeps the mode; a JPEG alone heeds it.
-            image.draft(None, (height, width) if upright and _lies(image) else (width, height))
-            return np.array(_rgb(image, upright).resize((width, height), Image.Resampling.BILINEAR))
-    except UNREADABLE as error:
-        raise unreadable(path, error) from error
+
+    def shrunk(image: Image.Image) -> np.ndarray:
+        on_its_side = upright and lies(image)
+        # A draft keeps the mode; a JPEG alone heeds it.
+        image.draft(None, (height, width) if on_its_side else (width, height))
+        rgb = as_rgb(turned(image) if upright else image)
+        return np.array(rgb.resize((width, height), Image.Resampling.BILINEAR))
+
+    return _read(path, shrunk)
 
 
 def read_pair(photo: Photo, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray | None]:
@@ -100,55 +101,24 @@ def read_pair(photo: Photo, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarr
     return small, shrink_mask(_mask(photo.mask), size)
 
 
-def _mask(path: str | Path) -> np.ndarray:
+def _mask(path: str | Path | None) -> np.ndarray:
     """(H, W) uint8 in {0, 1}, perhaps read-only; see ``read_mask``."""
+    if path is None:
+        raise DataError('This photo has no mask: open its folder with masks="train_masks", or the name of its masks.')
+
     try:
-        with Image.open(path) as image:
-            # With a plain palette the stored indices are what the eye sees, without a pass to look it up.
-            plain = image.mode == "P" and _plain_palette(image)
-            values = np.asarray(image if plain else image.convert("L"))
+        return find_car(_read(path, load_mask))
+    except NoMask as error:
+        raise DataError(f"{path} {error}.") from None
+
+
+def _read(path: str | Path, read: Callable[[Image.Image], Read]) -> Read:
+    try:
+        return decode(path, read)
+    except DataError:
+        raise
     except UNREADABLE as error:
         raise unreadable(path, error) from error
-    top = values.max()
-    if top <= 1:
-        return values  # no pass over the pixels that can be saved: this is the case of all of Kaggle's masks
-    mask = values > 0
-    if not np.array_equal(mask, values == top):
-        raise DataError(
-            f"{path} has {len(np.unique(values))} grey values where a mask has two: it was saved as JPEG or resized "
-            "with smoothing; save it again as PNG or GIF with `(mask > 127)`."
-        )
-    return mask.astype(np.uint8)
-
-
-def _plain_palette(image: Image.Image) -> bool:
-    """True if entry 0 of the palette is black and entry 1 is not: the stored indices then already are the mask."""
-    palette = image.getpalette("RGB") or []
-    return len(palette) >= 6 and not any(palette[:3]) and any(palette[3:6])
-
-
-def _rgb(image: Image.Image, upright: bool) -> Image.Image:
-    return eight_bits(ImageOps.exif_transpose(image) if upright else image).convert("RGB")
-
-
-def eight_bits(image: Image.Image) -> Image.Image:
-    """An image with 16 bits of grey as one with 8; Pillow would cut at 255 and leave it almost white."""
-    if not image.mode.startswith("I"):
-        return image
-    return Image.fromarray((np.asarray(image).astype(np.int64).clip(0, 65535) >> 8).astype(np.uint8))
-
-
-def orientation(image: Image.Image) -> int:
-    """What EXIF says of turning and mirroring: 2 to 8, or 1 for a photo that is upright or says nothing readable."""
-    try:
-        return int(image.getexif().get(0x0112, 1))
-    except (*UNREADABLE, TypeError):
-        return 1
-
-
-def _lies(image: Image.Image) -> bool:
-    """Whether a photo is stored on its side, as EXIF says."""
-    return orientation(image) > 4
 
 
 def unreadable(path: str | Path, error: BaseException) -> DataError:

@@ -21,6 +21,8 @@ def rle_encode(mask: np.ndarray) -> str:
     mask = np.asarray(mask)
     if mask.ndim != 2:
         raise DataError(f"A mask has two dimensions (height, width), this array has the shape {mask.shape}.")
+    if mask.dtype.kind == "f" and np.isnan(mask).any():
+        raise DataError("A mask holds 0 and 1, this one also holds nan: find out where that comes from.")
     car = mask > 0 if mask.dtype != bool else mask
     if mask.dtype != bool and not np.array_equal(car, mask):
         raise DataError(f"A mask holds 0 and 1, this one goes from {mask.min()} to {mask.max()}: pass `mask > 0`.")
@@ -39,10 +41,16 @@ def rle_decode(rle: str, shape: tuple[int, int]) -> np.ndarray:
         rle: pairs "start length" with ascending starts, as ``rle_encode`` writes them; empty for an empty mask.
         shape: (height, width).
     Returns: (height, width) uint8 in {0, 1}.
-    Raises: DataError that names the first faulty run: a number missing, not a positive integer, a run that begins
-        before the one before it has ended, or one that ends after the last pixel.
+    Raises: DataError if the code is no text (pandas reads an empty field as nan); DataError that names the first
+        faulty run: a number missing, not a positive integer, a run that begins before the one before it has ended, or
+        one that ends after the last pixel.
     Lesson: 01.
     """
+    if not isinstance(rle, str):
+        raise DataError(
+            f"A run-length code is text, not {rle}: an empty field of a CSV file is a missing number to pandas, read "
+            "it with keep_default_na=False."
+        )
     height, width = shape
     words = rle.split()
     for i, word in enumerate(words):
@@ -79,6 +87,8 @@ def submission_line(name: str, mask: np.ndarray) -> str:
     Raises: DataError as ``rle_encode`` does, or if the name would break the line.
     Lesson: 01.
     """
+    if not isinstance(name, str):
+        raise DataError(f"The name of a photo is text, not {name}.")
     if any(sign in name for sign in ',"\r\n'):
         raise DataError(f"{name!r} cannot be a name in a submission: it holds a comma, a quote or a line break.")
     return f"{name.removesuffix('.jpg')}.jpg,{rle_encode(mask) or '1 1'}"

@@ -8,6 +8,7 @@ import numpy as np
 
 from carvana_lessons.data.folder import CarFolder
 from carvana_lessons.errors import DataError
+from carvana_lessons.wording import counted
 
 
 def split_by_car(cars: CarFolder, fractions: Sequence[float] = (0.6, 0.2, 0.2), seed: int = 0) -> tuple[CarFolder, ...]:
@@ -22,7 +23,7 @@ def split_by_car(cars: CarFolder, fractions: Sequence[float] = (0.6, 0.2, 0.2), 
     Raises: DataError if the fractions do not sum to 1 or there are fewer cars than parts.
     Source: the leakage alert of the 2019 slides.  Lesson: 01.
     """
-    counts = _shares(len(cars.ids), fractions, "cars")
+    counts = _shares(len(cars.ids), fractions, "car")
     order = np.random.default_rng(seed).permutation(len(cars.ids))
     parts = np.split(order, np.cumsum(counts)[:-1])
     return tuple(cars.select(cars=[cars.ids[i] for i in part]) for part in parts)
@@ -38,6 +39,8 @@ def k_folds_by_car(cars: CarFolder, k: int = 5, seed: int = 0) -> list[tuple[Car
     Lesson: 01.
     """
     ids = cars.ids
+    if len(ids) < 2:
+        raise DataError(f"{counted(len(ids), 'car')} cannot be divided into folds, that takes at least 2 cars.")
     if not 2 <= k <= len(ids):
         raise DataError(f"{len(ids)} cars can be divided into 2 to {len(ids)} folds, not {k}.")
     folds = np.array_split(np.random.default_rng(seed).permutation(len(ids)), k)
@@ -54,7 +57,7 @@ def split_by_image(cars: CarFolder, fractions: Sequence[float] = (0.8, 0.2), see
     Returns, Raises: as ``split_by_car``, counting photos instead of cars.
     Lesson: 01.
     """
-    counts = _shares(len(cars), fractions, "photos")
+    counts = _shares(len(cars), fractions, "photo")
     order = np.random.default_rng(seed).permutation(len(cars))
     return tuple(cars.subset(np.sort(part)) for part in np.split(order, np.cumsum(counts)[:-1]))
 
@@ -64,7 +67,8 @@ def _shares(total: int, fractions: Sequence[float], what: str) -> list[int]:
     if len(fractions) == 0 or min(fractions) <= 0 or abs(sum(fractions) - 1) > 1e-6:
         raise DataError(f"The fractions of a split are positive and sum to 1; {tuple(fractions)} do not.")
     if total < len(fractions):
-        raise DataError(f"{total} {what} cannot fill {len(fractions)} parts: open more of them or ask for fewer parts.")
+        parts = counted(len(fractions), "part")
+        raise DataError(f"{counted(total, what)} cannot fill {parts}: open more of them or ask for fewer parts.")
     counts = [int(total * fraction + 1e-6) for fraction in fractions[:-1]]  # 80/96 of 96 is 80, not 79.999…
     counts.append(total - sum(counts))
     while 0 in counts:

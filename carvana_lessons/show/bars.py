@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import pandas as pd
 from matplotlib import pyplot as plt
 
+from carvana_lessons.errors import DataError
 from carvana_lessons.figures import Picture, figure
 
 
@@ -18,9 +19,14 @@ def bars(
         unit: of the values, written at every bar.
         alt: what the values are; the values themselves are added.
         line: a value to compare with, drawn as a dashed line, and its name.
+    Raises: DataError if there are no values, or one is not above 0: a logarithmic axis has no place for it.
     Lesson: 03.
     """
     table = values if isinstance(values, pd.DataFrame) else pd.DataFrame({"": values})
+    if not table.size or not (table > 0).all(axis=None):
+        raise DataError(
+            "Bars on a logarithmic axis are of values above 0: leave the others out, and name one at least."
+        )
     fig, axis = plt.subplots(figsize=(7.5, 0.6 + 0.3 * table.size + 0.1 * len(table)))
     thick = 0.8 / table.shape[1]
     for k, (name, column) in enumerate(table.items()):

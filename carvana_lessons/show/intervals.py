@@ -33,6 +33,8 @@ def intervals(table: pd.DataFrame, unit: str, alt: str, form: str = "+.2f") -> P
 
 
 def _tell(label: object, row: pd.Series, form: str) -> str:
+    if pd.isna(row["value"]):
+        return f"{label}: not known"
     if row[["low", "high"]].isna().any():
         return f"{label}: {row['value']:{form}}"
     return f"{label}: {row['value']:{form}}, from {row['low']:{form}} to {row['high']:{form}}"

@@ -1,0 +1,203 @@
+"""Which pixels of a mask's file are car: every way to store two values, and one sentence for what is none of them.
+
+What a file says is taken as the eye takes it. Where one of two values is brighter it is car, whatever the numbers are:
+0 and 1, 0 and 255, 1 and 2, black and dark red. Where transparency draws the mask, the opaque part is car.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from carvana_lessons.errors import DataError
+
+GREY = {"1", "L", "I", "F"}  # and I;16 in its variants: one number a pixel
+COLORED = {"LA", "P", "PA", "RGB", "RGBA", "CMYK"}
+FULL = (1, 255, 65535)  # what a mask that is car everywhere holds
+
+
+class NoMask(DataError):
+    """Why an image is no mask, as the end of a sentence that begins with its name."""
+
+
+class Levels(NamedTuple):
+    """One or two values of an image, and where the higher one is; of one value everywhere."""
+
+    low: float
+    high: float
+    top: np.ndarray  # (H, W) bool
+
+
+def load_mask(image: Image.Image) -> Image.Image:
+    """The pixels of an open file, decoded, for `find_car` to look at when the file is closed.
+
+    Raises: NoMask for a file of several pictures.
+    """
+    if getattr(image, "is_animated", False):
+        raise NoMask("holds several pictures where a mask is one; save the right one alone")
+    image.load()
+    return image if _is_grey(image) or image.mode in COLORED else image.convert("RGB")
+
+
+def find_car(image: Image.Image) -> np.ndarray:
+    """1 where a mask says car, 0 elsewhere.
+
+    - A mask of two values: the brighter one is car.
+    - A mask of one value: 0 is no car at all; 1, 255 and 65535 (white) are car everywhere; any other could be either.
+    - A mask with transparency of two values: the more opaque one is car, if the colours draw nothing, the same, or
+      (more than two of them) the photo itself. Transparency that is the same everywhere says nothing, but for an image
+      that cannot be seen at all and whose colours are not two: that is a mask without car.
+
+    Args:
+        image: as `load_mask` gives it.
+    Returns: (H, W) uint8 in {0, 1}, perhaps read-only.
+    Raises: NoMask for anything else: soft edges, colours and transparency that disagree.
+    """
+    # With a plain palette the stored indices are what the eye sees, without a pass to look it up.
+    if image.mode == "P" and _plain_palette(image):
+        values = np.asarray(image)
+        if values.max() <= 1:
+            return values  # no pass over the pixels that can be saved: this is the case of all of Kaggle's masks
+    opacity = _opacity(image)
+    levels = None if opacity is None else _levels(opacity)
+    if opacity is not None and levels is None:
+        raise _soft(opacity, "steps of transparency", 'image.convert("RGBA").getchannel("A")')
+    if levels is not None and levels.low < levels.high:
+        return _opaque(image, levels).astype(np.uint8)
+    if levels is not None and levels.high == 0 and not _has_two_colors(image):
+        return np.zeros(image.size[::-1], np.uint8)
+    return _bright(image)
+
+
+def _has_two_colors(image: Image.Image) -> bool:
+    colors = _levels(_codes(image))
+    return colors is not None and colors.low < colors.high
+
+
+def _opaque(image: Image.Image, levels: Levels) -> np.ndarray:
+    """Where an image is opaque, if its colours do not say something else."""
+    colors = _levels(_codes(image))
+    if colors is not None and colors.low < colors.high:
+        bright = _brighter(image, colors)
+        if bright is None or not np.array_equal(bright, levels.top):
+            raise NoMask(
+                "is no clear mask: its colours draw one and its transparency another; save the right one alone, in "
+                "black and white"
+            )
+    return levels.top
+
+
+def _bright(image: Image.Image) -> np.ndarray:
+    """Where an image has the brighter of its two colours."""
+    if image.mode == "P" and np.asarray(image).max() >= len(image.getpalette("RGB") or []) // 3:
+        raise NoMask("has values that its palette gives no colour, so it is damaged; save it again in black and white")
+    codes = _codes(image)
+    colors = _levels(codes)
+    if colors is None:
+        raise _soft_colors(image, codes)
+    if colors.low < colors.high:
+        bright = _brighter(image, colors)
+        if bright is None:
+            raise NoMask("has two colours that are equally bright, so neither can be told to be the car; save it again "
+                         "in black and white")  # fmt: skip
+        return bright.astype(np.uint8)
+    if image.mode == "P" and np.ptp(np.asarray(image)) > 0:
+        raise NoMask("has several values and shows them in one colour, as with a damaged palette; save it again in "
+                     "black and white")  # fmt: skip
+    value = _only_value(image)
+    if value != 0 and value not in FULL:
+        raise NoMask("has one value everywhere, neither black nor white, which may mean car or no car at all; save it "
+                     "again with 0 for no car and 1 for car")  # fmt: skip
+    return np.full(image.size[::-1], value != 0, np.uint8)
+
+
+def _only_value(image: Image.Image) -> float | None:
+    """What a file in grey would hold for the one colour of an image; None for a colour that is no grey."""
+    if _is_grey(image):
+        return np.asarray(image)[0, 0].item()
+    red, green, blue = _rgb(image).getpixel((0, 0))
+    return red if red == green == blue else None
+
+
+def _brighter(image: Image.Image, colors: Levels) -> np.ndarray | None:
+    """Where the brighter of two colours is; None if they are equally bright."""
+    if _is_grey(image):
+        return colors.top
+    places = [np.unravel_index(np.argmax(there), there.shape) for there in (~colors.top, colors.top)]
+    pixels = _rgb(image)
+    low, high = (299 * r + 587 * g + 114 * b for r, g, b in (pixels.getpixel((int(x), int(y))) for y, x in places))
+    return None if low == high else colors.top if low < high else ~colors.top
+
+
+def _is_grey(image: Image.Image) -> bool:
+    return image.mode in GREY or image.mode.startswith("I;")
+
+
+def _levels(values: np.ndarray) -> Levels | None:
+    """The one or two values of an array; None if there are more, or if one is no number."""
+    low, high = values.min(), values.max()
+    top = values == high
+    return Levels(low, high, top) if (top | (values == low)).all() else None
+
+
+def _opacity(image: Image.Image) -> np.ndarray | None:
+    """How opaque each pixel is; None for an image that knows no transparency."""
+    if not image.has_transparency_data:
+        return None
+    if _is_grey(image):  # one value is transparent
+        return np.asarray(image) != image.info["transparency"]
+    return np.asarray(image.convert("RGBA"))[..., 3]
+
+
+def _codes(image: Image.Image) -> np.ndarray:
+    """One number for the colour of each pixel, (H, W): other for every other colour, and the value itself of grey."""
+    if _is_grey(image):
+        return np.asarray(image)
+    if image.mode == "LA":
+        return np.asarray(image)[..., 0]
+    bands = np.asarray(image if image.mode in ("RGB", "CMYK") else image.convert("RGBA"))
+    count = 4 if image.mode == "CMYK" else 3
+    code = bands[..., 0].astype(np.uint32)
+    for k in range(1, count):
+        code = code << 8 | bands[..., k]
+    return code
+
+
+def _grey(image: Image.Image) -> np.ndarray:
+    """How bright each pixel is, in the values that a grey file stores."""
+    return np.asarray(image if _is_grey(image) else _rgb(image).convert("L"))
+
+
+def _rgb(image: Image.Image) -> Image.Image:
+    """The colours, of transparent pixels too."""
+    return image.convert("RGB") if image.mode == "CMYK" else image.convert("RGBA").convert("RGB")
+
+
+def _soft_colors(image: Image.Image, codes: np.ndarray) -> NoMask:
+    grey = _grey(image)
+    if grey.dtype.kind == "f" and np.isnan(grey).any():
+        return NoMask("holds values that are no numbers; save it again with 0 for no car and 1 for car")
+    if not grey.min() < grey.max():
+        return NoMask(f"has {len(np.unique(codes))} colours where a mask has two, all equally bright; save it again in "
+                      "black and white")  # fmt: skip
+    if _is_grey(image):
+        return _soft(grey, "grey values", "image")
+    return _soft(grey, "grey values", 'image.convert("L")', len(np.unique(codes)))
+
+
+def _soft(values: np.ndarray, what: str, source: str, count: int | None = None) -> NoMask:
+    """The sentence for a mask with more than two values, with a threshold that parts these."""
+    low, high = values.min().item(), values.max().item()
+    cut = (low + high) // 2 if isinstance(low, int) else round((low + high) / 2, 6)
+    return NoMask(
+        f"has {count or len(np.unique(values))} {what} where a mask has two, as after saving as JPEG or resizing with "
+        f"smoothing; save it again as PNG or GIF with `(mask > {cut})`, where mask is np.asarray({source})"
+    )
+
+
+def _plain_palette(image: Image.Image) -> bool:
+    """True if entry 0 of the palette is black and entry 1 is not: the stored indices then already are the mask."""
+    palette = image.getpalette("RGB") or []
+    return "transparency" not in image.info and len(palette) >= 6 and not any(palette[:3]) and any(palette[3:6])

@@ -1,0 +1,168 @@
+"""Opening an image file: what counts are its pixels, and broken metadata never stands in their way.
+
+Pillow reads the notes beside the pixels (resolution, colour profile, texts) when it opens a file, and a note that is
+cut short or of a wrong kind ends the reading. Such a file is opened once more without its notes.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import BinaryIO, TypeVar
+
+import numpy as np
+from PIL import Image
+
+from carvana_lessons.errors import DataError
+
+Read = TypeVar("Read")
+
+#: What Pillow raises on a file that is no image, is cut off, has notes that are none, or claims a size that no photo
+#: has.
+UNREADABLE = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    TypeError,
+    LookupError,
+    ArithmeticError,
+    EOFError,
+    struct.error,
+    zlib.error,
+    Image.DecompressionBombError,
+)
+PNG = b"\x89PNG\r\n\x1a\n"
+PIXELS = {b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"}  # the chunks of a PNG that say what its pixels are
+PIXELS_OF_JPEG = 0xDA  # the segment that they follow
+TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+def decode(file: str | Path | BinaryIO, read: Callable[[Image.Image], Read]) -> Read:
+    """Open an image and read something from it; if that fails, once more without the notes beside the pixels.
+
+    Args:
+        file: a path, or an open file.  read: takes the image, open; what it returns may not need the file any more.
+    Raises: one of `UNREADABLE`, as Pillow raises it of the whole file; what ``read`` raises as DataError.
+    """
+    if not isinstance(file, str | Path):
+        file.seek(0)
+    try:
+        with Image.open(file) as image:
+            return read(image)
+    except (DataError, Image.DecompressionBombError):
+        raise
+    except UNREADABLE as error:
+        if getattr(error, "errno", None) is not None:  # the disk's own: no such file, say
+            raise
+        bare = _without_notes(_content(file))
+        if bare is None:
+            raise
+        try:
+            with Image.open(io.BytesIO(bare)) as image:
+                return read(image)
+        except (DataError, Image.DecompressionBombError):
+            raise
+        except UNREADABLE:
+            raise error from None
+
+
+def orientation(image: Image.Image) -> int:
+    """What EXIF says of turning and mirroring: 2 to 8, or 1 for a photo that is upright or says nothing that counts.
+
+    The one place where that is decided: the size that a photo will have and its pixels both follow from it.
+    """
+    if image.format == "TIFF":
+        return 1  # Pillow itself turns these
+    if image.format == "PNG":
+        image.load()  # the note may stand behind the pixels
+    try:
+        value = image.getexif().get(0x0112)
+        return int(value) if value in TURNS else 1
+    except UNREADABLE:
+        return 1
+
+
+def lies(image: Image.Image) -> bool:
+    """Whether a photo is stored on its side, as EXIF says."""
+    return orientation(image) > 4
+
+
+def turned(image: Image.Image) -> Image.Image:
+    """The photo as EXIF says that it is seen. `ImageOps.exif_transpose` also rewrites EXIF, which may be broken."""
+    method = TURNS.get(orientation(image))
+    return image if method is None else image.transpose(method)
+
+
+def as_rgb(image: Image.Image) -> Image.Image:
+    """Any image as 8-bit RGB, as the eye sees it on white paper: what is transparent is white."""
+    image = _eight_bits(image)
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    return image.convert("RGB")
+
+
+def _eight_bits(image: Image.Image) -> Image.Image:
+    """An image with 16 bits of grey as one with 8; Pillow would cut at 255 and leave it almost white."""
+    if not image.mode.startswith("I"):
+        return image
+    return Image.fromarray((np.asarray(image).astype(np.int64).clip(0, 65535) >> 8).astype(np.uint8))
+
+
+def _content(file: str | Path | BinaryIO) -> bytes:
+    if isinstance(file, str | Path):
+        return Path(file).read_bytes()
+    file.seek(0)
+    return file.read()
+
+
+def _without_notes(content: bytes) -> bytes | None:
+    """A JPEG or PNG with its pixels and its EXIF alone; None for anything else, or one that is cut off before them."""
+    if content.startswith(b"\xff\xd8"):
+        parts = list(_segments(content))
+        return b"\xff\xd8" + b"".join(parts) if parts and parts[-1][1] == PIXELS_OF_JPEG else None
+    if content.startswith(PNG):
+        return PNG + b"".join(_chunks(content))
+    return None
+
+
+def _segments(content: bytes) -> Iterator[bytes]:
+    """The segments of a JPEG up to the pixels, and these with all that follows, less what only describes them."""
+    at = 2
+    while at + 4 <= len(content) and content[at] == 0xFF:
+        kind = content[at + 1]
+        if kind == 0xFF:  # padding
+            at += 1
+            continue
+        if kind == PIXELS_OF_JPEG:
+            yield content[at:]
+            return
+        end = at + 2 + int.from_bytes(content[at + 2 : at + 4], "big")
+        segment = content[at:end]
+        exif = kind == 0xE1 and segment[4:10] == b"Exif\0\0"
+        colours = kind == 0xEE and segment[4:9] == b"Adobe" and len(segment) >= 16  # how CMYK is stored, for one
+        if exif or colours or not (0xE0 <= kind <= 0xEF or kind == 0xFE):
+            yield segment
+        at = end
+
+
+def _chunks(content: bytes) -> Iterator[bytes]:
+    """The chunks of a PNG, less what only describes its pixels."""
+    at = len(PNG)
+    while at + 12 <= len(content):
+        length, kind = struct.unpack(">I4s", content[at : at + 8])
+        chunk = content[at : at + 12 + length]
+        if kind in PIXELS or (kind == b"eXIf" and zlib.crc32(chunk[4:-4]) == int.from_bytes(chunk[-4:], "big")):
+            yield chunk
+        at += 12 + length
