@@ -35,6 +35,17 @@ class History:
         return self.frame.iloc[-1]
 
     @property
+    def best(self) -> int:
+        """The epoch, counted from 1, with the best Dice on validation; without validation data the last one."""
+        scores = self.frame["valid_dice"].astype(float)
+        return len(scores) if scores.isna().all() else int(scores.argmax()) + 1
+
+    def better(self, epoch: int, other: int) -> bool:
+        """Whether an epoch, counted from 1, has a better Dice than another; without validation data the later one."""
+        one, two = (self.frame["valid_dice"].astype(float).iloc[k - 1] for k in (epoch, other))
+        return epoch > other if pd.isna(two) else bool(one > two)
+
+    @property
     def seconds(self) -> float:
         """Time of all epochs together."""
         return float(self.frame["seconds"].sum())

@@ -15,7 +15,7 @@ NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, getattr(errno, "ENOTSU
 
 
 @contextmanager
-def owned(path: Path, wait: bool = False) -> Iterator[None]:
+def owned(path: Path, wait: bool | str = False) -> Iterator[None]:
     """Around everything that writes ``path``, a file or the folder of a run: no other process does so meanwhile.
 
     The system drops the lock when a process ends, however it ends: a killed one leaves nothing that must be removed.
@@ -23,16 +23,16 @@ def owned(path: Path, wait: bool = False) -> Iterator[None]:
 
     Args:
         path: what is written; beside it lies ``.NAME.lock`` for as long as it is owned.
-        wait: until the other process is done, instead of refusing at once.
+        wait: until the other process is done, instead of refusing at once; a text is printed where that is needed.
     Raises: CarvanaError if another process owns it, or if nothing may be written there.
     """
     path = Path(path).absolute()
     make_folder(path.parent)
-    lock = FileLock(path.with_name(f".{path.name}.lock"), timeout=-1 if wait else 0)
+    lock = FileLock(path.with_name(f".{path.name}.lock"), timeout=0)
     held = False
     try:
         with writing(path):
-            lock.acquire()
+            _acquire(lock, wait)
             held = True
     except Timeout as error:
         raise CarvanaError(
@@ -50,3 +50,14 @@ def owned(path: Path, wait: bool = False) -> Iterator[None]:
             with suppress(OSError):  # while it is held; Windows removes it on release
                 Path(lock.lock_file).unlink()
             lock.release()
+
+
+def _acquire(lock: FileLock, wait: bool | str) -> None:
+    try:
+        lock.acquire()
+    except Timeout:
+        if not wait:
+            raise
+        if isinstance(wait, str):
+            print(wait, flush=True)
+        lock.acquire(timeout=-1)

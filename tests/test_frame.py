@@ -20,8 +20,8 @@ PYPROJECT = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
 
 # The package's rooms in the order in which data flows; a room imports only rooms of the lines above its own.
 ROOMS = [
-    {"ahead", "allocator", "console", "errors", "wording", "figures", "measure", "schedule"},
-    {"device", "progress"},
+    {"ahead", "allocator", "console", "errors", "wording", "figures", "looking", "measure", "schedule"},
+    {"device", "fingerprint", "progress"},
     {"files", "history"},
     {"locking"},
     {"keeping", "publishing"},

@@ -148,22 +148,43 @@ def test_a_session_on_another_gpu_goes_on_and_says_so(tmp_path, capsys):
     assert "begun in precision fp16 and goes on in bf16" in capsys.readouterr().out
 
 
-def test_stopping_keeps_what_was_learned_and_says_how_to_go_on(tmp_path, capsys):
-    steps = []
-
-    def stop_in_the_second_epoch(logits, y):
-        steps.append(1)
-        if len(steps) == 8:
-            raise KeyboardInterrupt
-        return toy.noisy(logits, y)
-
-    trainer = toy.trainer(tmp_path, loss=stop_in_the_second_epoch)
+@pytest.mark.parametrize(
+    ("kept", "resume", "photo", "words"),
+    [
+        (True, False, 60, r"Stopped in epoch 2: run this cell again, with resume=True, to go on after epoch 1, .*kept"),
+        (True, True, 60, r"Stopped in epoch 2: run this cell again to go on after epoch 1, which is kept in .*run"),
+        (True, True, 20, r"Stopped in epoch 1, before a whole one was kept: run this cell again to begin anew"),
+        (False, False, 60, r"Stopped in epoch 2: the network in memory keeps .* nothing of it is on disk"),
+    ],
+)
+def test_stopping_keeps_what_was_learned_says_how_to_go_on_and_stops(tmp_path, kept, resume, photo, words):
+    """48 photos an epoch."""
+    folder = tmp_path / "run" if kept else None
+    trainer = toy.trainer(folder)
     before = [p.clone() for p in trainer.model.parameters()]
-    history = trainer.fit(toy.loader(8), epochs=3)
-    assert len(history) == 1
+    with pytest.raises(KeyboardInterrupt, match=words):  # as a notebook and a shell know it: no further cell runs
+        trainer.fit(toy.loader(8, stop=photo), epochs=3, resume=resume)
+    assert len(trainer.history) == photo // 48
     assert any(not torch.equal(a, b) for a, b in zip(before, trainer.model.parameters(), strict=True))
-    assert "Stopped in epoch 2" in (said := capsys.readouterr().out) and "resume=True" in said
-    assert len(toy.trainer(tmp_path).fit(toy.loader(8), epochs=3, resume=True)) == 3
+    assert not kept or (folder / "last.safetensors").exists() == (photo > 48)
+    whole = toy.trainer(tmp_path / "whole")
+    whole.fit(toy.loader(8), epochs=3)
+    again = toy.trainer(folder)
+    again.fit(toy.loader(8), epochs=3, resume=True)
+    assert all(torch.equal(v, again.model.state_dict()[k]) for k, v in whole.model.state_dict().items())
+
+
+def test_what_a_stopped_step_left_is_no_part_of_the_next(tmp_path):
+    """Two batches a step: the first one's gradient is there when the second is asked for."""
+    models = []
+    for stop in (12, None):
+        trainer = toy.trainer(None, loss=toy.losses.bce, accumulate=2)
+        if stop:
+            with pytest.raises(KeyboardInterrupt):
+                trainer.fit(toy.loader(8, stop=stop), epochs=1)
+        trainer.fit(toy.loader(8), epochs=1)
+        models.append(trainer.model.state_dict())
+    assert all(torch.equal(v, models[1][k]) for k, v in models[0].items())
 
 
 def test_a_run_is_not_continued_with_other_settings(tmp_path):
@@ -275,14 +296,13 @@ def test_another_error_of_the_network_stays_what_it_is():
 
 
 def test_a_time_that_is_over_ends_between_epochs_and_resume_goes_on(tmp_path):
-    def slow(logits, y):
-        time.sleep(0.02)
-        return toy.noisy(logits, y)
+    def slow(_model, _epoch):
+        time.sleep(0.12)
 
     whole = toy.trainer(tmp_path / "whole")  # each seeds torch, and its noise is drawn from there
     whole.fit(toy.loader(8), epochs=6)
-    part = toy.trainer(tmp_path / "part", loss=slow)
-    assert 1 <= len(part.fit(toy.loader(8), epochs=6, seconds=0.2)) < 6  # an epoch sleeps 0.12 s
+    part = toy.trainer(tmp_path / "part")
+    assert 1 <= len(part.fit(toy.loader(8), epochs=6, seconds=0.2, after_epoch=slow)) < 6
     again = toy.trainer(tmp_path / "part")
     assert len(again.fit(toy.loader(8), epochs=6, resume=True)) == 6
     assert all(torch.equal(v, again.model.state_dict()[k]) for k, v in whole.model.state_dict().items())

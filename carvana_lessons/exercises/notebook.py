@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-import shutil
+import os
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from carvana_lessons.errors import CarvanaError
 from carvana_lessons.exercises.chapters import CHAPTERS, PAGES, Chapter, chapter
-from carvana_lessons.files import building
+from carvana_lessons.files import building, replacing
 
 FIRST, LAST = "## Exercises", "## Summary"
 HOW = (
@@ -90,9 +91,10 @@ def export(book: Path, out: Path, solutions: bool = False) -> Path:
     Args:
         book: the folder of the chapters.  out: a new folder.  solutions: with every stub solved and explained.
     Returns: the zip file.
-    Raises: FileExistsError if the folder is there already; CarvanaError if there is no chapter in ``book``.
+    Raises: CarvanaError if the folder or the zip file is there already, or if there is no chapter in ``book``.
     """
     files = _chapters(book)
+    archive = check_new(out)
     with building(Path(out)) as folder:
         for file in files:
             found = chapter(file.stem)
@@ -100,7 +102,23 @@ def export(book: Path, out: Path, solutions: bool = False) -> Path:
             write(folder / file.name, solved(notebook, found) if solutions else notebook)
         for name in PAGES:
             write(folder / f"{name}.ipynb", _read(Path(book) / f"{name}.ipynb"))
-    return Path(shutil.make_archive(str(out), "zip", root_dir=Path(out).parent, base_dir=Path(out).name))
+    with replacing(archive) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as box:
+        for file in sorted(Path(out).iterdir()):
+            box.write(file, f"{Path(out).name}/{file.name}")
+    return archive
+
+
+def check_new(out: Path) -> Path:
+    """See that neither a folder of that name is there nor its zip file, which may hold a class's work.
+
+    Returns: the zip file that `export` will write.
+    Raises: CarvanaError otherwise.
+    """
+    archive = Path(f"{out}.zip")
+    for path in (Path(out), archive):
+        if os.path.lexists(path):
+            raise CarvanaError(f"{path} exists already; choose another folder, or remove that one first.")
+    return archive
 
 
 def _chapters(book: Path) -> list[Path]:
