@@ -96,7 +96,7 @@ class _Reading:
         elif isinstance(value, type):
             self.add_class(value)
         elif isinstance(value, types.ModuleType):
-            self.write("module", value.__name__)
+            self.write("module", value.__name__ if _is_library(value.__name__) else "")  # of one's own: `add_module`
         elif isinstance(value, types.CodeType):
             self.add_code(value)
         elif isinstance(value, types.MethodType):
@@ -339,13 +339,15 @@ def _was_put_in(value: Any) -> bool:
 def _is_library(name: str) -> bool:
     """Whether a module is torch's, Python's, this package's or another installed one's."""
     top = name.partition(".")[0]
+    if top == "__main__":  # a notebook or a script, whatever program runs it
+        return False
     if top == PACKAGE or top in sys.stdlib_module_names or top in sys.builtin_module_names:
-        return name != "__main__"
+        return True
     module = sys.modules.get(name) or sys.modules.get(top)
     file = getattr(module, "__file__", None)
     if file is None:
         try:
-            spec = importlib.util.find_spec(top) if top and top != "__main__" else None
+            spec = importlib.util.find_spec(top) if top else None
         except (ImportError, ValueError, AttributeError):
             spec = None
         file = getattr(spec, "origin", None)

@@ -226,12 +226,13 @@ class Run:
         state = checkpoint.optimizer_tensors(self.optimizer)
         for process in draws:
             state |= process
+        # Best first: whatever ends the process between the two, it is there, and what is beside it is of its run.
         if self.best == 0:
-            self._place("best").unlink(missing_ok=True)  # of an earlier run: never beside this one's last
-        checkpoint.save(self._place("last"), checkpoint.Checkpoint(weights, about, state))
+            self._place("last").unlink(missing_ok=True)
         if self.best == 0 or trainer.history.better(len(trainer.history), self.best):
             checkpoint.save(self._place("best"), checkpoint.Checkpoint(weights, about))
             self.best = len(trainer.history)
+        checkpoint.save(self._place("last"), checkpoint.Checkpoint(weights, about, state))
 
     @contextmanager
     def together(self) -> Iterator[None]:
@@ -344,15 +345,17 @@ class Run:
                 f"{path} is of another run than last.safetensors beside it: move one of the two to another folder, or "
                 "begin anew and overwrite both with overwrite=True (--overwrite)."
             )
-        self.best = len(best["history"]) if best is not None else 0
-        if self.best == history.best:
+        epoch = len(best["history"]) if best is not None else 0
+        if epoch == history.best or epoch > len(history):  # the process ended between the two: that epoch comes again
+            self.best = history.best
             return
-        if history.best != len(history):  # else the process ended between the two files, and this repairs it
+        if history.best != len(history):
             print(
                 f"{path}, the best network of epoch {history.best}, is lost: the best one that is left, of epoch "
-                f"{self.best or len(history)}, takes its place."
+                f"{epoch or len(history)}, takes its place."
             )
-        if self.best == 0 or history.better(len(history), self.best):
+        self.best = epoch
+        if epoch == 0 or history.better(len(history), epoch):
             checkpoint.save(path, checkpoint.Checkpoint(saved.weights, saved.about))
             self.best = len(history)
 

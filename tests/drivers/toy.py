@@ -1,5 +1,8 @@
 """A training of a moment, for tests that kill it or run it twice at once."""
 
+import random
+
+import numpy as np
 import torch
 from torch.utils.data import DataLoader, TensorDataset
 
@@ -30,6 +33,11 @@ class Photos(TensorDataset):
         if self.asked == self.stop:
             raise self.error
         return super().__getitem__(i)
+
+
+def shake(x, y):
+    """A transform of single photos that draws from all three global generators."""
+    return (x + 0.1 * (torch.rand(()) + np.random.rand() + random.random())).float(), y  # noqa: NPY002
 
 
 def loader(batch_size, count=48, stop=None, error=KeyboardInterrupt):
