@@ -4,6 +4,7 @@ import pandas as pd
 from matplotlib import pyplot as plt
 
 from carvana_lessons.figures import Picture, figure
+from carvana_lessons.wording import counted
 
 COLUMNS = ["epoch", "loss", "valid_loss", "valid_dice", "seconds", "images_per_second"]
 
@@ -71,7 +72,7 @@ class History:
 
     def _describe(self) -> str:
         first, last = self.frame.iloc[0], self.frame.iloc[-1]
-        text = f"Training loss over {len(self)} epochs, from {first['loss']:.3f} to {last['loss']:.3f}"
+        text = f"Training loss over {counted(len(self), 'epoch')}, from {first['loss']:.3f} to {last['loss']:.3f}"
         if pd.notna(last["valid_dice"]):
             text += f"; Dice on the validation photos from {first['valid_dice']:.3f} to {last['valid_dice']:.3f}"
         return text + "."

@@ -13,6 +13,7 @@ from carvana_lessons.data import Augment, CarFolder, split_by_car
 from carvana_lessons.device import find_device
 from carvana_lessons.errors import CarvanaError
 from carvana_lessons.files import replacing
+from carvana_lessons.wording import counted
 
 
 @dataclass(frozen=True)
@@ -51,8 +52,8 @@ class Protocol:
         width = "published widths" if self.width is None else f"width {self.width}"
         changes = self.transform or "no augmentation"
         return (
-            f"{self.size}×{self.size} px, {width}, {self.epochs} epochs, batch {self.batch_size}, one-cycle Adam with "
-            f"peak {self.lr:g}, {changes}"
+            f"{self.size}×{self.size} px, {width}, {counted(self.epochs, 'epoch')}, batch {self.batch_size}, one-cycle "
+            f"Adam with peak {self.lr:g}, {changes}"
         )
 
 

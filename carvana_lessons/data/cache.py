@@ -27,6 +27,7 @@ from carvana_lessons.files import building, cache_folder, discard
 from carvana_lessons.keeping import bring, put_by
 from carvana_lessons.locking import owned
 from carvana_lessons.progress import bar
+from carvana_lessons.wording import counted
 
 FORMAT = 1  # counts up when what is stored changes, so that older copies are no longer found
 SHARE = 0.8  # of the free disk that one copy may take
@@ -135,9 +136,9 @@ def _check_room(home: Path, whole: CarFolder, shape: tuple[int, int]) -> None:
     free = shutil.disk_usage(there).free
     if need > SHARE * free:
         raise CarvanaError(
-            f"Decoded copies of {len(whole):,} photos at {shape[0]}×{shape[1]} take {need / 1e9:,.1f} GB and {there} "
-            f"has {free / 1e9:,.1f} GB free: take a smaller size, point CARVANA_CACHE to a larger disk, or decode on "
-            "the fly with cached=False."
+            f"Decoded copies of {counted(len(whole), 'photo')} at {shape[0]}×{shape[1]} take {need / 1e9:,.1f} GB and "
+            f"{there} has {free / 1e9:,.1f} GB free: take a smaller size, point CARVANA_CACHE to a larger disk, or "
+            "decode on the fly with cached=False."
         )
 
 

@@ -17,6 +17,7 @@ from carvana_lessons.history import History
 from carvana_lessons.losses import bce
 from carvana_lessons.progress import Live, bar
 from carvana_lessons.trainer.loop import Run
+from carvana_lessons.wording import counted
 
 
 class Trainer:
@@ -56,7 +57,9 @@ class Trainer:
         seed: int = 0,
     ) -> None:
         if accumulate < 1:
-            raise ValueError(f"Gradients of {accumulate} batches cannot be added up; take 1 or more.")
+            raise ValueError(
+                f"Gradients of {counted(accumulate, 'batch', 'batches')} cannot be added up; take 1 or more."
+            )
         schedules.schedule(schedule, 1, 1)  # an unknown name is refused now, not after the photos were decoded
         self.model, self.lr, self.loss = model, lr, loss
         self.schedule, self.halve_every = schedule, halve_every
