@@ -1,6 +1,7 @@
 """The course on the command line: the same functions, one sentence where something goes wrong."""
 
 import math
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -160,8 +161,9 @@ def train(
     )
 
     def write_history(*_: object) -> None:
-        with replacing(table) as file:
-            trainer.history.frame.to_csv(file, index=False, lineterminator="\n")
+        if int(os.environ.get("RANK", "0")) == 0:  # of several processes, one
+            with replacing(table) as file:
+                trainer.history.frame.to_csv(file, index=False, lineterminator="\n")
 
     try:
         history = trainer.fit(

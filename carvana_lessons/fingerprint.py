@@ -308,7 +308,7 @@ def _lookups(code: types.CodeType) -> tuple[set[str], set[str], set[str]]:
     """Global names that instructions look up, modules that they import, and all names that may be attributes."""
     names, imported, attributes = set(), set(), set(code.co_names)
     for step in dis.get_instructions(code):
-        if step.opname in ("LOAD_GLOBAL", "LOAD_NAME"):
+        if step.opname in ("LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS"):
             names.add(step.argval)
         elif step.opname == "IMPORT_NAME":
             imported.add(step.argval)

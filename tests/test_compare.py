@@ -16,6 +16,7 @@ from carvana_lessons.compare import Protocol, compare, interval, markdown, summa
 from carvana_lessons.compare.speed import noise
 from carvana_lessons.device import find_device
 from carvana_lessons.errors import CarvanaError
+from carvana_lessons.locking import owned
 from carvana_lessons.trainer import Trainer
 
 TINY = Protocol(size=32, width=2, epochs=2, batch_size=4, valid=0.5, flip=0.5)
@@ -148,3 +149,10 @@ def test_a_comparison_that_is_stopped_goes_on(cars, tmp_path, monkeypatch):
             compare(cars, tmp_path / "parts", NETWORKS, seeds=(0,), protocol=TINY, speed=False)
     parts = compare(cars, tmp_path / "parts", NETWORKS, seeds=(0,), protocol=TINY, speed=False)
     assert parts["dice"].tolist() == whole["dice"].tolist()
+
+
+def test_a_folder_is_of_one_comparison_at_a_time(cars, tmp_path):
+    out = tmp_path / "runs"
+    with owned(out / "protocol.json"), pytest.raises(CarvanaError, match=r"Another process is writing .*runs"):
+        compare(cars, out, NETWORKS, protocol=TINY)
+    assert list(out.iterdir()) == []
