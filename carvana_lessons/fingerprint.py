@@ -35,8 +35,16 @@ ASIDE = {
     "__annotate_func__", "__annotations_cache__", "__firstlineno__", "__static_attributes__", "__dataclass_fields__",
     "__dataclass_params__", "__abstractmethods__", "_abc_impl", "__parameters__", "__orig_bases__", "__slotnames__",
 }  # fmt: skip
-# Of a module: its mode, which a training sets, and what a fingerprint takes in its own way.
-INNER = {"training", "_parameters", "_buffers", "_modules", "_version", "_is_full_backward_hook"}
+# Of a module: its mode and a mark of Accelerate, which a training sets, and what a fingerprint takes in its own way.
+INNER = {
+    "training",
+    "_is_accelerate_prepared",
+    "_parameters",
+    "_buffers",
+    "_modules",
+    "_version",
+    "_is_full_backward_hook",
+}
 HOOKS = ("_forward_pre_hooks", "_forward_hooks", "_backward_pre_hooks", "_backward_hooks")
 WITH = ("_forward_pre_hooks_with_kwargs", "_forward_hooks_with_kwargs", "_forward_hooks_always_called")
 PLACES = [Path(sysconfig.get_path(name)).resolve() for name in ("stdlib", "platstdlib", "purelib", "platlib")]

@@ -7,14 +7,16 @@ import hashlib
 import json
 import random
 from pathlib import Path
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from carvana_lessons.course import Lesson
 from carvana_lessons.data import CarFolder, loader
 from carvana_lessons.data.dataset import Transform
+from carvana_lessons.errors import Stopped
 from carvana_lessons.files import cache_folder
 from carvana_lessons.fingerprint import NoFingerprint, fingerprint
 from carvana_lessons.history import History
@@ -23,6 +25,9 @@ from carvana_lessons.trainer import Trainer
 
 PACKAGE = Path(__file__).parent
 CODE = ("data", "models", "checkpoint.py", "device.py", "losses.py", "metrics.py", "schedule.py", "trainer")
+
+# Networks whose run was stopped: what they were left as, and their first weights.
+_STOPPED: WeakKeyDictionary[nn.Module, tuple[str, dict[str, Tensor]]] = WeakKeyDictionary()
 
 
 def train_once(
@@ -54,6 +59,7 @@ def train_once(
     Raises: as `Trainer.fit`.
     Lesson: 04.
     """
+    _rewind(model)
     size = size or lesson.size
     epochs = lesson.epochs if images is None else max(1, round(images / len(train)))
     settings = {"lr": lesson.lr, "schedule": "one-cycle", "seed": lesson.seed} | settings
@@ -72,9 +78,22 @@ def train_once(
     folder = _folder(about, model, transform, settings)
     _seed(settings["seed"])  # what a transform draws must not depend on the cells before
     batches = loader(train, size, lesson.batch_size, shuffle=True, transform=transform, seed=settings["seed"])
-    return Trainer(model, folder=folder, **settings).fit(
-        batches, loader(valid, size) if valid is not None else None, epochs=epochs, resume=folder is not None
-    )
+    first = {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
+    try:
+        return Trainer(model, folder=folder, **settings).fit(
+            batches, loader(valid, size) if valid is not None else None, epochs=epochs, resume=folder is not None
+        )
+    except Stopped:
+        if folder is not None:
+            _STOPPED[model] = fingerprint(model), first
+        raise
+
+
+def _rewind(model: nn.Module) -> None:
+    """Give a network whose run was stopped its first weights back, by which that run is found again."""
+    left, first = _STOPPED.pop(model, (None, None))
+    if first is not None and fingerprint(model) == left:  # else it was changed since, and is another beginning
+        model.load_state_dict(first)
 
 
 def _folder(about: dict, model: nn.Module, transform: Transform | None, settings: dict) -> Path | None:

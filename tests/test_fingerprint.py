@@ -6,9 +6,11 @@ import subprocess
 import sys
 import textwrap
 
+import nbformat
 import numpy as np
 import pytest
 import torch
+from nbclient import NotebookClient
 from torch import nn
 
 from carvana_lessons import data, losses, models
@@ -215,3 +217,30 @@ def test_numbers_and_settings_differ():
               data.Augment(rotate=0), functools.partial(max, 1), torch.ones(2, 3), torch.ones(3, 2), -0.0, 0.0,
               torch.ones(2, dtype=torch.bfloat16)]  # fmt: skip
     assert len({fingerprint(thing) for thing in things}) == len(things)
+
+
+CELL = """
+from torch import nn
+from carvana_lessons import losses, models
+from carvana_lessons.fingerprint import fingerprint
+SHARE = 2
+class Net(models.UNet):
+    def forward(self, x):
+        return super().forward(x) * SHARE
+def loss(a, b):
+    print(lesson_of)
+    return losses.bce(a, b) * SHARE
+lesson_of = "mine"
+model = Net(stages=(2, 4))
+print(fingerprint(model, trained=model), fingerprint(lambda a, b: losses.bce(a, b) * SHARE))
+"""
+
+
+def test_in_two_kernels_whatever_ran_before():
+    found = []
+    for before in ([], ["x = 1", "y = 2\n\nx + y"]):
+        cells = [nbformat.v4.new_code_cell(source) for source in [*before, CELL + "\n# a comment" * len(before)]]
+        notebook = nbformat.v4.new_notebook(cells=cells)
+        NotebookClient(notebook, timeout=100, kernel_name="python3").execute()
+        found.append(notebook.cells[-1].outputs[-1]["text"])
+    assert found[0] == found[1] and len(found[0].split()) == 2

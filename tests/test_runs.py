@@ -1,14 +1,18 @@
 """A run that was trained is found again; whatever decides its result decides its folder."""
 
+import contextlib
 import dataclasses
 import functools
 import random
+import signal
+import threading
+import time
 
 import numpy as np
 import pytest
 import torch
 
-from carvana_lessons import course, data, losses, models, show
+from carvana_lessons import checkpoint, course, data, losses, models, show
 from carvana_lessons.evaluate import evaluate
 from carvana_lessons.runs import train_once
 
@@ -183,6 +187,43 @@ def test_photos_of_another_folder_are_another_run(lesson, own_cache, make_folder
     train_once(lesson, fresh(), cars, cars)
     train_once(lesson, fresh(), cars, other)
     assert len(list((own_cache / "runs").iterdir())) == 2
+
+
+@contextlib.contextmanager
+def somebody_presses_stop(when):
+    """A real Ctrl-C, once there is such a file."""
+
+    def press():
+        while not any(when()):
+            time.sleep(0.001)
+        signal.raise_signal(signal.SIGINT)
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        threading.Thread(target=press, daemon=True).start()
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.parametrize("again", [lambda model: fresh(), lambda model: model], ids=["a fresh network", "the same"])
+def test_a_stopped_training_goes_on_when_the_cell_runs_again(lesson, own_cache, monkeypatch, again):
+    lesson, cars, model = dataclasses.replace(lesson, epochs=20), data.CarFolder(lesson.data), fresh()
+    with (
+        somebody_presses_stop(lambda: own_cache.glob("runs/*/last.safetensors")),
+        pytest.raises(KeyboardInterrupt, match=r"run this cell again to go on after epoch \d"),
+    ):
+        train_once(lesson, model, cars)
+    [last] = own_cache.glob("runs/*/last.safetensors")
+    first = checkpoint.load(last).about["history"]
+    model = again(model)
+    history = train_once(lesson, model, cars)
+    assert len(history) == 20 and history.frame["seconds"][: len(first)].tolist() == [row["seconds"] for row in first]
+    assert len(list((own_cache / "runs").iterdir())) == 1
+    whole = fresh()
+    monkeypatch.setenv("CARVANA_CACHE", str(own_cache / "whole"))
+    train_once(lesson, whole, cars)
+    assert all(torch.equal(v, model.state_dict()[k]) for k, v in whole.state_dict().items())
 
 
 def noise(x, y):
