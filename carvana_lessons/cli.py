@@ -1,5 +1,6 @@
 """The course on the command line: the same functions, one sentence where something goes wrong."""
 
+import os
 import sys
 import traceback
 import warnings
@@ -140,19 +141,31 @@ def train(
     precision: Precision = None,
     hours: Hours = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on after the last full epoch in OUT.")] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Begin anew where OUT holds a run; that one is lost.")
+    ] = False,
 ) -> None:
     """Chapter 2: train a network, split by car. On several GPUs: accelerate launch -m carvana_lessons train …"""
     existing_folder(folder)
     import torch
 
     from carvana_lessons import data, models
+    from carvana_lessons.errors import Stopped
     from carvana_lessons.files import replacing
     from carvana_lessons.trainer import Trainer
 
+    if resume and overwrite:
+        raise typer.BadParameter("--resume goes on with a run and --overwrite begins anew; take one of the two.")
+    table = out / "history.csv"
+    if table.exists() and not (resume or overwrite):
+        raise CarvanaError(
+            f"{out} holds the history of a run already: go on with it with --resume, overwrite it with --overwrite, or "
+            "choose another folder."
+        )
     known, unseen = data.split_by_car(data.CarFolder(folder), (1 - valid, valid), seed=seed)
     torch.manual_seed(seed)
     model = models.create(network, width=width)
-    history = Trainer(
+    trainer = Trainer(
         model,
         lr=lr,
         schedule=schedule,
@@ -161,17 +174,31 @@ def train(
         precision=precision,
         folder=out,
         seed=seed,
-    ).fit(
-        data.loader(known, size=size, batch_size=batch_size, shuffle=True, seed=seed, workers=workers),
-        data.loader(unseen, size=size, batch_size=batch_size),
-        epochs=epochs,
-        resume=resume,
-        seconds=None if hours is None else 3600 * hours,
     )
+
+    def write_history(*_: object) -> None:
+        if int(os.environ.get("RANK", "0")) == 0:  # of several processes, one
+            with replacing(table) as file:
+                trainer.history.frame.to_csv(file, index=False, lineterminator="\n")
+
+    try:
+        history = trainer.fit(
+            data.loader(known, size=size, batch_size=batch_size, shuffle=True, seed=seed, workers=workers),
+            data.loader(unseen, size=size, batch_size=batch_size),
+            epochs=epochs,
+            resume=resume,
+            seconds=None if hours is None else 3600 * hours,
+            after_epoch=write_history,
+            overwrite=overwrite,
+        )
+    except Stopped as stop:
+        done = len(trainer.history)
+        on = "the same command with --resume goes on" if done and not resume else "the same command goes on"
+        kept = f"{counted(done, 'full epoch')} in {out} {'is' if done == 1 else 'are'} kept, and {on}"
+        raise Stopped(f"Stopped in epoch {done + 1}: {kept if done else 'nothing of it is kept yet'}.") from stop
     if not len(history):
         raise CarvanaError("No epoch was finished, so nothing is kept; run it again, with more time.")
-    with replacing(out / "history.csv") as file:
-        history.frame.to_csv(file, index=False, lineterminator="\n")
+    write_history()
     typer.echo(
         f"Dice on {counted(len(unseen.ids), 'other car')}, at {size}×{size}: {history.last['valid_dice']:.4f}. "
         f"Kept in {out}."
@@ -338,10 +365,14 @@ def compare_networks(
     existing_folder(folder)
     from carvana_lessons import data, models
     from carvana_lessons.compare import Protocol, compare, markdown
+    from carvana_lessons.errors import Stopped
 
     protocol = Protocol(size, width or None, epochs, batch_size, lr, valid, rotate, flip, color)
     names = networks or [name for name in models.names() if name not in ("unet-tiny", "unet-small")]
-    table = compare(data.CarFolder(folder), out, names, seeds or (0, 1), protocol, hours, speed)
+    try:
+        table = compare(data.CarFolder(folder), out, names, seeds or (0, 1), protocol, hours, speed)
+    except KeyboardInterrupt as stop:
+        raise Stopped(f"Stopped: what is done is kept in {out}, and the same command goes on with it.") from stop
     typer.echo(f"{protocol}\n\n{markdown(table)}\nKept in {out}.")
 
 
@@ -352,13 +383,15 @@ def export_course(
     book: Book = Path("book"),
 ) -> None:
     """Write the chapters for a class into a new folder, and a zip file of it."""
-    from carvana_lessons.exercises.notebook import export
+    from carvana_lessons.exercises.notebook import check_new, export
 
     if student is None and instructor is None:
         raise typer.BadParameter("Name a folder: --student OUT, --instructor OUT, or both.")
-    for out, solutions in ((student, False), (instructor, True)):
-        if out is not None:
-            typer.echo(f"Wrote {out} and {export(book, out, solutions)}.")
+    wanted = [(out, solutions) for out, solutions in ((student, False), (instructor, True)) if out is not None]
+    for out, _ in wanted:  # both, before the first is written
+        check_new(out)
+    for out, solutions in wanted:
+        typer.echo(f"Wrote {out} and {export(book, out, solutions)}.")
 
 
 @course_commands.command("refresh")
@@ -377,11 +410,14 @@ def keep_results(
     commit: Annotated[str, typer.Option(help="Of the code that made them.")] = "unknown",
     command: Annotated[str | None, typer.Option(help="That made them; unset, what `compare` was told.")] = None,
     book: Book = Path("book"),
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace the results of that name that are there.")
+    ] = False,
 ) -> None:
     """Copy the numbers of a comparison into the book; no photo and no weights come along."""
     from carvana_lessons.compare import keep
 
-    typer.echo(f"Kept in {keep(out, book / 'results' / name, commit, command)}.")
+    typer.echo(f"Kept in {keep(out, book / 'results' / name, commit, command, overwrite)}.")
 
 
 @course_commands.command("repository")

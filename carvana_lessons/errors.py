@@ -20,3 +20,10 @@ class ExistsError(CarvanaError, FileExistsError):
 
 class DataError(CarvanaError, ValueError):
     """A photo, a mask, a folder or a table is not what it should be."""
+
+
+class Stopped(KeyboardInterrupt):
+    """Somebody pressed stop (Ctrl-C, a notebook's button): the text says what is kept and how to go on.
+
+    A KeyboardInterrupt still, so that the cells that follow do not run on with half a result.
+    """

@@ -15,9 +15,9 @@ from carvana_lessons.data.cache import as_size
 from carvana_lessons.data.workers import watch_workers
 from carvana_lessons.device import autocast, check_precision, enough_memory, inference_layout, inference_precision
 from carvana_lessons.errors import ArgumentError, CarvanaError
+from carvana_lessons.looking import evaluation_mode
 from carvana_lessons.metrics import car_logit, confusion, dice_from, iou_from
 from carvana_lessons.models import provenance
-from carvana_lessons.models.modes import evaluation_mode
 from carvana_lessons.models.padding import padded
 from carvana_lessons.progress import bar
 

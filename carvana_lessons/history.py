@@ -4,6 +4,7 @@ import pandas as pd
 from matplotlib import pyplot as plt
 
 from carvana_lessons.figures import Picture, figure
+from carvana_lessons.wording import counted
 
 COLUMNS = ["epoch", "loss", "valid_loss", "valid_dice", "seconds", "images_per_second"]
 
@@ -35,6 +36,17 @@ class History:
         return self.frame.iloc[-1]
 
     @property
+    def best(self) -> int:
+        """The epoch, counted from 1, with the best Dice on validation; without validation data the last one."""
+        scores = self.frame["valid_dice"].astype(float)
+        return len(scores) if scores.isna().all() else int(scores.argmax()) + 1
+
+    def better(self, epoch: int, other: int) -> bool:
+        """Whether an epoch, counted from 1, has a better Dice than another; without validation data the later one."""
+        one, two = (self.frame["valid_dice"].astype(float).iloc[k - 1] for k in (epoch, other))
+        return epoch > other if pd.isna(two) else bool(one > two)
+
+    @property
     def seconds(self) -> float:
         """Time of all epochs together."""
         return float(self.frame["seconds"].sum())
@@ -60,7 +72,7 @@ class History:
 
     def _describe(self) -> str:
         first, last = self.frame.iloc[0], self.frame.iloc[-1]
-        text = f"Training loss over {len(self)} epochs, from {first['loss']:.3f} to {last['loss']:.3f}"
+        text = f"Training loss over {counted(len(self), 'epoch')}, from {first['loss']:.3f} to {last['loss']:.3f}"
         if pd.notna(last["valid_dice"]):
             text += f"; Dice on the validation photos from {first['valid_dice']:.3f} to {last['valid_dice']:.3f}"
         return text + "."

@@ -16,7 +16,7 @@ NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, getattr(errno, "ENOTSU
 
 
 @contextmanager
-def owned(path: Path, wait: bool = False) -> Iterator[None]:
+def owned(path: Path, wait: bool | str = False) -> Iterator[None]:
     """Around everything that writes ``path``, a file or the folder of a run: no other process does so meanwhile.
 
     The system drops the lock when a process ends, however it ends: a killed one leaves nothing that must be removed.
@@ -25,17 +25,17 @@ def owned(path: Path, wait: bool = False) -> Iterator[None]:
     Args:
         path: what is written; beside it lies ``.NAME.lock`` for as long as it is owned, or in it where it is a folder
             beside which this user may write nothing.
-        wait: until the other process is done, instead of refusing at once.
+        wait: until the other process is done, instead of refusing at once; a text is printed where that is needed.
     Raises: CarvanaError if another process owns it, or if nothing may be written there.
     """
     path = Path(os.path.realpath(destination(path)))  # one name, by whatever link it is reached
     make_folder(path.parent)
     inside = path.is_dir() and not os.access(path.parent, os.W_OK)  # a disk's own folder, or a user's home
-    lock = FileLock((path if inside else path.parent) / f".{path.name}.lock", timeout=-1 if wait else 0)
+    lock = FileLock((path if inside else path.parent) / f".{path.name}.lock", timeout=0)
     held = False
     try:
         with writing(path):
-            lock.acquire()
+            _acquire(lock, wait)
             held = True
     except Timeout as error:
         raise CarvanaError(
@@ -53,3 +53,14 @@ def owned(path: Path, wait: bool = False) -> Iterator[None]:
             with suppress(OSError):  # while it is held; Windows removes it on release
                 Path(lock.lock_file).unlink()
             lock.release()
+
+
+def _acquire(lock: FileLock, wait: bool | str) -> None:
+    try:
+        lock.acquire()
+    except Timeout:
+        if not wait:
+            raise
+        if isinstance(wait, str):
+            print(wait, flush=True)
+        lock.acquire(timeout=-1)

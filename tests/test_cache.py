@@ -117,8 +117,9 @@ def test_killed_build_is_never_taken_for_complete(cars, own_cache, decodes):
     finally:
         process.kill()  # SIGKILL: no chance to tidy up
         process.wait()
-    left = list((own_cache / "photos").iterdir())
-    assert len(left) == 1 and left[0].name.endswith(".part"), "half a copy, under a name that nobody looks for"
+    left = sorted((own_cache / "photos").iterdir(), key=lambda path: path.suffix, reverse=True)
+    assert [p.suffix for p in left] == [".part", ".lock"], "half a copy, under a name that nobody looks for"
+    assert all(p.name.startswith(".") for p in left) and left[1].stat().st_size == 0
     folder = cache_function(cars, 64)
     assert len(decodes) == len(cars), "nothing of the half copy was used"
     assert_right(folder, cars, (64, 64))
@@ -141,17 +142,26 @@ def test_disk_that_is_too_small(cars, own_cache, monkeypatch):
     assert cache_function(cars, 64).is_dir()
 
 
-def test_two_processes_at_once_end_with_one_copy(make_folder, own_cache, tmp_path):
-    """The driver lets both decode all photos side by side: one copy stays, and both read it to the last value."""
+@pytest.mark.parametrize("what", ["wait", "kill"])
+def test_of_two_processes_one_decodes_and_the_other_waits(make_folder, own_cache, tmp_path, what):
+    """And where the one that decodes is killed, the other one does."""
     cars = data.CarFolder(make_folder(cars=2, views=4))
     driver = Path(__file__).parent / "drivers" / "two_caches.py"
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    subprocess.run([sys.executable, driver, cars.root, tmp_path], env=environment, check=True, timeout=100)
-    one, two = (json.loads((tmp_path / f"{rank}.json").read_text(encoding="utf-8")) for rank in range(2))
-    assert one["decoded"] == two["decoded"] == len(cars), "so both were at it"
-    assert one["folder"] == two["folder"] and one["values"] == two["values"]
-    assert [p.name for p in (own_cache / "photos").iterdir()] == [Path(one["folder"]).name]
-    assert_right(Path(one["folder"]), cars, (8, 8))
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "PYTHONIOENCODING": "utf-8"}
+    command = [sys.executable, driver, cars.root, tmp_path, what]
+    answer = subprocess.run(command, env=environment, check=True, timeout=100, capture_output=True, encoding="utf-8")
+    assert answer.stdout == "Another process is decoding these photos at 8×8: waiting for its copy.\n"
+    first, second = (tmp_path / f"{rank}.json" for rank in range(2))
+    two = json.loads(second.read_text(encoding="utf-8"))
+    if what == "wait":
+        one = json.loads(first.read_text(encoding="utf-8"))
+        assert (one["decoded"], two["decoded"]) == (len(cars), 0)
+        assert one["folder"] == two["folder"] and one["values"] == two["values"]
+    else:
+        assert not first.exists() and two["decoded"] == len(cars)
+    whole = [p.name for p in (own_cache / "photos").iterdir() if not p.name.endswith(".part")]
+    assert whole == [Path(two["folder"]).name], "no lock is left either"
+    assert_right(Path(two["folder"]), cars, (8, 8))
 
 
 def test_a_copy_that_another_process_has_just_finished_stays(cars, own_cache, monkeypatch):

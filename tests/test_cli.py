@@ -95,7 +95,7 @@ def test_train_evaluate_predict_submit(run, make_folder, tmp_path, monkeypatch):
         "train", folder, runs, "--network", "unet-tiny", "--width", 2, "--size", 32, "--epochs", 2, "--valid", 0.25
     )
     assert trained.returncode == 0, trained.stderr
-    assert "Dice on 1 other car" in trained.stdout
+    assert "Dice on 1 other car," in trained.stdout
     weights = ["--weights", runs / "best.safetensors"]
     scored = run("evaluate", folder, *weights, "--by", "color", "--out", tmp_path / "scores.csv")
     assert scored.returncode == 0, scored.stderr

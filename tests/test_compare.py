@@ -16,6 +16,8 @@ from carvana_lessons.compare import Protocol, compare, interval, markdown, summa
 from carvana_lessons.compare.speed import noise
 from carvana_lessons.device import find_device
 from carvana_lessons.errors import CarvanaError
+from carvana_lessons.locking import owned
+from carvana_lessons.trainer import Trainer
 
 TINY = Protocol(size=32, width=2, epochs=2, batch_size=4, valid=0.5, flip=0.5)
 NETWORKS = ("unet", "arc1")
@@ -123,3 +125,46 @@ def test_differences_are_taken_car_by_car_on_common_seeds():
     lines = markdown(table.reset_index()).splitlines()
     assert lines[0].startswith("| network | Dice, % | against unet") and len({x.count("|") for x in lines}) == 1
     assert "| arc1 | 70.00 | +10.00 [+10.00, +10.00] | 43 % | 1 | – | – | – |" in lines
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "words"),
+    [
+        ("thesis.tex", "mine", r"out holds thesis\.tex and no comparison; choose another folder"),
+        ("protocol.json", "{", r"protocol\.json is damaged, or not of a comparison"),
+        ("protocol.json", "[1]", r"protocol\.json is damaged, or not of a comparison"),
+    ],
+)
+def test_a_folder_of_something_else_is_left_alone(cars, tmp_path, name, text, words):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / name).write_text(text, encoding="utf-8")
+    with pytest.raises(CarvanaError, match=words):
+        compare(cars, tmp_path / "out", NETWORKS, protocol=TINY)
+    assert [(p.name, p.read_text(encoding="utf-8")) for p in (tmp_path / "out").iterdir()] == [(name, text)]
+
+
+def test_a_comparison_that_is_stopped_goes_on(cars, tmp_path, monkeypatch):
+    whole = compare(cars, tmp_path / "whole", NETWORKS, seeds=(0,), protocol=TINY, speed=False)
+    real, epochs = Trainer.fit, []
+
+    def stopped(self, *given, **named):
+        def look(_model, epoch):
+            epochs.append(epoch)
+            if len(epochs) == 3:  # the first epoch of the second network
+                raise KeyboardInterrupt
+
+        return real(self, *given, after_epoch=look, **named)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "fit", stopped)
+        with pytest.raises(KeyboardInterrupt, match="Stopped in epoch 2"):
+            compare(cars, tmp_path / "parts", NETWORKS, seeds=(0,), protocol=TINY, speed=False)
+    parts = compare(cars, tmp_path / "parts", NETWORKS, seeds=(0,), protocol=TINY, speed=False)
+    assert parts["dice"].tolist() == whole["dice"].tolist()
+
+
+def test_a_folder_is_of_one_comparison_at_a_time(cars, tmp_path):
+    out = tmp_path / "runs"
+    with owned(out / "protocol.json"), pytest.raises(CarvanaError, match=r"Another process is writing .*runs"):
+        compare(cars, out, NETWORKS, protocol=TINY)
+    assert list(out.iterdir()) == []

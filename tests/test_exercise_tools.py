@@ -288,8 +288,13 @@ def test_copies_for_a_class(tmp_path):
     assert [line for line in answers if line.strip() and json.dumps(line)[1:-1] in student] == []
     with zipfile.ZipFile(archive) as packed:
         assert f"students/{name}" in packed.namelist()
-    with pytest.raises(FileExistsError):
+    with pytest.raises(CarvanaError, match="students exists already"):
         export(BOOK, tmp_path / "students")
+    shutil.rmtree(tmp_path / "students")
+    stamp = archive.read_bytes()
+    with pytest.raises(CarvanaError, match=r"students\.zip exists already"):
+        export(BOOK, tmp_path / "students")
+    assert archive.read_bytes() == stamp and not (tmp_path / "students").exists()
 
 
 def test_a_notebook_without_its_headings_is_refused():

@@ -99,8 +99,10 @@ def test_no_hook_stays_whatever_happens(net):
 def test_evaluation_mode(net):
     net.train()
     before = {name: value.clone() for name, value in net.state_dict().items()}
-    feature_maps(net, torch.rand(1, 3, 16, 16))
-    assert not net.training
+    shown = feature_maps(net, torch.rand(1, 3, 16, 16, generator=torch.Generator().manual_seed(0)))
+    assert net.training, "as it was"
+    again = feature_maps(net.eval(), torch.rand(1, 3, 16, 16, generator=torch.Generator().manual_seed(0)))
+    assert all(torch.equal(value, again[name]) for name, value in shown.items()), "and it ran in evaluation mode"
     assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())
 
 

@@ -92,3 +92,19 @@ def test_what_is_not_there_is_said(out, tmp_path, monkeypatch):
     monkeypatch.setattr("carvana_lessons.compare.kept.PLACES", (tmp_path / "nowhere",))
     with pytest.raises(CarvanaError, match="there are none"):
         measured("eight-networks")
+
+
+def test_earlier_results_are_replaced_only_when_asked(out, tmp_path):
+    folder = tmp_path / "results" / "mine"
+    keep(out, folder, commit="abc1234")
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    with pytest.raises(CarvanaError, match=r"mine exists already: replace it with --overwrite, or choose another name"):
+        keep(out, folder, commit="def5678")
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    keep(out, folder, commit="def5678", overwrite=True)
+    assert json.loads((folder / "about.json").read_text(encoding="utf-8"))["commit"] == "def5678"
+    (tmp_path / "thesis").mkdir()
+    (tmp_path / "thesis" / "runs.csv").write_text("mine", encoding="utf-8")
+    with pytest.raises(CarvanaError, match="thesis exists already: choose another name"):
+        keep(out, tmp_path / "thesis", commit="abc1234", overwrite=True)
+    assert (tmp_path / "thesis" / "runs.csv").read_text(encoding="utf-8") == "mine"

@@ -1,5 +1,8 @@
 """Runs that are killed, interrupted, spread over processes: nothing is lost, nothing counted twice."""
 
+import contextlib
+import copy
+import functools
 import json
 import math
 import os
@@ -11,8 +14,11 @@ from pathlib import Path
 import pytest
 import torch
 import toy
+from torch import nn
+from torch.utils.data import DataLoader
 
-from carvana_lessons import checkpoint
+from carvana_lessons import checkpoint, data
+from carvana_lessons.models.unet import UNet
 
 DRIVERS = Path(__file__).resolve().parent / "drivers"
 
@@ -65,6 +71,20 @@ def test_two_processes_stop_together_and_validate_one_network(tmp_path):
     zero, first = (json.loads((tmp_path / f"rank{k}.json").read_text(encoding="utf-8")) for k in (0, 1))
     assert zero["epochs"] == first["epochs"] == 0
     assert zero["means"] == first["means"] and len(zero["means"]) == 2
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows has no fork; the drivers need it")
+def test_no_process_waits_for_one_that_has_ended(tmp_path):
+    """Each hears why: the main process speaks for what it alone does."""
+    drive("two_processes_end", tmp_path)
+    zero, first = (json.loads((tmp_path / f"rank{k}.json").read_text(encoding="utf-8")) for k in (0, 1))
+    told = {"holds a run": "holds a run already", "held": "Another process is writing", "full": "no room"}
+    for what, words in told.items():
+        assert zero[what] == first[what] and words in zero[what] and zero[what].startswith("CarvanaError: ")
+    assert zero["patience"] == first["patience"] and len(set(zero["patience"])) == 1 < zero["patience"][0] < 40
+    assert first["stopped"].startswith("Stopped: Stopped in epoch 3: run this cell again")
+    assert zero["stopped"].startswith("CarvanaError: Another process of this training has ended")
+    assert [p.name for p in (tmp_path / "stopped").glob(".*")] == []
 
 
 def test_gradients_that_are_never_finite_end_a_float16_training_too():
@@ -148,22 +168,43 @@ def test_a_session_on_another_gpu_goes_on_and_says_so(tmp_path, capsys):
     assert "begun in precision fp16 and goes on in bf16" in capsys.readouterr().out
 
 
-def test_stopping_keeps_what_was_learned_and_says_how_to_go_on(tmp_path, capsys):
-    steps = []
-
-    def stop_in_the_second_epoch(logits, y):
-        steps.append(1)
-        if len(steps) == 8:
-            raise KeyboardInterrupt
-        return toy.noisy(logits, y)
-
-    trainer = toy.trainer(tmp_path, loss=stop_in_the_second_epoch)
+@pytest.mark.parametrize(
+    ("kept", "resume", "photo", "words"),
+    [
+        (True, False, 60, r"Stopped in epoch 2: run this cell again, with resume=True, to go on after epoch 1, .*kept"),
+        (True, True, 60, r"Stopped in epoch 2: run this cell again to go on after epoch 1, which is kept in .*run"),
+        (True, True, 20, r"Stopped in epoch 1, before a whole one was kept: run this cell again to begin anew"),
+        (False, False, 60, r"Stopped in epoch 2: the network in memory keeps .* nothing of it is on disk"),
+    ],
+)
+def test_stopping_keeps_what_was_learned_says_how_to_go_on_and_stops(tmp_path, kept, resume, photo, words):
+    """48 photos an epoch."""
+    folder = tmp_path / "run" if kept else None
+    trainer = toy.trainer(folder)
     before = [p.clone() for p in trainer.model.parameters()]
-    history = trainer.fit(toy.loader(8), epochs=3)
-    assert len(history) == 1
+    with pytest.raises(KeyboardInterrupt, match=words):  # as a notebook and a shell know it: no further cell runs
+        trainer.fit(toy.loader(8, stop=photo), epochs=3, resume=resume)
+    assert len(trainer.history) == photo // 48
     assert any(not torch.equal(a, b) for a, b in zip(before, trainer.model.parameters(), strict=True))
-    assert "Stopped in epoch 2" in (said := capsys.readouterr().out) and "resume=True" in said
-    assert len(toy.trainer(tmp_path).fit(toy.loader(8), epochs=3, resume=True)) == 3
+    assert not kept or (folder / "last.safetensors").exists() == (photo > 48)
+    whole = toy.trainer(tmp_path / "whole")
+    whole.fit(toy.loader(8), epochs=3)
+    again = toy.trainer(folder)
+    again.fit(toy.loader(8), epochs=3, resume=True)
+    assert all(torch.equal(v, again.model.state_dict()[k]) for k, v in whole.model.state_dict().items())
+
+
+def test_what_a_stopped_step_left_is_no_part_of_the_next(tmp_path):
+    """Two batches a step: the first one's gradient is there when the second is asked for."""
+    models = []
+    for stop in (12, None):
+        trainer = toy.trainer(None, loss=toy.losses.bce, accumulate=2)
+        if stop:
+            with pytest.raises(KeyboardInterrupt):
+                trainer.fit(toy.loader(8, stop=stop), epochs=1)
+        trainer.fit(toy.loader(8), epochs=1)
+        models.append(trainer.model.state_dict())
+    assert all(torch.equal(v, models[1][k]) for k, v in models[0].items())
 
 
 def test_a_run_is_not_continued_with_other_settings(tmp_path):
@@ -172,6 +213,279 @@ def test_a_run_is_not_continued_with_other_settings(tmp_path):
         toy.trainer(tmp_path, lr=1e-4).fit(toy.loader(16), epochs=2, resume=True)
     with pytest.raises(checkpoint.CarvanaError, match=r"other settings \(epochs\)"):
         toy.trainer(tmp_path).fit(toy.loader(8), epochs=3, resume=True)
+
+
+def begun(folder, loader=None, valid=None, model=None, **settings):
+    trainer = toy.trainer(folder, **{"schedule": "constant", **settings})
+    trainer.model = model or trainer.model
+    return trainer.fit(loader or toy.loader(8), valid, epochs=2, resume=True)
+
+
+def other_photos():
+    loader = toy.loader(8)
+    loader.dataset.tensors[0][0, 0, 0, 0] += 0.5
+    return loader
+
+
+def in_order(**given):
+    return DataLoader(toy.photos(48), 8, **given)
+
+
+def doubled(logits, y):
+    return 2 * toy.noisy(logits, y)
+
+
+@pytest.mark.parametrize(
+    ("setting", "before", "after"),
+    [
+        ("lr", {}, {"lr": 1e-3}),
+        ("schedule", {}, {"schedule": "halving"}),
+        ("halve_every", {"schedule": "halving", "halve_every": 1}, {"schedule": "halving", "halve_every": 2}),
+        ("accumulate", {}, {"accumulate": 2}),
+        ("clip", {}, {"clip": None}),
+        ("patience", {}, {"patience": 3}),
+        ("seed", {}, {"seed": 1}),
+        ("loss", {}, {"loss": toy.losses.bce}),
+        ("loss", {"loss": lambda a, b: toy.noisy(a, b)}, {"loss": lambda a, b: doubled(a, b)}),
+        ("loss", {"loss": functools.partial(toy.noisy)}, {"loss": functools.partial(doubled)}),
+        ("network", {}, {"model": UNet(stages=(4, 6))}),
+        ("network", {"model": nn.Conv2d(3, 1, 3, padding=1)}, {"model": nn.Conv2d(3, 1, 3, padding=1).double()}),
+        ("photos", {}, {"loader": other_photos()}),
+        ("photos", {}, {"loader": toy.loader(8, count=40)}),
+        ("batch_size", {}, {"loader": toy.loader(16)}),
+        ("shuffle", {}, {"loader": in_order()}),
+        ("drop_last", {"loader": in_order()}, {"loader": in_order(drop_last=True)}),
+        ("collate_fn", {"loader": in_order()}, {"loader": in_order(collate_fn=lambda items: items)}),
+        ("validation photos", {"valid": toy.loader(8)}, {"valid": other_photos()}),
+        ("validation photos", {}, {"valid": toy.loader(8)}),
+    ],
+)
+def test_whatever_decides_the_result_must_stay(tmp_path, setting, before, after):
+    first = begun(tmp_path, **before)
+    kept = (tmp_path / "last.safetensors").read_bytes()
+    again = begun(tmp_path, **before)  # what is the same goes on
+    assert again.frame.equals(first.frame)
+    with pytest.raises(
+        checkpoint.CarvanaError, match=rf"is of a run with other settings \({setting}\); repeat"
+    ) as said:
+        begun(tmp_path, **after)
+    assert len(str(said.value).splitlines()) == 1
+    assert (tmp_path / "last.safetensors").read_bytes() == kept
+
+
+@pytest.mark.parametrize(
+    ("setting", "change"),
+    [
+        ("input size", {"size": 24}),
+        ("transform", {"transform": data.Augment(rotate=3)}),
+        ("transform", {"transform": lambda x, y: (x, y)}),
+        ("drop_last", {"drop_last": True}),
+        ("photos", {"photos": slice(4, 16)}),
+        ("workers", {"transform": toy.shake, "workers": 1}),
+    ],
+)
+def test_whatever_a_loader_decides_must_stay(cars, own_cache, tmp_path, setting, change):
+    def batches(size=16, photos=slice(12), **given):
+        return data.loader(cars[photos], size, 4, **given)
+
+    before = {"transform": toy.shake} if setting == "workers" else {}
+    begun(tmp_path / "run", batches(**before))
+    begun(tmp_path / "run", batches(**before))
+    with pytest.raises(checkpoint.CarvanaError, match=rf"other settings \({setting}\)"):
+        begun(tmp_path / "run", batches(**change))
+
+
+def test_a_run_that_cannot_be_told_from_another_is_not_gone_on_with(tmp_path):
+    def blind(logits, y):
+        return toy.noisy(logits, eval("y"))
+
+    begun(tmp_path, loss=blind)
+    with pytest.raises(checkpoint.CarvanaError, match="nothing tells whether loss did the same then as now"):
+        begun(tmp_path, loss=blind)
+
+
+def test_a_run_of_the_version_before_goes_on_and_says_what_it_did_not_note(tmp_path, capsys):
+    first = begun(tmp_path)
+    for name in ("last", "best"):
+        saved = checkpoint.load(tmp_path / f"{name}.safetensors")
+        del saved.about["settings"]["loss"], saved.about["run"]
+        checkpoint.save(tmp_path / f"{name}.safetensors", saved)
+    assert begun(tmp_path).frame.equals(first.frame)
+    assert "did not note loss: see that they are the same" in capsys.readouterr().out
+
+
+def test_patience_that_has_ended_a_run_ends_it_for_good(tmp_path):
+    """A learning rate that destroys what the first epochs learned."""
+    settings = {"lr": 3.0, "schedule": "constant", "clip": None, "patience": 2}
+    first = toy.trainer(tmp_path, **settings).fit(toy.loader(8), toy.loader(8), epochs=60, resume=True)
+    assert len(first) < 60
+    kept = (tmp_path / "last.safetensors").read_bytes()
+    for _ in range(2):
+        again = toy.trainer(tmp_path, **settings).fit(toy.loader(8), toy.loader(8), epochs=60, resume=True)
+        assert again.frame.equals(first.frame)
+    assert (tmp_path / "last.safetensors").read_bytes() == kept
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_what_worker_processes_draw_goes_on_in_a_resumed_run(cars, own_cache, tmp_path, workers):
+    """Workers are kept from epoch to epoch; those of the next session are new."""
+
+    def run(folder, stop=None, workers=workers):
+        trainer = toy.trainer(folder, loss=toy.losses.bce)
+        batches = data.loader(cars[:12], 16, 4, shuffle=True, transform=toy.shake, workers=workers)
+        trainer.fit(batches, epochs=4, resume=True, after_epoch=stop and stop_after(stop))
+        return trainer.model.state_dict()
+
+    whole = run(tmp_path / "whole")
+    with pytest.raises(Stop):
+        run(tmp_path / "parts", stop=2)
+    resumed, other = run(tmp_path / "parts"), run(tmp_path / "other", workers=3 - workers)
+    assert all(torch.equal(v, resumed[k]) for k, v in whole.items())
+    assert all(torch.equal(v, other[k]) for k, v in whole.items()), "whatever the number of workers"
+    losses = [row["loss"] for row in checkpoint.load(tmp_path / "whole" / "last.safetensors").about["history"]]
+    assert len(set(losses)) == 4
+
+
+@pytest.mark.parametrize(
+    ("batch_size", "accumulate", "count"),
+    [(4, 2, 12), (4, 3, 16), (4, 2, 10), (4, 3, 22), (8, 4, 20), (5, 2, 12), (4, 1, 10)],
+)
+def test_a_step_is_that_of_all_its_photos_at_once(batch_size, accumulate, count):
+    """The oracle: torch's own Adam on one batch of the same photos a step, the last one smaller."""
+    x, y = toy.photos(count).tensors
+    trainer = toy.trainer(None, loss=toy.losses.bce, lr=1e-2, schedule="constant", clip=None, accumulate=accumulate)
+    twin = copy.deepcopy(trainer.model)
+    trainer.fit(DataLoader(toy.photos(count), batch_size), epochs=2)
+    optimizer = torch.optim.Adam(twin.parameters(), lr=1e-2)
+    for _ in range(2):
+        for k in range(0, count, batch_size * accumulate):
+            part = slice(k, k + batch_size * accumulate)
+            optimizer.zero_grad()
+            toy.losses.bce(twin(x[part]), y[part]).backward()
+            optimizer.step()
+    for a, b in zip(trainer.model.parameters(), twin.parameters(), strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-4)
+
+
+def test_a_run_is_not_overwritten_unasked(tmp_path):
+    first = toy.trainer(tmp_path)
+    first.fit(toy.loader(8), epochs=2)
+    kept = {p.name: p.read_bytes() for p in tmp_path.iterdir()}
+    with pytest.raises(checkpoint.CarvanaError, match=r"holds a run already, of 2 epochs: .*--resume.*--overwrite"):
+        toy.trainer(tmp_path).fit(toy.loader(8), epochs=1)
+    assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == kept
+    assert len(first.fit(toy.loader(8), epochs=1)) == 3  # the same trainer goes on
+    (tmp_path / "last.safetensors").unlink()
+    best = (tmp_path / "best.safetensors").read_bytes()
+    for resume, words in ((False, "holds a run already"), (True, "beside it is no last.safetensors to go on from")):
+        with pytest.raises(checkpoint.CarvanaError, match=words):
+            toy.trainer(tmp_path).fit(toy.loader(8), epochs=1, resume=resume)
+    assert (tmp_path / "best.safetensors").read_bytes() == best
+    assert len(toy.trainer(tmp_path).fit(toy.loader(8), epochs=1, overwrite=True)) == 1
+    with pytest.raises(ValueError, match="take one of the two"):
+        toy.trainer(tmp_path).fit(toy.loader(8), epochs=1, resume=True, overwrite=True)
+
+
+def test_overwriting_keeps_the_old_run_until_a_new_epoch_is_done_and_mixes_nothing(tmp_path, monkeypatch):
+    toy.trainer(tmp_path).fit(toy.loader(8), toy.loader(8), epochs=3)
+    kept = {p.name: p.read_bytes() for p in tmp_path.iterdir()}
+    with pytest.raises(KeyboardInterrupt):
+        toy.trainer(tmp_path).fit(toy.loader(8, stop=20), toy.loader(8), epochs=3, overwrite=True)
+    assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == kept
+    real = checkpoint.save
+
+    def ends(path, saved):
+        real(path, saved)
+        raise Stop  # the process ends when the first of the two files is written
+
+    monkeypatch.setattr(checkpoint, "save", ends)
+    with pytest.raises(Stop):
+        toy.trainer(tmp_path).fit(toy.loader(8), toy.loader(8), epochs=3, overwrite=True)
+    monkeypatch.undo()
+    assert [p.name for p in tmp_path.iterdir()] == ["best.safetensors"]
+    toy.trainer(tmp_path).fit(toy.loader(8), toy.loader(8), epochs=3, overwrite=True)
+    runs = [checkpoint.load(tmp_path / f"{name}.safetensors").about["run"] for name in ("last", "best")]
+    assert runs[0] == runs[1]
+
+
+def test_best_is_of_the_same_run_as_last(tmp_path, capsys):
+    """It was lost, or comes from somewhere else, or the process ended between the two files."""
+
+    def fit(epochs, **given):
+        return toy.trainer(tmp_path / "a", **settings).fit(toy.loader(8), toy.loader(8), epochs=epochs, **given)
+
+    settings = {"lr": 3.0, "schedule": "constant", "clip": None}
+    first = fit(6, resume=True)
+    best = tmp_path / "a" / "best.safetensors"
+    whole = checkpoint.load(best)
+    assert first.best == len(whole.about["history"]) < 6
+    best.unlink()
+    fit(6, resume=True)
+    said = capsys.readouterr().out
+    assert f"the best network of epoch {first.best}, is lost: the best one that is left, of epoch 6," in said
+    assert len(checkpoint.load(best).about["history"]) == 6
+    toy.trainer(tmp_path / "b").fit(toy.loader(8), epochs=1)
+    (tmp_path / "b" / "best.safetensors").replace(best)
+    foreign = best.read_bytes()
+    with pytest.raises(checkpoint.CarvanaError, match=r"best\.safetensors is of another run than last\.safetensors"):
+        fit(7, resume=True)
+    assert best.read_bytes() == foreign
+
+
+@pytest.mark.parametrize("name", ["last", "best"])
+def test_a_process_that_ends_between_last_and_best_loses_neither(tmp_path, monkeypatch, capsys, name):
+    real = checkpoint.save
+    toy.trainer(tmp_path / "whole").fit(toy.loader(8), epochs=3)
+
+    def ends(path, saved):
+        if path.stem == name and saved.about["epoch"] == 2:
+            raise Stop
+        real(path, saved)
+
+    monkeypatch.setattr(checkpoint, "save", ends)
+    with pytest.raises(Stop):
+        toy.trainer(tmp_path / "parts").fit(toy.loader(8), epochs=3)
+    monkeypatch.undo()
+    epochs = [checkpoint.load(tmp_path / "parts" / f"{k}.safetensors").about["epoch"] for k in ("last", "best")]
+    assert epochs == ([1, 2] if name == "last" else [1, 1])
+    toy.trainer(tmp_path / "parts").fit(toy.loader(8), epochs=3, resume=True)
+    assert "lost" not in capsys.readouterr().out
+    for kept in ("last", "best"):
+        one, two = (checkpoint.load(tmp_path / run / f"{kept}.safetensors") for run in ("whole", "parts"))
+        assert one.about["epoch"] == two.about["epoch"] == 3
+        assert all(torch.equal(v, two.weights[k]) for k, v in one.weights.items())
+
+
+def test_a_folder_is_of_one_training_at_a_time(tmp_path):
+    inner = []
+
+    def look(_model, epoch):
+        with pytest.raises(checkpoint.CarvanaError, match=r"Another process is writing .*last\.safetensors"):
+            toy.trainer(tmp_path).fit(toy.loader(8), epochs=1, resume=epoch == 1, overwrite=epoch == 2)
+        inner.append(epoch)
+
+    toy.trainer(tmp_path).fit(toy.loader(8), epochs=2, after_epoch=look)
+    assert inner == [1, 2]
+    for stop in (20, None):  # free again, after a stop too
+        with contextlib.suppress(KeyboardInterrupt):
+            toy.trainer(tmp_path).fit(toy.loader(8, stop=stop), epochs=2, overwrite=True)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["best.safetensors", "last.safetensors"]
+
+
+def test_two_processes_in_one_folder_are_told(tmp_path):
+    """The second one is another process that trains there."""
+    driver = subprocess.Popen(
+        [sys.executable, str(DRIVERS / "train_slowly.py"), str(tmp_path / "run")],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8",
+    )  # fmt: skip
+    try:
+        assert driver.stdout.readline() == "epoch 1\n"
+        with pytest.raises(checkpoint.CarvanaError, match="Another process is writing"):
+            toy.trainer(tmp_path / "run").fit(toy.loader(8), epochs=2, resume=True)
+    finally:
+        driver.kill()
+        driver.communicate()
+    assert len(toy.trainer(tmp_path / "run").fit(toy.loader(8), epochs=2, resume=True)) == 2
 
 
 def test_best_in_the_place_of_last_is_refused(tmp_path):
@@ -184,7 +498,7 @@ def test_best_in_the_place_of_last_is_refused(tmp_path):
 def test_a_folder_that_cannot_be_is_said_before_the_first_epoch(tmp_path):
     (tmp_path / "file").touch()
     trainer = toy.trainer(tmp_path / "file" / "run")
-    with pytest.raises(checkpoint.CarvanaError, match=r"run cannot be a folder, a file is in the way"):
+    with pytest.raises(checkpoint.CarvanaError, match=r"file cannot be a folder, a file is in the way"):
         trainer.fit(toy.loader(8), epochs=2)
     assert len(trainer.history) == 0
 
@@ -227,8 +541,6 @@ def test_clipping_bounds_every_step():
 
 
 def test_a_bad_photo_is_named(cars, own_cache, tmp_path):
-    from carvana_lessons import data
-
     loader = data.loader(cars, size=16, batch_size=4, shuffle=True, seed=3)
     seen = []
 
@@ -275,14 +587,13 @@ def test_another_error_of_the_network_stays_what_it_is():
 
 
 def test_a_time_that_is_over_ends_between_epochs_and_resume_goes_on(tmp_path):
-    def slow(logits, y):
-        time.sleep(0.02)
-        return toy.noisy(logits, y)
+    def slow(_model, _epoch):
+        time.sleep(0.12)
 
     whole = toy.trainer(tmp_path / "whole")  # each seeds torch, and its noise is drawn from there
     whole.fit(toy.loader(8), epochs=6)
-    part = toy.trainer(tmp_path / "part", loss=slow)
-    assert 1 <= len(part.fit(toy.loader(8), epochs=6, seconds=0.2)) < 6  # an epoch sleeps 0.12 s
+    part = toy.trainer(tmp_path / "part")
+    assert 1 <= len(part.fit(toy.loader(8), epochs=6, seconds=0.2, after_epoch=slow)) < 6
     again = toy.trainer(tmp_path / "part")
     assert len(again.fit(toy.loader(8), epochs=6, resume=True)) == 6
     assert all(torch.equal(v, again.model.state_dict()[k]) for k, v in whole.model.state_dict().items())

@@ -1,11 +1,19 @@
 """A run that was trained is found again; whatever decides its result decides its folder."""
 
+import contextlib
 import dataclasses
+import functools
+import random
+import signal
+import threading
+import time
 
+import numpy as np
 import pytest
 import torch
 
-from carvana_lessons import course, data, models
+from carvana_lessons import checkpoint, course, data, losses, models, show
+from carvana_lessons.evaluate import evaluate
 from carvana_lessons.runs import train_once
 
 
@@ -54,6 +62,185 @@ def test_whatever_decides_the_result_is_another_run(lesson, own_cache, change):
     train_once(lesson, fresh(), cars)
     train_once(lesson, change.pop("model", fresh()), cars[change.pop("photos", slice(None))], **change)
     assert len(list((own_cache / "runs").iterdir())) == 2
+
+
+LOSS = """
+SHARE = 0.5
+def helper(x):
+    return SHARE * x
+class Loss:
+    power = 1
+    def __init__(self, k):
+        self.k = k
+    def __call__(self, logits, y):
+        return self.k * losses.bce(logits, y) ** self.power
+def make(k):
+    return lambda logits, y: k * losses.bce(logits, y)
+def plain(logits, y, k=1):
+    return helper(losses.bce(logits, y)) * k
+loss = {}
+"""
+
+
+def cell(source: str, name: str):
+    """What a cell of a notebook leaves under a name."""
+    space = {"__name__": "__main__", "losses": losses, "models": models, "functools": functools, "torch": torch}
+    exec(source, space)
+    return space[name]
+
+
+@pytest.mark.parametrize(
+    ("loss", "old", "new"),
+    [
+        ("plain", "SHARE = 0.5", "SHARE = 0.25"),
+        ("plain", "SHARE * x", "SHARE * x + x"),
+        ("plain", "k=1", "k=2"),
+        ("plain", "losses.bce", "losses.soft_dice"),
+        ("make(1)", "make(1)", "make(2)"),
+        ("Loss(1)", "Loss(1)", "Loss(2)"),
+        ("Loss(1)", "power = 1", "power = 2"),
+        ("functools.partial(plain, k=1)", "k=1)\n", "k=2)\n"),
+        ("lambda a, b: losses.bce(a, b)", "lambda a, b: losses.bce(a, b)", "lambda a, b: 2 * losses.bce(a, b)"),
+    ],
+)
+def test_an_edited_loss_is_another_run_and_an_unchanged_one_is_not(lesson, own_cache, loss, old, new):
+    cars = data.CarFolder(lesson.data)
+    source = LOSS.replace("loss = {}", f"loss = {loss}\n")
+    assert old in source
+    first = train_once(lesson, fresh(), cars, loss=cell(source, "loss"))
+    again = train_once(lesson, fresh(), cars, loss=cell(f"# moved\n\n{source}", "loss"))
+    assert len(list((own_cache / "runs").iterdir())) == 1 and again.frame.equals(first.frame)
+    edited = train_once(lesson, fresh(), cars, loss=cell(source.replace(old, new), "loss"))
+    assert len(list((own_cache / "runs").iterdir())) == 2
+    assert edited.frame["loss"].tolist() != first.frame["loss"].tolist()
+
+
+NET = """
+class Net(models.UNet):
+    def forward(self, x):
+        return super().forward(x) * 1
+    def __repr__(self):
+        return "Net"
+class Turn:
+    def __init__(self, k):
+        self.k = k
+    def __call__(self, x, y):
+        return x * self.k, y
+    def __repr__(self):
+        return "Turn()"
+def net():
+    torch.manual_seed(0)
+    return Net(stages=(2, 4))
+turn = Turn(1)
+"""
+
+
+@pytest.mark.parametrize(("old", "new"), [("* 1", "* 2"), ("Turn(1)", "Turn(0.5)"), ("x * self.k", "x - self.k")])
+def test_an_edited_forward_or_transform_is_another_run(lesson, own_cache, old, new):
+    cars = data.CarFolder(lesson.data)
+    for source, runs in [(NET, 1), (NET, 1), (NET.replace(old, new), 2)]:
+        train_once(lesson, cell(source, "net")(), cars, transform=cell(source, "turn"))
+        assert len(list((own_cache / "runs").iterdir())) == runs
+
+
+def test_a_hook_and_a_forward_put_in_by_hand_are_another_run(lesson, own_cache):
+    cars = data.CarFolder(lesson.data)
+    for k, change in enumerate(
+        [
+            lambda model: None,
+            lambda model: model.head.register_forward_hook(lambda layer, given, out: 2 * out),
+            lambda model: setattr(model.head, "forward", lambda x: x.sum(1, keepdim=True)),
+            lambda model: model.head.requires_grad_(False),
+        ]
+    ):
+        for _ in range(2):
+            model = fresh()
+            change(model)
+            train_once(lesson, model, cars)
+            assert len(list((own_cache / "runs").iterdir())) == k + 1
+
+
+def test_looking_at_a_network_first_does_not_matter(lesson, own_cache):
+    cars = data.CarFolder(lesson.data)
+    for look in (lambda model: None, lambda model: show.architecture(model), lambda model: evaluate(model, cars, 16)):
+        torch.manual_seed(0)
+        model = models.UNet(stages=(2, 4), batch_norm=True)
+        look(model)
+        train_once(lesson, model, cars)
+    assert len(list((own_cache / "runs").iterdir())) == 1
+    assert not model.training, "as after a training"
+
+
+def test_what_cannot_be_told_is_trained_anew_and_says_so(lesson, own_cache, capsys):
+    cars = data.CarFolder(lesson.data)
+    for text in ("a", "2 * a"):
+        history = train_once(
+            lesson, fresh(), cars, loss=cell(f"loss = lambda a, b: eval('{text}').mean() ** 2", "loss")
+        )
+        assert len(history) == 2
+        assert "not kept and is done anew each time: the function <lambda> calls eval" in capsys.readouterr().out
+    assert not (own_cache / "runs").exists()
+
+
+def test_photos_of_another_folder_are_another_run(lesson, own_cache, make_folder):
+    cars, other = data.CarFolder(lesson.data), data.CarFolder(make_folder("other", cars=4, views=2, seed=5))
+    train_once(lesson, fresh(), cars, cars)
+    train_once(lesson, fresh(), cars, other)
+    assert len(list((own_cache / "runs").iterdir())) == 2
+
+
+@contextlib.contextmanager
+def somebody_presses_stop(when):
+    """A real Ctrl-C, once there is such a file."""
+
+    def press():
+        while not any(when()):
+            time.sleep(0.001)
+        signal.raise_signal(signal.SIGINT)
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        threading.Thread(target=press, daemon=True).start()
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.parametrize("again", [lambda model: fresh(), lambda model: model], ids=["a fresh network", "the same"])
+def test_a_stopped_training_goes_on_when_the_cell_runs_again(lesson, own_cache, monkeypatch, again):
+    lesson, cars, model = dataclasses.replace(lesson, epochs=20), data.CarFolder(lesson.data), fresh()
+    with (
+        somebody_presses_stop(lambda: own_cache.glob("runs/*/last.safetensors")),
+        pytest.raises(KeyboardInterrupt, match=r"run this cell again to go on after epoch \d"),
+    ):
+        train_once(lesson, model, cars)
+    [last] = own_cache.glob("runs/*/last.safetensors")
+    first = checkpoint.load(last).about["history"]
+    model = again(model)
+    history = train_once(lesson, model, cars)
+    assert len(history) == 20 and history.frame["seconds"][: len(first)].tolist() == [row["seconds"] for row in first]
+    assert len(list((own_cache / "runs").iterdir())) == 1
+    whole = fresh()
+    monkeypatch.setenv("CARVANA_CACHE", str(own_cache / "whole"))
+    train_once(lesson, whole, cars)
+    assert all(torch.equal(v, model.state_dict()[k]) for k, v in whole.state_dict().items())
+
+
+def noise(x, y):
+    """Draws from all three global generators."""
+    return x + torch.rand(()) + np.random.rand() + random.random(), y  # noqa: NPY002
+
+
+def test_a_transform_of_ones_own_draws_the_same_whatever_was_drawn_before(lesson, own_cache, monkeypatch):
+    cars, results = data.CarFolder(lesson.data), []
+    for number in (0, 5):
+        monkeypatch.setenv("CARVANA_CACHE", str(own_cache / str(number)))
+        model = fresh()
+        np.random.seed(number)  # noqa: NPY002
+        random.seed(number)
+        train_once(lesson, model, cars, transform=noise)
+        results.append(torch.cat([v.flatten() for v in model.state_dict().values()]))
+    assert torch.equal(*results)
 
 
 def test_what_was_drawn_before_does_not_matter(lesson, own_cache, monkeypatch):

@@ -1,5 +1,6 @@
 """The trainer against a plain loop, and what it does when something goes wrong."""
 
+import contextlib
 import copy
 
 import pytest
@@ -137,6 +138,7 @@ def test_a_history_draws_itself_and_says_what_it_shows(model, loader):
     assert page.startswith("<img alt=")
     assert f"from {history.frame['loss'][0]:.3f} to {history.last['loss']:.3f}" in page
     assert len(history) == 2 and history.seconds > 0
+    assert "over 1 epoch, from" in Trainer(model).fit(loader, epochs=1)._repr_html_()
 
 
 @pytest.mark.parametrize(("width", "layout"), [(256, torch.channels_last), (257, torch.contiguous_format)])
@@ -149,3 +151,14 @@ def test_on_a_cpu_wide_networks_keep_the_usual_layout(loader, width, layout):
     assert seen and all(seen), "photos, in training and in validation"
     assert all(part.weight.is_contiguous(memory_format=layout) for part in model)
     assert layout_for(model, torch.device("cuda")) == torch.channels_last
+
+
+def test_a_network_is_left_in_evaluation_mode_however_the_run_ended(model, loader):
+    def broken(logits, y):
+        raise RuntimeError("broken")
+
+    for loss in (losses.bce, broken):
+        model.train()
+        with contextlib.suppress(RuntimeError):
+            Trainer(model, loss=loss).fit(loader, epochs=1)
+        assert not any(module.training for module in model.modules())

@@ -12,7 +12,7 @@ import pandas as pd
 from carvana_lessons.compare.protocol import Protocol
 from carvana_lessons.compare.table import summarise
 from carvana_lessons.errors import CarvanaError
-from carvana_lessons.files import replacing
+from carvana_lessons.files import building, discard
 
 PACKAGE = Path(__file__).parents[1]
 # In the repository they stand in the book; the wheel, which has no book, carries a copy.
@@ -57,15 +57,19 @@ def measured(name: str) -> Measured:
     return Measured(json.loads((folder / "about.json").read_text(encoding="utf-8")), speeds=speeds, **tables)
 
 
-def keep(out: Path, folder: Path, commit: str, command: str | None = None) -> Path:
+def keep(out: Path, folder: Path, commit: str, command: str | None = None, overwrite: bool = False) -> Path:
     """Copy the numbers of a comparison to where the book keeps them; no photo and no weights come along.
 
     Args:
         out: the folder that `compare` or ``benchmarks beyond`` filled.  folder: to write.
         commit: of the code that made them.  command: that made them; None for what `compare` was told.
-    Returns: ``folder``.
-    Raises: CarvanaError if nothing is done in ``out``.
+        overwrite: replace results that are there.
+    Returns: ``folder``, which appears when it is complete.
+    Raises: CarvanaError if nothing is done in ``out``, or if there is such a folder that is not to be overwritten.
     """
+    if folder.exists() and not (overwrite and (folder / "about.json").is_file()):
+        cure = "replace it with --overwrite, or " if (folder / "about.json").is_file() else ""
+        raise CarvanaError(f"{folder} exists already: {cure}choose another name.")
     if not (out / "runs.csv").exists():
         raise CarvanaError(f"There is no runs.csv in {out}; run the comparison first.")
     tables = {name: pd.read_csv(out / f"{name}.csv") for name in ("runs", "cars")}
@@ -81,11 +85,13 @@ def keep(out: Path, folder: Path, commit: str, command: str | None = None) -> Pa
     runs = [json.loads(file.read_text(encoding="utf-8")) for file in out.glob("*/run.json")]
     for run in sorted(runs, key=lambda run: run["began"])[:1]:
         about |= {key: run[key] for key in ("began", "torch", "device", "threads")}
-    for name, table in tables.items():
-        with replacing(folder / f"{name}.csv") as file:
-            table.round(6).to_csv(file, index=False, lineterminator="\n")
-    with replacing(folder / "about.json") as file:
-        file.write_text(json.dumps(about, indent=1, ensure_ascii=False) + "\n", encoding="utf-8", newline="\n")
+    if folder.exists() and not discard(folder):
+        raise CarvanaError(f"{folder} cannot be replaced, most likely because another program has a file of it open.")
+    with building(folder) as part:
+        for name, table in tables.items():
+            table.round(6).to_csv(part / f"{name}.csv", index=False, lineterminator="\n")
+        text = json.dumps(about, indent=1, ensure_ascii=False) + "\n"
+        (part / "about.json").write_text(text, encoding="utf-8", newline="\n")
     return folder
 
 

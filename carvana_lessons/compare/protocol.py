@@ -13,6 +13,7 @@ from carvana_lessons.data import Augment, CarFolder, split_by_car
 from carvana_lessons.device import find_device
 from carvana_lessons.errors import CarvanaError
 from carvana_lessons.files import replacing
+from carvana_lessons.wording import counted
 
 
 @dataclass(frozen=True)
@@ -51,23 +52,29 @@ class Protocol:
         width = "published widths" if self.width is None else f"width {self.width}"
         changes = self.transform or "no augmentation"
         return (
-            f"{self.size}×{self.size} px, {width}, {self.epochs} epochs, batch {self.batch_size}, one-cycle Adam with "
-            f"peak {self.lr:g}, {changes}"
+            f"{self.size}×{self.size} px, {width}, {counted(self.epochs, 'epoch')}, batch {self.batch_size}, one-cycle "
+            f"Adam with peak {self.lr:g}, {changes}"
         )
 
 
 def claim(folder: Path, protocol: Protocol, cars: CarFolder) -> None:
     """Make a folder the place of one protocol and one set of photos, or see that it is.
 
-    Raises: CarvanaError if its runs were made under other settings or on other photos.
+    Raises: CarvanaError if its runs were made under other settings or on other photos, or if it holds other things.
     """
     file = folder / "protocol.json"
     wanted = {"protocol": asdict(protocol), "photos": describe_photos(cars)}
     if not file.exists():
+        if other := sorted(path.name for path in folder.glob("*") if not path.name.startswith(".")):
+            raise CarvanaError(f"{folder} holds {other[0]} and no comparison; choose another folder.")
         with replacing(file) as temporary:
             temporary.write_text(json.dumps(wanted, indent=1) + "\n", encoding="utf-8", newline="\n")
         return
-    there = json.loads(file.read_text(encoding="utf-8"))
+    try:
+        there = json.loads(file.read_text(encoding="utf-8"))
+        there["protocol"].keys(), there["photos"].keys()
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise CarvanaError(f"{file} is damaged, or not of a comparison; choose another folder.") from error
     changed = [
         f"{name} {there[part].get(name)} instead of {value}"
         for part in wanted

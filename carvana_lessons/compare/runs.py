@@ -17,6 +17,7 @@ from carvana_lessons.data import CarFolder, loader
 from carvana_lessons.errors import CarvanaError
 from carvana_lessons.evaluate import evaluate
 from carvana_lessons.files import replacing
+from carvana_lessons.locking import owned
 from carvana_lessons.trainer import Trainer
 
 
@@ -43,12 +44,26 @@ def compare(
         speed: measure time and memory of each network; on a machine that does nothing else at the moment.
     Returns: the table as `summarise` makes it, of the runs that are done.
     Raises: ValueError for an unknown network; CarvanaError if the folder is of another protocol, or if nothing is
-        done when the time is over.
+        done when the time is over, or if another process is at it; Stopped, as `Trainer.fit`, and the same call goes
+        on.
     Lesson: 09.
     """
     out, protocol = Path(out), protocol or Protocol()
     for name in networks:
         models.create(name, width=protocol.width)  # refused now, not after hours
+    with owned(out / "protocol.json"):
+        return _compare(cars, out, networks, seeds, protocol, hours, speed)
+
+
+def _compare(
+    cars: CarFolder,
+    out: Path,
+    networks: Sequence[str],
+    seeds: Sequence[int],
+    protocol: Protocol,
+    hours: float | None,
+    speed: bool,
+) -> pd.DataFrame:
     claim(out, protocol, cars)
     end = None if hours is None else time.monotonic() + 3600 * hours
     known, unseen = protocol.split(cars)
@@ -80,7 +95,7 @@ def _run(
     history = trainer.fit(batches, epochs=p.epochs, resume=True, seconds=seconds)
     with replacing(folder / "history.csv") as file:
         history.frame.to_csv(file, index=False, lineterminator="\n")
-    if len(history) < p.epochs:  # the time is over, or somebody pressed stop
+    if len(history) < p.epochs:  # the time is over
         return False
     scores = evaluate(model, unseen, p.size, p.batch_size)
     with replacing(folder / "scores.csv") as file:

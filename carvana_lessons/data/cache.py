@@ -25,7 +25,9 @@ from carvana_lessons.data.reading import read_pair
 from carvana_lessons.errors import CarvanaError
 from carvana_lessons.files import building, cache_folder, discard
 from carvana_lessons.keeping import bring, put_by
+from carvana_lessons.locking import owned
 from carvana_lessons.progress import bar
+from carvana_lessons.wording import counted
 
 FORMAT = 2  # counts up when what is stored changes, so that older copies are no longer found
 SHARE = 0.8  # of the free disk that one copy may take
@@ -36,7 +38,8 @@ def cache(cars: CarFolder, size: int | tuple[int, int], workers: int | None = No
 
     The copy is of the *whole* folder, so that the parts of a split share it: photo ``i`` of a part is row
     ``part[i].index``. It is keyed on folder, size and the files' names, sizes and times; a change to any of them
-    builds it anew and removes the old one. It appears under its name only when it is complete.
+    builds it anew and removes the old one. It appears under its name only when it is complete. Of several processes
+    that need it one decodes, and the others wait for it; where that one is killed, the next one decodes.
     Where `course.start` was given ``keep``, a small one is kept there and fetched by the next session.
 
     Args:
@@ -51,13 +54,26 @@ def cache(cars: CarFolder, size: int | tuple[int, int], workers: int | None = No
     home, group, key = _address(whole, shape)
     folder = home / f"{group}-{key}"
     if not _complete(folder, whole, shape):
-        _remove_broken(folder, whole, shape)  # before the room is counted
-        _check_room(home, whole, shape)
-        if not (bring(folder) and _complete(folder, whole, shape)):
-            _build(folder, whole, shape, workers or min(4, os.cpu_count() or 1))
-        _tidy(home, group, keep=folder)
+        if not home.exists():
+            _check_room(home, whole, shape)  # nothing is made where there is no room
+        at_work = f"Another process is decoding these photos at {shape[0]}×{shape[1]}: waiting for its copy."
+        with owned(folder, wait=at_work):
+            _ensure(home, group, folder, whole, shape, workers)
     put_by(folder)
     return folder
+
+
+def _ensure(
+    home: Path, group: str, folder: Path, whole: CarFolder, shape: tuple[int, int], workers: int | None
+) -> None:
+    """Build the copy, unless another process did so while this one waited."""
+    if _complete(folder, whole, shape):
+        return
+    _remove_broken(folder, whole, shape)  # before the room is counted
+    _check_room(home, whole, shape)
+    if not (bring(folder) and _complete(folder, whole, shape)):
+        _build(folder, whole, shape, workers or min(4, os.cpu_count() or 1))
+    _tidy(home, group, keep=folder)
 
 
 def _build(folder: Path, whole: CarFolder, shape: tuple[int, int], workers: int) -> None:
@@ -120,9 +136,9 @@ def _check_room(home: Path, whole: CarFolder, shape: tuple[int, int]) -> None:
     free = shutil.disk_usage(there).free
     if need > SHARE * free:
         raise CarvanaError(
-            f"Decoded copies of {len(whole):,} photos at {shape[0]}×{shape[1]} take {need / 1e9:,.1f} GB and {there} "
-            f"has {free / 1e9:,.1f} GB free: take a smaller size, point CARVANA_CACHE to a larger disk, or decode on "
-            "the fly with cached=False."
+            f"Decoded copies of {counted(len(whole), 'photo')} at {shape[0]}×{shape[1]} take {need / 1e9:,.1f} GB and "
+            f"{there} has {free / 1e9:,.1f} GB free: take a smaller size, point CARVANA_CACHE to a larger disk, or "
+            "decode on the fly with cached=False."
         )
 
 
@@ -184,3 +200,7 @@ def _tidy(home: Path, group: str, keep: Path) -> None:
         with suppress(FileNotFoundError):  # another process has just finished it
             if time.time() - part.stat().st_mtime > 86400:
                 shutil.rmtree(part, ignore_errors=True)
+    for lock in home.glob(f".{glob.escape(group)}-*.lock"):
+        with suppress(OSError):  # of a killed run, for a copy that nobody builds any more
+            if lock.name != f".{keep.name}.lock" and time.time() - lock.stat().st_mtime > 86400:
+                lock.unlink()

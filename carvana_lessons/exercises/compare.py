@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from carvana_lessons.wording import counted
+
 CLOSE = 1e-4
 LONGEST = 160  # characters of a value in a message
 
@@ -101,9 +103,9 @@ def _sequence(got: Any, expected: Sequence, close: float) -> str | None:
     try:
         parts = list(got)
     except TypeError:
-        return f"expected {len(expected)} values, got {shown(got)}."
+        return f"expected {counted(len(expected), 'value')}, got {shown(got)}."
     if len(parts) != len(expected):
-        return f"expected {len(expected)} values, got {len(parts)}."
+        return f"expected {counted(len(expected), 'value')}, got {len(parts)}."
     wrong = ((k, difference(a, b, close)) for k, (a, b) in enumerate(zip(parts, expected, strict=True)))
     return next((f"value {k + 1} of {len(expected)}: {text}" for k, text in wrong if text), None)
 

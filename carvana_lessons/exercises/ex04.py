@@ -349,7 +349,8 @@ gamma = Exercise(
     task="The four lights of this chapter had a power that `recolor` lacks. Write a transform for "
     "`loader(transform=…)`: the photo (3, h, w) to the power *g*, the mask as it is. In every call draw log *g* evenly "
     "between −log `limit` and +log `limit`, from torch's generator, so that 1/2 is as probable as 2. Return both.\n\n"
-    "A dataclass prints its settings, which is how `train_once` tells one training from another. When it is right, "
+    "`train_once` tells one training from another by the settings and the code of a transform: edit yours, and the "
+    "next run trains anew. When it is right, "
     'train a network with it as the cells above do, and see what it does for "dusk" and "bright".',
     stub="@dataclass(frozen=True)\nclass MyGamma:\n    limit: float = 2.0\n\n"
     "    def __call__(self, x, y):\n        return ...",

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from carvana_lessons.errors import CarvanaError, DataError
+from carvana_lessons.errors import CarvanaError, DataError, ExistsError
 from carvana_lessons.exercises.chapters import CHAPTERS, PAGES, Chapter, chapter
 from carvana_lessons.files import building, new_file, replacing
 
@@ -93,7 +94,7 @@ def export(book: Path, out: Path, solutions: bool = False) -> Path:
     Raises: ExistsError if the folder or the zip file is there already; CarvanaError if there is no chapter in ``book``.
     """
     files, out = _chapters(book), Path(out)
-    archive = new_file(out.with_name(f"{out.name}.zip"))
+    archive = check_new(out)
     with building(out) as folder:
         for file in files:
             found = chapter(file.stem)
@@ -105,6 +106,17 @@ def export(book: Path, out: Path, solutions: bool = False) -> Path:
             for file in sorted(folder.iterdir()):
                 box.write(file, f"{out.name}/{file.name}")
     return archive
+
+
+def check_new(out: Path) -> Path:
+    """See that neither a folder of that name is there nor its zip file, which may hold a class's work.
+
+    Returns: the zip file that `export` will write.
+    Raises: ExistsError otherwise.
+    """
+    if os.path.lexists(out):
+        raise ExistsError(f"{out} exists already; choose another folder, or remove that one first.")
+    return new_file(out.with_name(f"{out.name}.zip"))
 
 
 def _chapters(book: Path) -> list[Path]:

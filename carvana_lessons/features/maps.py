@@ -4,10 +4,10 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
-import torch
 from torch import Tensor, nn
 
 from carvana_lessons.errors import ArgumentError
+from carvana_lessons.looking import untouched
 
 
 def stages(model: nn.Module) -> list[str]:
@@ -23,7 +23,6 @@ def stages(model: nn.Module) -> list[str]:
     return names
 
 
-@torch.no_grad()
 def feature_maps(model: nn.Module, x: Tensor, layers: Sequence[str] | None = None) -> dict[str, Tensor]:
     """Send a batch through and copy out what the layers give.
 
@@ -31,7 +30,7 @@ def feature_maps(model: nn.Module, x: Tensor, layers: Sequence[str] | None = Non
     are gone afterwards, even if the network raised an error.
 
     Args:
-        model: put into evaluation mode, and left in it.  x: (B, 3, H, W), moved to the model's device.
+        model: run in evaluation mode, and afterwards what it was before.  x: (B, 3, H, W), moved to the model's device.
         layers: names as `named_modules` has them; unset, all `stages`.
     Returns: name → (B, C, h, w), in the order in which the layers ran. A layer that ran several times has an entry
         a run, ``pool:1``, ``pool:2``, …; of one that gives a tuple each tensor has an entry, ``pool[0]``, ``pool[1]``.
@@ -52,7 +51,8 @@ def feature_maps(model: nn.Module, x: Tensor, layers: Sequence[str] | None = Non
     found = [(name, _find(model, name)) for name in names]  # before the first hook: a wrong name leaves none behind
     hooks = [module.register_forward_hook(copier(name)) for name, module in found]
     try:
-        model.eval()(x.to(next(model.parameters()).device))
+        with untouched(model):
+            model(x.to(next(model.parameters()).device))
     finally:
         for hook in hooks:
             hook.remove()

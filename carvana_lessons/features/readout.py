@@ -5,6 +5,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from carvana_lessons.wording import counted
+
 
 class Probe(NamedTuple):
     """A 1×1 convolution fitted by least squares.
@@ -47,7 +49,9 @@ class Readout:
         rows = (rows if rows.is_cuda else rows.cpu()).double()  # not every other device has float64
         gram = (rows @ rows.T).cpu()
         if self._gram is not None and (self._gram.shape != gram.shape or self._channels != maps.shape[1]):
-            raise ValueError(f"{maps.shape[1]} channels after {self._channels}: one Readout is for one layer.")
+            raise ValueError(
+                f"{counted(maps.shape[1], 'channel')} after {self._channels}: one Readout is for one layer."
+            )
         self._channels = maps.shape[1]
         self._gram = gram if self._gram is None else self._gram + gram
 

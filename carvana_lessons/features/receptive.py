@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from carvana_lessons.errors import ArgumentError
+from carvana_lessons.looking import untouched
 from carvana_lessons.models import Unpool
 
 
@@ -57,12 +58,10 @@ def windows(model: nn.Module, size: int = 64) -> list[Window]:
         if isinstance(layer, nn.Conv2d | nn.MaxPool2d | nn.ConvTranspose2d | nn.Upsample | Unpool)
     ]
     parameter = next(model.parameters())
-    training = model.training
     try:
-        with torch.no_grad():  # in evaluation mode: a batch norm must not learn from this image
-            model.eval()(torch.zeros(1, 3, size, size, device=parameter.device, dtype=parameter.dtype))
+        with untouched(model):
+            model(torch.zeros(1, 3, size, size, device=parameter.device, dtype=parameter.dtype))
     finally:
-        model.train(training)
         for hook in hooks:
             hook.remove()
     side, step, down = 1, 1, []
@@ -110,8 +109,9 @@ def seen_from(model: nn.Module, layer: str, size: tuple[int, int], place: tuple[
     given: list[Tensor] = []
     twin.get_submodule(layer).register_forward_hook(lambda module, taken, output: given.append(output))
     x = torch.ones(1, channels, *size, dtype=torch.float64, device="cpu", requires_grad=True)
-    twin(x)
-    given[0][0, :, place[0], place[1]].sum().backward()
+    with untouched(twin), torch.enable_grad():
+        twin(x)
+        given[0][0, :, place[0], place[1]].sum().backward()
     return (x.grad[0] != 0).any(dim=0)
 
 

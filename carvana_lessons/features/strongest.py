@@ -23,7 +23,7 @@ def strongest(
     What is kept does not grow with the number of photos.
 
     Args:
-        model: left in evaluation mode.  photos: with or without masks.  layer: as `feature_maps` names it.
+        model: as `feature_maps` takes it.  photos: with or without masks.  layer: as `feature_maps` names it.
         size: side, or (height, width), of the network's input.  top: photos a channel.
         batch_size, cached: as `carvana_lessons.data.loader` takes them.
     Returns: a row a channel and rank, the strongest first, of equals the earlier photo: channel, rank (0 …), photo

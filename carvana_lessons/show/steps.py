@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from carvana_lessons.looking import untouched
 from carvana_lessons.models import ConvBlock, Unpool
 
 
@@ -33,8 +34,8 @@ def trace(model: nn.Module, size: tuple[int, int]) -> list[Step]:
     """The stages of a network in the order in which they run.
 
     Args:
-        model: (1, 3, H, W) → anything; its children are the stages, and of a ModuleList, or of a Sequential of
-            `ConvBlock`, the members are.
+        model: (1, 3, H, W) → anything, and afterwards what it was before; its children are the stages, and of a
+            ModuleList, or of a Sequential of `ConvBlock`, the members are.
         size: (height, width) of the image to send through.
     Returns: one `Step` a run of a stage.
     """
@@ -62,8 +63,8 @@ def trace(model: nn.Module, size: tuple[int, int]) -> list[Step]:
         members = child.named_children() if row or isinstance(child, nn.ModuleList) else [("", child)]
         hooks += [member.register_forward_hook(note(f"{name}{key}")) for key, member in members]
     try:
-        with torch.no_grad():
-            parameter = next(model.parameters())
+        parameter = next(model.parameters())
+        with untouched(model):
             model(torch.zeros(1, 3, *size, device=parameter.device, dtype=parameter.dtype))
     finally:
         for hook in hooks:

@@ -16,7 +16,10 @@ from pathlib import Path
 from carvana_lessons.errors import CarvanaError
 from carvana_lessons.studio.settings import Settings
 
-START = "from carvana_lessons.studio.team import work; work()"
+# Ctrl-C reaches every process of a terminal; the first one ends the others.
+START = (
+    "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN); from carvana_lessons.studio.team import work; work()"
+)
 Photo = tuple[int, dict[str, str] | None, dict[str, str]]  # car, its metadata row (once), sha256 by path
 
 

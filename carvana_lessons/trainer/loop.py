@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import time
-from collections.abc import Sequence
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,15 +23,20 @@ from carvana_lessons.data.batches import CarLoader, as_stored, floats
 from carvana_lessons.device import autocast, enough_memory, find_device, find_precision, layout_for, move
 from carvana_lessons.errors import CarvanaError
 from carvana_lessons.history import History
+from carvana_lessons.locking import owned
 from carvana_lessons.metrics import car_logit, dice
 from carvana_lessons.models import Provenance, provenance
 from carvana_lessons.schedule import schedule
-from carvana_lessons.trainer.order import batch_names, seed_epoch
+from carvana_lessons.trainer.order import Drawing, batch_names, seed_epoch, with_drawing
+from carvana_lessons.trainer.settings import settings_of
+from carvana_lessons.wording import counted
 
 if TYPE_CHECKING:
     from carvana_lessons.trainer.trainer import Trainer
 
 MOST_LEFT_OUT = 30  # steps in a row; the scale of float16's gradients is then 2⁻¹⁴
+TOLD = {"network", "loss", "shuffle", "collate_fn", "photos", "transform", "validation photos"}  # None: it cannot be
+LOST = re.compile(r"^Dist\w*Error|gloo|Connection (?:closed|reset|refused)|Broken pipe")  # what torch says then
 SMALLER = "halve batch_size and double accumulate, or take a smaller size"
 
 
@@ -47,18 +55,26 @@ class Run:
         # float16 has no room for small gradients: the loss is multiplied before they are computed.
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.precision == "fp16")
         self.model = self.accelerator.prepare_model(network, device_placement=False)
-        self.train = self.accelerator.prepare_data_loader(train, device_placement=False)
+        drawing = with_drawing(train, trainer.seed)
+        self.drawn_by = drawing.dataset if isinstance(drawing.dataset, Drawing) else None
+        self.train = self.accelerator.prepare_data_loader(drawing, device_placement=False)
         self.valid = self._share(valid) if valid is not None else None
         steps_an_epoch = math.ceil(len(self.train) / trainer.accumulate)
         self.factor = schedule(trainer.schedule, epochs * steps_an_epoch, steps_an_epoch, trainer.halve_every)
         self.step = self.left_out = 0
         self.size: tuple[int, int] | None = None  # (height, width) of the input
+        self.optimizer.zero_grad()  # what an interrupted step, or a hand, left there is no part of this run
+        kept = trainer.folder is not None  # told now: whatever a loss counts changes while it is used
+        self.settings = settings_of(trainer, train, valid, self.accelerator.num_processes) if kept else {}
+        self.best = 0  # the epoch, counted from 1 in the whole history, whose weights are best.safetensors
         self.batches = len(self.train) + (len(self.valid) if self.valid is not None else 0)
 
     def epoch(self, number: int, progress) -> None:
         """Train, validate, write down, save."""
         began = time.perf_counter()
         seed_epoch(self.source, self.trainer.seed, number, self.accelerator.process_index)
+        if self.drawn_by is not None:
+            self.drawn_by.epoch.fill_(number)
         loss, speed = self._train(number, progress)
         scores = self._validate(progress) if self.valid is not None else {}
         self.trainer.model.provenance = self._provenance()
@@ -72,6 +88,7 @@ class Run:
         """One pass over the training photos; mean loss, and images a second of all processes together."""
         self.model.train()
         total, images, began = 0.0, 0, time.perf_counter()
+        first = added = 0  # photos of the first batch of a step, and of all its batches so far
         for k, batch in enumerate(self.train):
             for group in self.optimizer.param_groups:
                 group["lr"] = self.trainer.lr * self.factor(self.step)
@@ -83,9 +100,11 @@ class Run:
                 value = loss.item()
                 if not math.isfinite(value):
                     raise CarvanaError(self._describe_divergence(f"The loss became {value}", number, k))
-                self.accelerator.backward(self.scaler.scale(loss))  # 3. backward
+                first, added = first or len(x), added + len(x)
+                self.accelerator.backward(self.scaler.scale(loss * (len(x) / first)))  # 3. backward
                 if self.accelerator.sync_gradients:
-                    self._update()  # 4. step
+                    self._update(self.trainer.accumulate * first / added)  # 4. step
+                    first = added = 0
                 if self.left_out == MOST_LEFT_OUT:
                     raise CarvanaError(self._describe_divergence("The gradients never became finite", number, k))
             total, images = total + value * len(x), images + len(x)
@@ -104,13 +123,20 @@ class Run:
             logits = model(x)
         return logits.float()
 
-    def _update(self) -> None:
+    def _update(self, share: float) -> None:
         """Change the weights by the gradients and clear these.
+
+        Accelerate divides each batch's gradient by ``accumulate``, however many batches and photos a step got: the
+        last step of an epoch may have fewer. ``share`` makes it the mean over the photos that were added up.
 
         Where a float16 gradient is not finite that step is left out, and the scale is halved: most of the time the
         gradient was only too large.
         """
         self.scaler.unscale_(self.optimizer)
+        if share != 1:
+            for parameter in self.model.parameters():
+                if parameter.grad is not None:
+                    parameter.grad *= share
         if self.trainer.clip is not None:
             torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.trainer.clip)
         scale = self.scaler.get_scale()
@@ -173,26 +199,32 @@ class Run:
             f"or take a smaller learning rate than {self.trainer.lr:g}{range_}.{kept}"
         )
 
+    def _place(self, name: str) -> Path:
+        """Where ``last.safetensors`` or ``best.safetensors`` is, or will be."""
+        return self.trainer.folder / f"{name}.safetensors"
+
     def _file(self, name: str) -> Path | None:
         """``last.safetensors`` or ``best.safetensors``, where there is one."""
-        path = self.trainer.folder / f"{name}.safetensors" if self.trainer.folder is not None else None
+        path = self._place(name) if self.trainer.folder is not None else None
         return path if path is not None and path.exists() else None
 
     def _save(self, done: int) -> None:
         """Write ``last`` after every epoch and ``best`` after the best one so far; one process does."""
-        trainer = self.trainer
-        if trainer.folder is None:
+        if self.trainer.folder is None:
             return
         draws = gather_object([checkpoint.random_tensors(self.device, self.accelerator.process_index)])
-        if not self.accelerator.is_main_process:
-            return
+        self._in_main(lambda: self._write(done, draws))
+
+    def _write(self, done: int, draws: list[dict[str, Tensor]]) -> None:
+        trainer = self.trainer
         weights = trainer.model.state_dict()
         about = {
             "network": getattr(trainer.model, "recipe", None),
+            "run": trainer.run,
             "epoch": done,
             "epochs": self.epochs,
             "step": self.step,
-            "settings": self._settings(),
+            "settings": self.settings,
             **trainer.model.provenance.describe(),
             "scaler": self.scaler.state_dict(),
             "history": trainer.history.frame.to_dict("records"),
@@ -200,9 +232,13 @@ class Run:
         state = checkpoint.optimizer_tensors(self.optimizer)
         for process in draws:
             state |= process
-        checkpoint.save(trainer.folder / "last.safetensors", checkpoint.Checkpoint(weights, about, state))
-        if trainer.stale == 0:
-            checkpoint.save(trainer.folder / "best.safetensors", checkpoint.Checkpoint(weights, about))
+        # Best first: whatever ends the process between the two, it is there, and what is beside it is of its run.
+        if self.best == 0:
+            self._place("last").unlink(missing_ok=True)
+        if self.best == 0 or trainer.history.better(len(trainer.history), self.best):
+            checkpoint.save(self._place("best"), checkpoint.Checkpoint(weights, about))
+            self.best = len(trainer.history)
+        checkpoint.save(self._place("last"), checkpoint.Checkpoint(weights, about, state))
 
     def _provenance(self) -> Provenance:
         """What is known of the network from now on; what it learned from before this training, it still knows."""
@@ -215,30 +251,78 @@ class Run:
         before = provenance(self.trainer.model).train
         return Provenance(self.size, self.precision, train and train | (before or frozenset()), valid)
 
-    def resume(self) -> int:
-        """Take everything from ``last.safetensors``; the number of epochs that are done."""
-        path = self._file("last")
-        if path is None:
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Around what several processes do together: that another one has ended is said in one sentence."""
+        try:
+            yield
+        except RuntimeError as error:
+            if self.accelerator.num_processes > 1 and LOST.search(f"{type(error).__name__} {error}"):
+                raise CarvanaError(
+                    "Another process of this training has ended, so this one cannot go on alone: what that one said "
+                    "last tells why."
+                ) from error
+            raise
+
+    @contextmanager
+    def own_folder(self) -> Iterator[None]:
+        """Hold the trainer's folder, where there is one: no other training writes there meanwhile."""
+        with ExitStack() as held:
+            if self.trainer.folder is not None:
+                self._in_main(lambda: held.enter_context(owned(self._place("last"))))
+            yield
+
+    def begin(self, resume: bool, overwrite: bool) -> int:
+        """Go on with the run in the folder, or begin one there; the number of epochs that are done.
+
+        Raises: CarvanaError if there is a run that is to be neither gone on with nor overwritten.
+        """
+        if self.trainer.folder is None:
             return 0
+        if resume and self._file("last"):
+            return self._resume(self._file("last"))
+        if not overwrite:
+            self._in_main(lambda: self._check_free(resume))
+        if self.trainer.run is None or overwrite:
+            self.trainer.run = uuid.uuid4().hex
+        elif self._file("best"):  # a further call of the same trainer
+            self.best = self.trainer.history.best
+        return 0
+
+    def _check_free(self, resume: bool) -> None:
+        """See that no network of another run is overwritten unasked."""
+        there = self._file("last") or self._file("best")
+        if there is None:
+            return
+        about = checkpoint.load(there).about
+        if self.trainer.run is not None and about.get("run") == self.trainer.run:
+            return
+        if resume:
+            raise CarvanaError(
+                f"{there} is a run's best network and beside it is no last.safetensors to go on from: put that back, "
+                "choose another folder, or begin anew and overwrite it with overwrite=True (--overwrite)."
+            )
+        raise CarvanaError(
+            f"{self.trainer.folder} holds a run already, of {counted(len(about.get('history', [])), 'epoch')}: go on "
+            "with it with resume=True (--resume on the command line), overwrite it with overwrite=True (--overwrite), "
+            "or choose another folder."
+        )
+
+    def _resume(self, path: Path) -> int:
+        """Take everything from ``last.safetensors``; the number of epochs that are done."""
         saved = checkpoint.load(path)
         about = saved.about
         if about["format"] < checkpoint.RESUMABLE:
             raise CarvanaError(
                 f"{path} was begun by an older version of carvana-lessons; train anew in another folder."
             )
-        changed = [k for k, v in self._settings().items() if about.get("settings", {}).get(k) != v]
-        if self.trainer.schedule == "one-cycle" and about["epochs"] != self.epochs:
-            changed.append("epochs")  # its shape depends on the length of the whole run
-        if changed:
-            raise CarvanaError(
-                f"{path} is of a run with other settings ({', '.join(changed)}); repeat those settings to go on, or "
-                f"choose another folder."
-            )
+        self._compare_settings(path, about)
         if not saved.state:
             raise CarvanaError(
                 f"{path} holds a network and nothing to go on with, as best.safetensors does; put the real "
                 "last.safetensors back, or train anew in another folder."
             )
+        self._in_main(lambda: self._check_best(saved))
         checkpoint.fill(self.trainer.model, saved, path)
         checkpoint.restore_optimizer(self.optimizer, saved.state)
         checkpoint.restore_random(saved.state, self.device, self.accelerator.process_index)
@@ -246,7 +330,52 @@ class Run:
         self.step = about["step"]
         self.trainer.history = History(about["history"])
         self.trainer.model.provenance = Provenance.read(about, str(path))
+        self.trainer.run = about.get("run") or uuid.uuid4().hex
         return about["epoch"]
+
+    def _compare_settings(self, path: Path, about: dict) -> None:
+        """See that everything that decides the result is what it was."""
+        before = about.get("settings", {})
+        unnoted = [name for name in self.settings if name not in before]
+        changed = [name for name, value in self.settings.items() if name in before and before[name] != value]
+        if self.trainer.schedule == "one-cycle" and about["epochs"] != self.epochs:
+            changed.append("epochs")  # its shape depends on the length of the whole run
+        if changed:
+            raise CarvanaError(
+                f"{path} is of a run with other settings ({', '.join(changed)}); repeat those settings to go on, or "
+                f"choose another folder."
+            )
+        untold = [name for name, value in self.settings.items() if value is None and name in TOLD]
+        if untold:
+            raise CarvanaError(
+                f"{path} cannot be gone on with: nothing tells whether {' and '.join(untold)} did the same then as "
+                "now, as of a function that calls eval or holds an open file; train anew in another folder."
+            )
+        if unnoted and self.accelerator.is_main_process:
+            print(f"An older version began this run and did not note {', '.join(unnoted)}: see that they are the same.")
+
+    def _check_best(self, saved: checkpoint.Checkpoint) -> None:
+        """See that ``best`` is of the same run as ``last``, and write it anew where it was lost."""
+        history, path = History(saved.about["history"]), self._place("best")
+        best = checkpoint.load(path).about if path.exists() else None
+        if best is not None and best.get("run") not in (None, saved.about.get("run")):  # older ones have no name
+            raise CarvanaError(
+                f"{path} is of another run than last.safetensors beside it: move one of the two to another folder, or "
+                "begin anew and overwrite both with overwrite=True (--overwrite)."
+            )
+        epoch = len(best["history"]) if best is not None else 0
+        if epoch == history.best or epoch > len(history):  # the process ended between the two: that epoch comes again
+            self.best = history.best
+            return
+        if history.best != len(history):
+            print(
+                f"{path}, the best network of epoch {history.best}, is lost: the best one that is left, of epoch "
+                f"{epoch or len(history)}, takes its place."
+            )
+        self.best = epoch
+        if epoch == 0 or history.better(len(history), epoch):
+            checkpoint.save(path, checkpoint.Checkpoint(saved.weights, saved.about))
+            self.best = len(history)
 
     def _restore_precision(self, about: dict) -> None:
         """Take the scale of the gradients along; a session on another GPU may compute in another precision."""
@@ -255,33 +384,43 @@ class Run:
         elif self.accelerator.is_main_process:
             print(f"The run was begun in precision {about['precision']} and goes on in {self.precision}.")
 
-    def _settings(self) -> dict:
-        """What must not change between the parts of one run."""
-        t = self.trainer
-        return {
-            "lr": t.lr,
-            "schedule": t.schedule,
-            "accumulate": t.accumulate,
-            "clip": t.clip,
-            "seed": t.seed,
-            "batch_size": self.source.batch_size,
-            "photos": len(self.source.dataset),
-            "processes": self.accelerator.num_processes,
-        }
-
     def is_over(self, end: float) -> bool:
         """Whether that time (of `time.monotonic`) has come; all processes answer alike, or one would train alone."""
         return any(gather_object([time.monotonic() >= end]))
 
-    def farewell(self) -> str:
-        """What a reader who pressed stop is told."""
+    def _in_main(self, act: Callable[[], object]) -> None:
+        """Let the main process alone do something; what goes wrong there is raised in all, so that none waits."""
+        if self.accelerator.num_processes == 1:
+            act()
+            return
+        wrong = None
+        if self.accelerator.is_main_process:
+            try:
+                act()
+            except Exception as error:  # whatever it is, the others must hear of it
+                wrong = error
+        said = gather_object([wrong and f"{wrong}"])[0]
+        if wrong is not None:
+            raise wrong
+        if said is not None:
+            raise CarvanaError(said)
+
+    def farewell(self, resume: bool) -> str:
+        """What somebody who pressed stop is told: what is kept, and how to go on."""
         done = len(self.trainer.history)
-        on = (
-            f"; fit(…, epochs={self.epochs}, resume=True) goes on from the last full epoch"
-            if self._file("last")
-            else ""
+        stopped = f"Stopped in epoch {done + 1}"
+        if self.trainer.folder is None:
+            return (
+                f"{stopped}: the network in memory keeps what it has learned so far; this training has no folder, so "
+                "nothing of it is on disk."
+            )
+        if done == 0 or self._file("last") is None:
+            return f"{stopped}, before a whole one was kept: run this cell again to begin anew."
+        how = "" if resume else ", with resume=True,"
+        return (
+            f"{stopped}: run this cell again{how} to go on after epoch {done}, which is kept in {self.trainer.folder}; "
+            "the network in memory keeps what it has learned so far."
         )
-        return f"Stopped in epoch {done + 1}; the network keeps what it has learned so far{on}."
 
 
 def make_accelerator(accumulate: int) -> Accelerator:

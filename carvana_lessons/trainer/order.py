@@ -1,8 +1,13 @@
 """Order and augmentation of an epoch's photos: they follow from seed and number alone, so in a resumed run too."""
 
+import random
+from collections.abc import Sequence
 from itertools import islice
+from typing import Any
 
-from torch.utils.data import DataLoader
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Dataset, IterableDataset, get_worker_info
 
 from carvana_lessons.data.batches import CarLoader, draw_seed
 
@@ -22,6 +27,66 @@ def seed_epoch(loader: DataLoader, seed: int, epoch: int, rank: int = 0) -> None
             generator.manual_seed(seed * 1_000_003 + epoch)
     if isinstance(loader, CarLoader):
         loader.draws.manual_seed(draw_seed(seed, epoch, rank))
+
+
+class Drawing(Dataset):
+    """A dataset whose worker processes draw, for each batch, what follows from seed, epoch and the batch's photos.
+
+    Torch seeds a worker once, when it is started: what it draws in the third epoch depends on the two before, and a
+    resumed run, whose workers are new, would draw something else. In the loop's own process nothing is set: there the
+    global generators are kept in the checkpoint.
+
+    Args:
+        dataset: any that is asked for photos by their numbers.  seed: of the run.
+    Attributes:
+        epoch: in memory that workers share, because those that are kept know nothing of a new epoch.
+    """
+
+    def __init__(self, dataset: Dataset, seed: int) -> None:
+        self.dataset, self.seed = dataset, seed
+        self.epoch = torch.zeros((), dtype=torch.int64).share_memory_()
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def __getitem__(self, row: Any) -> Any:
+        self._begin(row)
+        return self.dataset[row]
+
+    def __getitems__(self, rows: Sequence) -> Sequence:
+        """The items of one batch, where torch's loader asks for them all at once."""
+        self._begin(rows)
+        several = getattr(self.dataset, "__getitems__", None)
+        return several(rows) if several is not None else [self.dataset[row] for row in rows]
+
+    def _begin(self, rows: Any) -> None:
+        if get_worker_info() is not None:
+            seed = random.Random(repr((self.seed, self.epoch.item(), rows))).getrandbits(32)
+            random.seed(seed)
+            np.random.seed(seed)  # noqa: NPY002  transforms may draw from the global generator
+            torch.default_generator.manual_seed(seed)
+
+
+def with_drawing(loader: DataLoader, seed: int) -> DataLoader:
+    """A loader of the same batches whose workers draw as `Drawing` says; one that has none is returned as it is."""
+    if not loader.num_workers or isinstance(loader.dataset, IterableDataset):
+        return loader
+    order = {"batch_sampler": loader.batch_sampler}
+    if loader.batch_sampler is None:
+        order = {"batch_size": None, "sampler": loader.sampler}
+    return DataLoader(
+        Drawing(loader.dataset, seed),
+        **order,
+        num_workers=loader.num_workers,
+        collate_fn=loader.collate_fn,
+        pin_memory=loader.pin_memory,
+        timeout=loader.timeout,
+        worker_init_fn=loader.worker_init_fn,
+        multiprocessing_context=loader.multiprocessing_context,
+        generator=loader.generator,
+        prefetch_factor=loader.prefetch_factor,
+        persistent_workers=loader.persistent_workers,
+    )
 
 
 def batch_names(loader: DataLoader, seed: int, epoch: int, position: int) -> list[str]:

@@ -1,7 +1,6 @@
 """The training loop of chapter 2 with what a long run needs around it."""
 
 import math
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -13,12 +12,12 @@ from carvana_lessons import schedule as schedules
 from carvana_lessons.allocator import keep_memory
 from carvana_lessons.data.workers import watch_workers
 from carvana_lessons.device import check_precision
-from carvana_lessons.errors import ArgumentError
-from carvana_lessons.files import make_folder, writing
+from carvana_lessons.errors import ArgumentError, Stopped
 from carvana_lessons.history import History
 from carvana_lessons.losses import bce
 from carvana_lessons.progress import Live, bar
 from carvana_lessons.trainer.loop import Run
+from carvana_lessons.wording import counted
 
 
 class Trainer:
@@ -29,7 +28,8 @@ class Trainer:
         lr: Adam's learning rate; for "one-cycle" the highest one.
         loss: logits, target (B, 1, H, W) → scalar, as in `carvana_lessons.losses`.
         schedule: "constant", "halving" (every ``halve_every`` epochs) or "one-cycle", see `carvana_lessons.schedule`.
-        accumulate: batches whose gradients are added up before a step; a larger batch for the same memory.
+        accumulate: batches whose gradients are added up before a step, a larger batch for the same memory: the step
+            is that of the mean over all their photos, fewer at the end of an epoch, where ``loss`` is a mean.
         clip: longest gradient allowed, as a norm over all weights; None for any. Without it, networks that have no
             batch norm diverge now and then.
         patience: epochs without a better Dice on validation after which training stops; None for never.
@@ -57,7 +57,9 @@ class Trainer:
         seed: int = 0,
     ) -> None:
         if accumulate < 1:
-            raise ArgumentError(f"Gradients of {accumulate} batches cannot be added up; take 1 or more.")
+            raise ArgumentError(
+                f"Gradients of {counted(accumulate, 'batch', 'batches')} cannot be added up; take 1 or more."
+            )
         schedules.schedule(schedule, 1, 1)  # an unknown name is refused now, not after the photos were decoded
         self.model, self.lr, self.loss = model, lr, loss
         self.schedule, self.halve_every = schedule, halve_every
@@ -66,6 +68,7 @@ class Trainer:
         self.folder = Path(folder) if folder is not None else None
         self.seed = seed
         self.history = History()
+        self.run: str | None = None  # a name for what is kept in the folder, the same in last and best
 
     def fit(
         self,
@@ -75,6 +78,7 @@ class Trainer:
         resume: bool = False,
         seconds: float | None = None,
         after_epoch: Callable[[nn.Module, int], object] | None = None,
+        overwrite: bool = False,
     ) -> History:
         """Train for some epochs and look at the validation photos after each.
 
@@ -83,51 +87,53 @@ class Trainer:
             epochs: passes over ``train``, at least 1. A further call goes on with the weights and the history, and
                 with a fresh optimiser and schedule.
             resume: go on from ``last.safetensors`` in the folder, if it is there, until ``epochs`` are done in all.
-                The result is what an uninterrupted run gives, on a CPU to the last bit.
+                The result is what an uninterrupted run gives, on a CPU to the last bit, as long as whatever draws does
+                so from the global generators of torch, numpy and ``random``.
             seconds: no epoch is begun after that time; with ``resume`` the next call goes on. None for no limit.
             after_epoch: called with the network, in evaluation mode, and the number of the epoch, counted from 1, when
                 that epoch is done and saved; it may look, and must not change weights. Every process calls its own.
-        Returns: the `History` of all epochs so far. Interrupting (Ctrl-C, the stop button) ends the run with what it
-            has learned.
-        Raises: ValueError for less than one epoch; CarvanaError when the loss stops being a finite number, when the
-            GPU's memory is too small, when ``folder`` cannot be written, and when the checkpoint is not of this run.
+            overwrite: begin anew in a folder that holds a run; that one is lost when the first epoch is done.
+        Returns: the `History` of all epochs so far. The network is left in evaluation mode.
+        Raises: Stopped, a KeyboardInterrupt, where somebody pressed stop: the network keeps what it has learned, the
+            folder the last full epoch. ValueError for less than one epoch; CarvanaError when the loss stops being a
+            finite number, when the GPU's memory is too small, when ``folder`` cannot be written, is being written by
+            another training or holds a run that is neither to be gone on with nor to be overwritten, and when the
+            checkpoint is not of this run.
         """
         if epochs < 1:
             raise ArgumentError(f"{epochs} epochs train nothing; take 1 or more.")
-        if self.folder is not None:  # found out now, not after the first epoch
-            make_folder(self.folder)
-            with writing(self.folder):
-                tempfile.TemporaryFile(dir=self.folder).close()
+        if resume and overwrite:
+            raise ArgumentError("resume goes on with a run and overwrite begins anew; take one of the two.")
         keep_memory()
         run = Run(self, train, valid, epochs)
-        done = run.resume() if resume else 0
         end = math.inf if seconds is None else time.monotonic() + seconds
-        live = Live()
         workers = sum(loader.num_workers for loader in (train, valid) if loader is not None)
         try:
-            with (
-                watch_workers(workers),
-                bar(total=(epochs - done) * run.batches, desc="training", unit="batch") as progress,
-            ):
-                for epoch in range(done, epochs):
-                    if run.is_over(end):
+            with run.together(), run.own_folder(), watch_workers(workers):  # found out now, not after the first epoch
+                self._fit(run, run.begin(resume, overwrite), end, after_epoch)
+        except KeyboardInterrupt as stop:
+            raise Stopped(run.farewell(resume)) from stop
+        finally:
+            self.model.eval()  # whether it trained or was done already
+        return self.history
+
+    def _fit(self, run: Run, done: int, end: float, after_epoch: Callable[[nn.Module, int], object] | None) -> None:
+        live = Live()
+        try:
+            with bar(total=(run.epochs - done) * run.batches, desc="training", unit="batch") as progress:
+                for epoch in range(done, run.epochs):
+                    tired = epoch > 0 and self.patience is not None and self.stale >= self.patience
+                    if tired or run.is_over(end):
                         break
-                    progress.set_description(f"epoch {epoch + 1}/{epochs}")
+                    progress.set_description(f"epoch {epoch + 1}/{run.epochs}")
                     run.epoch(epoch, progress)
                     live.update(self.history._repr_html_)
                     if after_epoch is not None:
                         after_epoch(self.model.eval(), len(self.history))
-                    if self.patience is not None and self.stale >= self.patience:
-                        break
-        except KeyboardInterrupt:
-            if run.accelerator.is_main_process:
-                print(run.farewell())
         finally:
             live.clear()
-        return self.history
 
     @property
     def stale(self) -> int:
         """Epochs since the best Dice on validation."""
-        scores = self.history.frame["valid_dice"]
-        return 0 if scores.isna().all() else len(scores) - 1 - int(scores.astype(float).argmax())
+        return len(self.history) - self.history.best

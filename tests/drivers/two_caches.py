@@ -1,4 +1,7 @@
-"""Two processes decode the same photos for the same cache at once. Arguments: the photos, a folder for the answers."""
+"""Two processes need the same decoded copy at once. Arguments: the photos, a folder for the answers, "wait" or "kill".
+
+The first one decodes no second photo before the other one has said that it waits; or it is killed then.
+"""
 
 import json
 import subprocess
@@ -13,27 +16,38 @@ read_pair = module.read_pair
 
 
 def main() -> None:
-    photos, out, *rank = sys.argv[1:]
+    photos, out, what, *rank = sys.argv[1:]
     if rank:
         answer = build(Path(photos), Path(out), int(rank[0]))
         Path(out, f"{rank[0]}.json").write_text(json.dumps(answer), encoding="utf-8")
         return
-    children = [subprocess.Popen([sys.executable, __file__, photos, out, str(rank)]) for rank in range(2)]
-    for child in children:
-        child.wait()
+    first = start(0)
+    while not Path(out, "began0").exists() and first.poll() is None:
+        time.sleep(0.005)
+    second = start(1)
+    print(second.stdout.readline(), end="")
+    if what == "kill":
+        first.kill()
+    Path(out, "go").touch()
+    for child in (first, second):
+        child.communicate()
+
+
+def start(rank: int) -> subprocess.Popen:
+    return subprocess.Popen(
+        [sys.executable, __file__, *sys.argv[1:], str(rank)], stdout=subprocess.PIPE, text=True, encoding="utf-8"
+    )
 
 
 def build(photos: Path, out: Path, rank: int) -> dict:
-    """Nobody goes on before both have begun; the second one is the slower one."""
     decoded = []
 
     def slow(photo, size):
         decoded.append(photo.name)
         (out / f"began{rank}").touch()
-        deadline = time.monotonic() + 30
-        while not (out / f"began{1 - rank}").exists() and time.monotonic() < deadline:
+        deadline = time.monotonic() + 60
+        while not (out / "go").exists() and time.monotonic() < deadline:
             time.sleep(0.005)
-        time.sleep(0.005 * rank)
         return read_pair(photo, size)
 
     module.read_pair = slow
