@@ -164,6 +164,7 @@ def data_folder() -> Path:
 
 def enlarging(cars: CarFolder, size: int) -> str | None:
     """One sentence where photos are smaller than the square that a network sees; None where none is."""
+    cars.require("A lesson", masks=False)
     width, height = min((photo.size for photo in cars), key=min)
     if min(width, height) >= size:
         return None

@@ -45,9 +45,11 @@ def evaluate(
         precision: as `car_logits`.
     Returns: a row a photo, in their order: name, car, view, dice, iou, tp, fp, fn (pixels at the photo's size).
         The challenge's score is ``scores.dice.mean()``.
-    Raises: DataError for photos without masks; CarvanaError where neither ``size`` nor a network says the size.
+    Raises: DataError for no photos, or photos without masks; CarvanaError where neither ``size`` nor a network says the
+        size.
     Source: the metric as slides [B] state it.  Lesson: 01.
     """
+    photos.require("A score")
     with bar(
         predict(model, photos, size, batch_size, cached, flip, precision=precision),
         total=len(photos),
@@ -64,9 +66,11 @@ def score(masks: Iterable[np.ndarray], photos: CarFolder) -> pd.DataFrame:
         masks: (H, W) bool or {0, 1} a photo, at the photo's own size, in the order of ``photos``.
         photos: photos with masks.
     Returns: as `evaluate`.
-    Raises: DataError for photos without masks; ValueError for a mask of the wrong size, or too few or too many.
+    Raises: DataError for no photos, or photos without masks; ValueError for a mask of the wrong size, or too few or
+        too many.
     Lesson: 01.
     """
+    photos.require("A score")
     rows = []
     truths = ahead(read_mask(photo.mask) for photo in photos)
     for photo, truth, mask in zip(photos, truths, masks, strict=True):

@@ -3,30 +3,33 @@
 Whatever is gone on with carries its note, so that the work of two networks is never mixed in one file or one folder.
 """
 
-import hashlib
 import json
+import uuid
 from collections.abc import Sequence
 
-import torch
 from torch import nn
 
 from carvana_lessons.catalog import PRECISION_NAMES
 from carvana_lessons.device import inference_precision
 from carvana_lessons.evaluate import Size, input_size
+from carvana_lessons.fingerprint import NoFingerprint, fingerprint
 
 KEY = "carvana_lessons"  # of the note, wherever it lies
 FORMAT = 1  # of the note; one with another number is of another version, and nothing is known of it
 UNSPOKEN = {"networks", "photos", "photo"}  # digests: that they differ is all that they tell
 
 
-def fingerprint(model: nn.Module) -> str:
-    """Hex digits over a network's class, its layers and its weights: the same for the same network in any process."""
-    kind = type(model)
-    digest = hashlib.blake2b(f"{kind.__module__}.{kind.__qualname__}\n{model}\n".encode(), digest_size=8)
-    for name, value in model.state_dict().items():
-        digest.update(f"{name} {value.dtype} {tuple(value.shape)}\n".encode())
-        digest.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()
+def identity(model: nn.Module) -> str:
+    """Hex digits over a network's code, layers and weights: the same for the same network in any process.
+
+    What it may count or note while it answers is left out, or the same network would be another one afterwards. One
+    whose code cannot be told from another's gets digits that never come again.
+    """
+    code = [(type(part), vars(part).get("forward")) for part in model.modules()]
+    try:
+        return fingerprint([code, repr(model), list(model.state_dict().items())])
+    except NoFingerprint:
+        return uuid.uuid4().hex
 
 
 def made_with(model: nn.Module | Sequence[nn.Module], size: Size, flip: bool, precision: str | None = None) -> dict:
@@ -38,7 +41,7 @@ def made_with(model: nn.Module | Sequence[nn.Module], size: Size, flip: bool, pr
     """
     models = [model] if isinstance(model, nn.Module) else list(model)
     # In an order of their own: which network is named first does not matter, which answers at which size does.
-    asked = sorted((fingerprint(network), "×".join(map(str, input_size(network, size)))) for network in models)
+    asked = sorted((identity(network), "×".join(map(str, input_size(network, size)))) for network in models)
     sizes = [at for _, at in asked]
     return {
         "format": FORMAT,

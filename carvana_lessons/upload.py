@@ -66,7 +66,9 @@ def _small(image: Image.Image, side: int) -> np.ndarray:
     return np.array(photo)
 
 
-def answer(model: nn.Module, size: int | tuple[int, int], name: str, content: bytes, radius: float = RADIUS) -> str:
+def answer(
+    model: nn.Module, size: int | tuple[int, int] | None, name: str, content: bytes, radius: float = RADIUS
+) -> str:
     """Before and after as HTML, with a link to the transparent PNG.
 
     Args:
@@ -94,7 +96,7 @@ def answer(model: nn.Module, size: int | tuple[int, int], name: str, content: by
     return f"{book}<p>{link} ({about})</p>"
 
 
-def cut_out_widget(model: nn.Module, size: int | tuple[int, int], radius: float = RADIUS) -> widgets.VBox:
+def cut_out_widget(model: nn.Module, size: int | tuple[int, int] | None = None, radius: float = RADIUS) -> widgets.VBox:
     """A button that takes a photo, and under it before and after; JupyterLab and Colab show it, a page cannot.
 
     Nothing but the kernel sees the photo.

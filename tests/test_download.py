@@ -143,6 +143,25 @@ def test_goes_on_where_it_stopped(fetch, tmp_path, monkeypatch):
     assert written == [], "all there: nothing to do"
 
 
+@pytest.mark.parametrize("what", ["a larger file", "a link", "a link to nowhere", "a folder"])
+def test_what_is_somebody_s_own_stays(fetch, tmp_path, what):
+    data.download(tmp_path / "out", fetch=fetch)
+    place = min((tmp_path / "out" / "train").iterdir())
+    own = tmp_path / "own.jpg"
+    own.write_bytes(place.read_bytes() + b"more" if what == "a larger file" else b"own")
+    place.unlink()
+    if what == "a folder":
+        place.mkdir()
+    elif what == "a larger file":
+        own.replace(place)
+    else:
+        place.symlink_to(own if what == "a link" else tmp_path / "nowhere")
+    with pytest.raises(CarvanaError, match=rf"{place.name} is another file than the challenge's, and stays"):
+        data.download(tmp_path / "out", fetch=fetch)
+    assert place.is_symlink() == ("link" in what) and place.is_dir() == (what == "a folder")
+    assert what != "a link" or own.read_bytes() == b"own"
+
+
 def test_killed_while_writing_a_member_leaves_no_half_photo(fetch, tmp_path, monkeypatch):
     def half(source, file, length):
         file.write(source.read(100))

@@ -8,7 +8,7 @@ import torch
 from samples import Brightness
 
 from carvana_lessons import models
-from carvana_lessons.manifest import difference, fingerprint, from_text, made_with, to_text
+from carvana_lessons.manifest import difference, from_text, identity, made_with, to_text
 
 MAKE = "torch.manual_seed(3); net = models.create('unet-tiny', width=2)"
 
@@ -19,29 +19,29 @@ def made():
 
 
 def test_the_same_network_is_known_in_another_process():
-    code = "import torch; from carvana_lessons import models; from carvana_lessons.manifest import fingerprint; "
-    code += f"{MAKE}; print(fingerprint(net))"
+    code = "import torch; from carvana_lessons import models; from carvana_lessons.manifest import identity; "
+    code += f"{MAKE}; print(identity(net))"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, encoding="utf-8", check=True)
-    assert run.stdout.strip() == fingerprint(made()) == fingerprint(made().eval())
+    assert run.stdout.strip() == identity(made()) == identity(made().eval())
 
 
 class Other(Brightness):
     """The same weights, another class."""
 
 
-def test_whatever_changes_the_answer_changes_the_fingerprint():
+def test_whatever_changes_the_answer_changes_the_identity():
     net = made()
     digests = [
-        fingerprint(net),
-        fingerprint(net.double()),
-        fingerprint(Brightness()),
+        identity(net),
+        identity(net.double()),
+        identity(Brightness()),
     ]
     for name, value in made().state_dict().items():
         changed = made()
         with torch.no_grad():
             changed.state_dict()[name].view(-1)[-1:].add_(torch.ones((), dtype=value.dtype))
-        digests.append(fingerprint(changed))
-    digests += [fingerprint(Other()), fingerprint(Brightness().to(torch.bfloat16))]
+        digests.append(identity(changed))
+    digests += [identity(Other()), identity(Brightness().to(torch.bfloat16))]
     assert len(set(digests)) == len(digests)
 
 
@@ -70,3 +70,32 @@ def test_which_network_answers_at_which_size_is_told_apart_and_their_order_is_no
     told = difference(note, made_with([one, other], None, False))
     assert told.startswith("size ") and "networks" not in told
     assert difference(note, made_with([one, other], 32, False)).endswith("32×32 now")
+
+
+def test_an_edited_forward_is_another_network(monkeypatch):
+    note = made_with(Brightness(), 16, False)
+    monkeypatch.setattr(Brightness, "forward", lambda self, x: -x.mean(1, keepdim=True) * self.threshold)
+    assert difference(note, made_with(Brightness(), 16, False)) == "other networks"
+
+
+class Noting(Brightness):
+    """Counts what it is shown."""
+
+    seen = 0
+
+    def forward(self, x):
+        self.seen += len(x)
+        return super().forward(x)
+
+
+def test_what_a_network_counts_does_not_make_it_another_one():
+    model = Noting()
+    note = made_with(model, 16, False)
+    model(torch.rand(3, 3, 16, 16))
+    assert model.seen == 3 and difference(note, made_with(model, 16, False)) == ""
+
+
+def test_what_cannot_be_told_from_another_one_is_never_taken_for_it():
+    model = Brightness()
+    model.forward = lambda x: eval("x.mean(1, keepdim=True)")
+    assert difference(made_with(model, 16, False), made_with(model, 16, False)) == "other networks"

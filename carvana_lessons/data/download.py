@@ -22,6 +22,7 @@ from carvana_lessons.data.folder import CarFolder
 from carvana_lessons.data.unpack import copy_in, unpack
 from carvana_lessons.errors import CarvanaError
 from carvana_lessons.files import NO_ROOM, expand
+from carvana_lessons.locking import owned
 from carvana_lessons.system import explain_system
 
 SLUG = "carvana-image-masking-challenge"
@@ -79,10 +80,11 @@ def download(
         try:
             place = _fetch(fetch, TABLES.get(name, (f"{name}.zip",)))
             target = out / TABLES[name][0] if name in TABLES else out / name
-            if place.is_dir() or not _is_archive(place, name):
-                copy_in(place, target)
-            else:
-                unpack(place, out, target)
+            with owned(out):
+                if place.is_dir() or not _is_archive(place, name):
+                    copy_in(place, target)
+                else:
+                    unpack(place, out, target)
         except CarvanaError:
             raise
         except Exception as error:

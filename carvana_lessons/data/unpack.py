@@ -10,7 +10,8 @@ import zipfile
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
-from carvana_lessons.errors import CarvanaError
+from carvana_lessons.errors import CarvanaError, ExistsError
+from carvana_lessons.files import make_folder
 from carvana_lessons.progress import bar
 
 LITTER = {"__MACOSX", ".DS_Store", "Thumbs.db"}
@@ -25,18 +26,14 @@ def unpack(archive: Path, out: Path, target: Path) -> None:
     Args:
         archive: the zip file.  out: the folder that its top folder goes to.
         target: where members without a folder go: a folder, or the one file that the archive holds.
-    Raises: CarvanaError, before anything is written, if a member's path leads out of ``out`` or is a link, or the
-        disk is too small; zipfile.BadZipFile if the archive is damaged.
+    Raises: CarvanaError, before anything is written, if a member's path leads out of ``out`` or is a link, another file
+        is in the place of one, or the disk is too small; zipfile.BadZipFile if the archive is damaged.
     """
     with zipfile.ZipFile(archive) as box:
         members = [m for m in box.infolist() if not m.is_dir() and not LITTER & set(PurePosixPath(m.filename).parts)]
         places = [_place(m, archive, out, target) for m in members]
-        todo = [
-            (m, place)
-            for m, place in zip(members, places, strict=True)
-            if not (place.is_file() and place.stat().st_size == m.file_size)
-        ]
-        out.mkdir(parents=True, exist_ok=True)
+        todo = [(m, place) for m, place in zip(members, places, strict=True) if _is_lacking(place, m.file_size)]
+        make_folder(out)
         need, free = sum(m.file_size for m, _ in todo), shutil.disk_usage(out).free
         if need > free:
             raise CarvanaError(
@@ -62,10 +59,27 @@ def copy_in(place: Path, target: Path) -> None:
             if top.is_file()
             else [(file, target / file.relative_to(top)) for file in sorted(top.rglob("*")) if file.is_file()]
         )
-    for file, to in bar(pairs, desc=f"copying {target.name}", unit="file"):
-        if not (to.is_file() and to.stat().st_size == file.stat().st_size):
-            with file.open("rb") as source:
-                _write(source, to, int(file.stat().st_mtime))
+    todo = [(file, to) for file, to in pairs if _is_lacking(to, file.stat().st_size)]
+    for file, to in bar(todo, desc=f"copying {target.name}", unit="file"):
+        with file.open("rb") as source:
+            _write(source, to, int(file.stat().st_mtime))
+
+
+def _is_lacking(place: Path, size: int) -> bool:
+    """Whether a file is still to be written: it is not there, or a smaller one is, as other tools leave by halves.
+
+    Raises: ExistsError for a larger file in its place, a link or a folder: these are somebody's own.
+    """
+    if not os.path.lexists(place):
+        return True
+    if place.is_file() and place.stat().st_size == size:
+        return False
+    if place.is_file() and not place.is_symlink() and place.stat().st_size < size:
+        return True
+    raise ExistsError(
+        f"{place} is another file than the challenge's, and stays: move it away and run the download again, or choose "
+        "another folder."
+    )
 
 
 def _place(member: zipfile.ZipInfo, archive: Path, out: Path, target: Path) -> Path:
@@ -95,7 +109,7 @@ def _write(source: BinaryIO, place: Path, time: int) -> None:
     Not ``files.replacing``: its files are private to their owner, and a class may share these. The temporary name is
     always the same, so what a killed run left is overwritten by the next one and never lies among the photos.
     """
-    place.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(place.parent)
     temporary = place.with_name(f".{place.name}.part")
     try:
         with temporary.open("wb") as file:

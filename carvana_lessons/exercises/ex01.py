@@ -10,6 +10,7 @@ from carvana_lessons.exercises.base import Exercise, Function, NotAttempted, att
 from carvana_lessons.exercises.compare import shown
 from carvana_lessons.exercises.quiz import Choice, Question, Quiz
 from carvana_lessons.exercises.sandbox import describe
+from carvana_lessons.wording import counted
 
 
 def _ratio(above, below, empty=1.0) -> float:
@@ -178,7 +179,7 @@ def _halves(answer, names: list[str], held_out: int, seed: int) -> tuple[list[st
     except (TypeError, ValueError):
         raise _NotASplit(f"two lists were asked for, train and test, not {shown(given)}.") from None
     cars = {_car(name) for name in names}
-    tried = f"of {len(names)} photos of {len(cars)} cars"
+    tried = f"of {counted(len(names), 'photo')} of {counted(len(cars), 'car')}"
     if unknown := sorted(set(train + test) - set(names)):
         what = "a car, and the parts hold photos" if unknown[0] in cars else "none of the names"
         raise _NotASplit(f"{unknown[0]!r} is {what}.")

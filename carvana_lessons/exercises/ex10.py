@@ -12,6 +12,7 @@ from carvana_lessons import losses
 from carvana_lessons.exercises.base import Each, Exercise, Function, Value, attempted
 from carvana_lessons.exercises.compare import difference, shown
 from carvana_lessons.exercises.quiz import Choice, Question, Quiz
+from carvana_lessons.wording import counted
 
 _HOURS = 100_064 * 0.0428 * 5 * 2 / 3600
 # Rounded answers are right, too.
@@ -519,7 +520,7 @@ def _judge_folds(answer) -> str | None:
         except _NotNames as error:
             return str(error)
         if wrong := _order_fault(given, bench) or _fold_fault(given, bench, k):
-            return f"with {len(names)} photos of {cars} cars and k = {k}, {wrong}"
+            return f"with {counted(len(names), 'photo')} of {counted(cars, 'car')} and k = {k}, {wrong}"
     return None
 
 

@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib import pyplot as plt
 from PIL import Image
 
+from carvana_lessons.errors import ArgumentError
 from carvana_lessons.figures import Picture, figure
 
 #: A colour of the pictures, RGB; after Okabe & Ito, told apart by colour-blind readers.
@@ -65,7 +66,10 @@ def grid(
     Args:
         images: each (H, W, 3) uint8, or a mask or map (H, W), drawn from its lowest value (black) to its highest.
         alt: what is seen.  titles: one for each image.  columns: images in a row.  width: of the sheet, in inches.
+    Raises: ValueError if there are no images.
     """
+    if not len(images):
+        raise ArgumentError("A sheet of no images shows nothing: give one or more.")
     columns = min(columns, len(images))
     rows = -(-len(images) // columns)
     aspect = images[0].shape[0] / images[0].shape[1]
@@ -100,5 +104,7 @@ def compare(photo: np.ndarray, target: np.ndarray, prediction: np.ndarray, alt: 
 
 
 def _same_size(photo: np.ndarray, mask: np.ndarray) -> None:
+    if mask is None:
+        raise ArgumentError("There is no mask to show: the photo's folder was opened without masks.")
     if photo.shape[:2] != mask.shape:
         raise ValueError(f"The photo is {photo.shape[:2]} and the mask {mask.shape} (height, width); resize one first.")

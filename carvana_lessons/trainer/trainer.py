@@ -95,7 +95,8 @@ class Trainer:
             overwrite: begin anew in a folder that holds a run; that one is lost when the first epoch is done.
         Returns: the `History` of all epochs so far. The network is left in evaluation mode.
         Raises: Stopped, a KeyboardInterrupt, where somebody pressed stop: the network keeps what it has learned, the
-            folder the last full epoch. ValueError for less than one epoch; CarvanaError when the loss stops being a
+            folder the last full epoch. ValueError for less than one epoch; DataError for photos of the course's loaders
+            that are none, or have no masks; CarvanaError when the loss stops being a
             finite number, when the GPU's memory is too small, when ``folder`` cannot be written, is being written by
             another training or holds a run that is neither to be gone on with nor to be overwritten, and when the
             checkpoint is not of this run.
@@ -104,6 +105,10 @@ class Trainer:
             raise ArgumentError(f"{epochs} epochs train nothing; take 1 or more.")
         if resume and overwrite:
             raise ArgumentError("resume goes on with a run and overwrite begins anew; take one of the two.")
+        for loader, what in ((train, "A training"), (valid, "A validation")):
+            photos = getattr(getattr(loader, "dataset", None), "photos", None)  # of loaders of the course
+            if photos is not None:
+                photos.require(what)
         keep_memory()
         run = Run(self, train, valid, epochs)
         end = math.inf if seconds is None else time.monotonic() + seconds
