@@ -10,7 +10,7 @@ from torch import nn
 
 from carvana_lessons import data, models
 from carvana_lessons.device import inference_precision
-from carvana_lessons.errors import CarvanaError
+from carvana_lessons.errors import CarvanaError, DataError
 from carvana_lessons.evaluate import car_logits, enlarge, evaluate, predict, score
 
 
@@ -69,6 +69,14 @@ def test_a_mask_of_another_size_or_too_few_masks_are_refused(cars):
         score([np.zeros((2, 2), bool)], cars[:1])
     with pytest.raises(ValueError, match="argument"):
         score([], cars[:1])
+
+
+@pytest.mark.parametrize("ask", [lambda photos: evaluate(Brightness(), photos, 16), lambda photos: score([], photos)])
+def test_photos_without_masks_and_no_photos_are_refused_before_any_work(ask, make_folder, cars):
+    with pytest.raises(DataError, match="A score needs masks"):
+        ask(data.CarFolder(make_folder("bare"), masks=None))
+    with pytest.raises(DataError, match="A score needs photos"):
+        ask(cars[:0])
 
 
 class Columns(nn.Module):

@@ -138,3 +138,12 @@ def test_the_alt_text_says_what_is_drawn(name, words):
     alt = show.architecture(models.create(name, width=2)).alt
     assert [w for w in words if w not in alt] == []
     assert ("dashed" in alt) == (name != "segnet")
+
+
+def test_a_sheet_of_nothing_and_a_mask_that_is_none_are_refused():
+    photo = np.zeros((4, 6, 3), np.uint8)
+    with pytest.raises(ValueError, match="give one or more"):
+        show.grid([], "nothing")
+    for ask in (lambda: show.overlay(photo, None), lambda: show.errors(photo, photo[..., 0], None)):
+        with pytest.raises(ValueError, match="opened without masks"):
+            ask()

@@ -8,9 +8,9 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from carvana_lessons import losses, metrics
+from carvana_lessons import data, losses, metrics, models
 from carvana_lessons.device import layout_for
-from carvana_lessons.errors import CarvanaError
+from carvana_lessons.errors import CarvanaError, DataError
 from carvana_lessons.models.unet import UNet
 from carvana_lessons.trainer import Trainer
 
@@ -162,3 +162,16 @@ def test_a_network_is_left_in_evaluation_mode_however_the_run_ended(model, loade
         with contextlib.suppress(RuntimeError):
             Trainer(model, loss=loss).fit(loader, epochs=1)
         assert not any(module.training for module in model.modules())
+
+
+def test_a_training_needs_photos_with_masks(make_folder, cars, own_cache):
+    """In one sentence before the first batch, of the training photos and of those that validate."""
+    good = data.loader(cars[:4], 16, batch_size=2)
+    without = data.loader(data.CarFolder(make_folder("bare"), masks=None), 16, batch_size=2)
+    trainer = Trainer(models.create("unet-tiny", width=2))
+    for what, train, valid in (("A training", without, good), ("A validation", good, without)):
+        with pytest.raises(DataError, match=f"{what} needs masks"):
+            trainer.fit(train, valid, epochs=1)
+    with pytest.raises(DataError, match="A training needs photos"):
+        trainer.fit(data.loader(cars[:0], 16), epochs=1)
+    assert len(trainer.history) == 0
