@@ -74,7 +74,9 @@ def _of_run(folder: Path) -> Path:
     if (folder / BEST).is_file():
         return folder / BEST
     if (folder / LAST).is_file():
-        raise CarvanaError(f"{folder} holds no {BEST}, its training saw no validation photos; name {folder / LAST}.")
+        raise CarvanaError(
+            f"{folder} holds no {BEST}, it was lost or moved away; {folder / LAST} may be named instead."
+        )
     below = sorted(path.parent for path in folder.glob(f"*/{BEST}"))
     cure = f"but {below[0]} does; name that one" if below else f"train first, or name another file; {_choice()}"
     raise CarvanaError(f"{folder} is a folder without {BEST}: {cure}.")

@@ -5,6 +5,7 @@ and nothing in it is ever executed.
 """
 
 import json
+import math
 import random
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -86,6 +87,7 @@ def fill(model: nn.Module, checkpoint: Checkpoint, path: Path) -> None:
     """
     _compare(model, checkpoint, path)
     model.load_state_dict(checkpoint.weights)
+    model.provenance = models.Provenance.read(checkpoint.about, str(path))
 
 
 def _compare(model: nn.Module, checkpoint: Checkpoint, path: Path) -> None:
@@ -158,13 +160,16 @@ def random_tensors(device: torch.device, process: int = 0) -> dict[str, Tensor]:
         device: where the network is.
         process: of several that train together; each draws for itself.
     """
+    _, python, gauss = random.getstate()
     numpy_state = np.random.get_state()  # noqa: NPY002  transforms may draw from the global generator
     state = {
         "torch": torch.get_rng_state(),
         "numpy": torch.from_numpy(numpy_state[1].astype(np.int64)),
         "numpy_position": torch.tensor([numpy_state[2], numpy_state[3]]),
         "numpy_gauss": torch.tensor(numpy_state[4], dtype=torch.float64),
-        "python": torch.tensor(random.getstate()[1]),
+        "python": torch.tensor(python),
+        # `random.gauss` draws two numbers at a time and keeps the second; NaN where it keeps none.
+        "python_gauss": torch.tensor(math.nan if gauss is None else gauss, dtype=torch.float64),
     }
     if device.type != "cpu":
         state[device.type] = _generator_of(device).get_rng_state()
@@ -179,7 +184,8 @@ def restore_random(state: dict[str, Tensor], device: torch.device, process: int 
     position, has_gauss = saved["numpy_position"].tolist()
     keys = saved["numpy"].numpy().astype(np.uint32)
     np.random.set_state(("MT19937", keys, position, has_gauss, saved["numpy_gauss"].item()))  # noqa: NPY002
-    random.setstate((3, tuple(saved["python"].tolist()), None))
+    gauss = saved["python_gauss"].item() if "python_gauss" in saved else math.nan  # older files have none
+    random.setstate((3, tuple(saved["python"].tolist()), None if math.isnan(gauss) else gauss))
     if device.type in saved:
         _generator_of(device).set_rng_state(saved[device.type])
 

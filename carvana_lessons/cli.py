@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 import carvana_lessons
-from carvana_lessons import failures, options, usage
+from carvana_lessons import catalog, failures, options, usage
 from carvana_lessons.console import is_broken_pipe, print_anywhere, print_notes, stop_printing
 from carvana_lessons.errors import CarvanaError
 from carvana_lessons.finding import check_there, existing_folder
@@ -157,6 +157,11 @@ def train(
     if resume and overwrite:
         raise typer.BadParameter("--resume goes on with a run and --overwrite begins anew; take one of the two.")
     table = out / "history.csv"
+    if resume and table.exists() and not any((out / name).exists() for name in (catalog.LAST, catalog.BEST)):
+        raise CarvanaError(
+            f"{out} holds the history of a run, and nothing of it to go on with: put its {catalog.LAST} back, "
+            "overwrite the history with --overwrite, or choose another folder."
+        )
     if table.exists() and not (resume or overwrite):
         raise CarvanaError(
             f"{out} holds the history of a run already: go on with it with --resume, overwrite it with --overwrite, or "
@@ -192,7 +197,7 @@ def train(
             overwrite=overwrite,
         )
     except Stopped as stop:
-        done = len(trainer.history)
+        done = stop.epochs
         on = "the same command with --resume goes on" if done and not resume else "the same command goes on"
         kept = f"{counted(done, 'full epoch')} in {out} {'is' if done == 1 else 'are'} kept, and {on}"
         raise Stopped(f"Stopped in epoch {done + 1}: {kept if done else 'nothing of it is kept yet'}.") from stop

@@ -26,4 +26,11 @@ class Stopped(KeyboardInterrupt):
     """Somebody pressed stop (Ctrl-C, a notebook's button): the text says what is kept and how to go on.
 
     A KeyboardInterrupt still, so that the cells that follow do not run on with half a result.
+
+    Attributes:
+        epochs: of a training, that are kept on disk.
     """
+
+    def __init__(self, text: str, epochs: int = 0) -> None:
+        super().__init__(text)
+        self.epochs = epochs

@@ -226,18 +226,20 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def building(folder: Path) -> Iterator[Path]:
+def building(folder: Path, overwrite: bool = False) -> Iterator[Path]:
     """Fill a folder beside ``folder``, then rename it to ``folder`` in one step.
 
+    Args:
+        folder: to make.  overwrite: put it in the place of one that is there, when it is complete.
     Yields: the temporary folder to fill. When the block raises it is removed; when the process is killed its name
     (``.NAME.….part``) tells that it is not the real one. If another process finished ``folder`` first, that one wins
     and this copy is dropped.
-    Raises: ExistsError, a FileExistsError, if ``folder`` exists when the block begins; CarvanaError if the disk is full
-        or may not be written to.
+    Raises: ExistsError, a FileExistsError, if ``folder`` exists when the block begins, and is not to be overwritten;
+        CarvanaError if the disk is full or may not be written to.
     """
     folder = Path(folder)
     place = destination(folder)
-    if place.exists():
+    if place.exists() and not overwrite:
         raise ExistsError(f"{folder} exists already; choose another folder or remove that one first.")
     make_folder(place.parent)
     with writing(folder):
@@ -246,13 +248,36 @@ def building(folder: Path) -> Iterator[Path]:
         _share(temporary, 0o755)
         try:
             yield temporary
-            try:
-                temporary.rename(place)
-            except OSError:
-                if not place.is_dir():
-                    raise
+            if overwrite and place.exists():
+                _exchange(temporary, place)
+            else:
+                try:
+                    temporary.rename(place)
+                except OSError:
+                    if not place.is_dir():
+                        raise
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _exchange(new: Path, place: Path) -> None:
+    """Put a folder in the place of another one, and remove that one when the new one stands there."""
+    aside = _beside(place)
+    try:
+        place.rename(aside / "old")
+        try:
+            new.rename(place)
+        except OSError:
+            (aside / "old").rename(place)
+            raise
+    except OSError as error:
+        raise CarvanaError(
+            f"{place} cannot be replaced ({error.strerror}), most likely because a program has a file of it open: "
+            "close it there; what was there before is still there."
+        ) from error
+    finally:
+        if place.exists():  # else the old one is still in there
+            shutil.rmtree(aside, ignore_errors=True)
 
 
 def discard(folder: Path) -> bool:

@@ -42,12 +42,12 @@ def held_out(
     twice = sum(car in learned for car in chosen.ids)
     if twice:
         return chosen, (
-            f"{counted(twice, 'car')} of the {len(chosen.ids)} that are scored are among those that the network has "
-            "learned from: the score says less of other cars than it seems to."
+            f"Of the {len(chosen.ids)} cars that are scored the network has learned from {twice}"
+            f"{' at least' if None in known else ''}: the score says less of other cars than it seems to."
         )
     if None in known:
         return chosen, (
-            "The weights do not say which cars they have learned from: the score is one of new cars only if these "
-            f"{counted(len(chosen.ids), 'car')} were kept from the training, by the same share and seed."
+            "The weights do not say which cars they have learned from: the score is one of new cars only if those that "
+            f"are scored ({counted(len(chosen.ids), 'car')}) were kept from the training, by the same share and seed."
         )
     return chosen, None

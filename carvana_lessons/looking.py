@@ -8,6 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+OWN = frozenset(vars(nn.Module()))  # what torch keeps in every module: parameters, hooks, mode
+
 
 @contextmanager
 def evaluation_mode(*models: nn.Module) -> Iterator[None]:
@@ -30,7 +32,8 @@ def untouched(model: nn.Module) -> Iterator[nn.Module]:
     """Run a network in evaluation mode inside the ``with`` block; afterwards it is what it was before.
 
     A network in training mode learns from every image that it is shown: batch norm keeps running means. Others count,
-    or draw random numbers. So modes (of every module for itself), buffers and random state are put back.
+    or draw random numbers. So modes (of every module for itself), buffers, plain attributes and random state are put
+    back; what an attribute refers to, a list that is appended to for example, is not.
 
     Args:
         model: any.  Hooks that are registered inside the block are the caller's to remove.
@@ -38,12 +41,17 @@ def untouched(model: nn.Module) -> Iterator[nn.Module]:
     """
     # By their version: what was not written to is not written to, and a backward pass may still need it.
     buffers = [(buffer, buffer.detach().clone(), _version(buffer)) for buffer in model.buffers()]
+    attributes = [(module, {k: v for k, v in vars(module).items() if k not in OWN}) for module in model.modules()]
     numbers, legacy = random.getstate(), np.random.get_state()  # noqa: NPY002  a network may draw from it
     devices = {p.device.index or 0 for p in model.parameters() if p.device.type == "cuda"}
     try:
         with evaluation_mode(model), torch.random.fork_rng(sorted(devices)), torch.no_grad():
             yield model
     finally:
+        for module, before in attributes:
+            for name in vars(module).keys() - OWN - before.keys():
+                del vars(module)[name]
+            vars(module).update(before)
         with torch.no_grad():
             for buffer, before, version in buffers:
                 if version is None or _version(buffer) != version:

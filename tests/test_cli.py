@@ -167,9 +167,24 @@ def test_a_score_of_cars_that_were_learned_from_is_said_to_be_one(run, make_fold
     honest = run("evaluate", folder, *weights)
     assert "of 1 car." in honest.stdout and "learned from" not in honest.stderr
     everything = run("evaluate", folder, *weights, "--valid", 1)
-    assert "of 4 cars." in everything.stdout and "3 cars of the 4 that are scored" in everything.stderr
+    assert (
+        "of 4 cars." in everything.stdout
+        and "Of the 4 cars that are scored the network has learned from 3:" in everything.stderr
+    )
     told = [run("evaluate", folder, *weights, "--valid", 0.25, "--seed", seed).stderr for seed in range(4)]
-    assert "learned from" not in told[0] and any("1 car of the 1 that" in text for text in told[1:])
+    assert "learned from" not in told[0] and any("has learned from 1:" in text for text in told[1:])
+
+
+def test_a_history_that_lies_alone_is_not_taken_for_a_run(run, make_folder, tmp_path, own_cache):
+    folder, out = make_folder(), tmp_path / "run"
+    out.mkdir()
+    (out / "history.csv").write_text("mine", encoding="utf-8")
+    short = ["--network", "unet-tiny", "--width", 2, "--size", 16, "--epochs", 1, "--valid", 0.5]
+    for words in ([], ["--resume"]):
+        answer = run("train", folder, out, *short, *words)
+        assert answer.returncode == 1 and "holds the history of a run" in answer.stderr
+        assert [p.name for p in out.iterdir()] == ["history.csv"]
+        assert (out / "history.csv").read_text(encoding="utf-8") == "mine"
 
 
 def test_networks_of_the_command_line_are_ready_and_answer_as_trained():

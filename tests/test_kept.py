@@ -1,5 +1,6 @@
 """Results that come with the course: whole, told where from, and the same after a copy."""
 
+import errno
 import json
 import re
 
@@ -108,3 +109,28 @@ def test_earlier_results_are_replaced_only_when_asked(out, tmp_path):
     with pytest.raises(CarvanaError, match="thesis exists already: choose another name"):
         keep(out, tmp_path / "thesis", commit="abc1234", overwrite=True)
     assert (tmp_path / "thesis" / "runs.csv").read_text(encoding="utf-8") == "mine"
+
+
+def test_a_disk_that_is_full_leaves_the_results_that_were_there(out, tmp_path, monkeypatch):
+    folder = tmp_path / "results" / "mine"
+    keep(out, folder, commit="abc1234")
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+
+    def full(*given, **named):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(pd.DataFrame, "to_csv", full)
+    with pytest.raises(CarvanaError, match="what was there before is still there"):
+        keep(out, folder, commit="def5678", overwrite=True)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    assert [path.name for path in folder.parent.iterdir()] == ["mine"]
+
+
+def test_results_behind_a_link_are_replaced_where_it_leads(out, tmp_path):
+    place, link = tmp_path / "large disk" / "mine", tmp_path / "results" / "mine"
+    keep(out, place, commit="abc1234")
+    link.parent.mkdir()
+    link.symlink_to(place)
+    keep(out, link, commit="def5678", overwrite=True)
+    assert link.is_symlink()
+    assert json.loads((place / "about.json").read_text(encoding="utf-8"))["commit"] == "def5678"

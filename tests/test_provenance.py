@@ -13,6 +13,7 @@ from carvana_lessons.checkpoint import Checkpoint
 from carvana_lessons.cutout import photo_logits
 from carvana_lessons.errors import CarvanaError
 from carvana_lessons.evaluate import car_logits, enlarge, evaluate, predict, score
+from carvana_lessons.losses import bce
 from carvana_lessons.models.provenance import PREPARATION, Provenance
 from carvana_lessons.models.weights import ship
 from carvana_lessons.trainer import Trainer
@@ -56,6 +57,41 @@ def test_a_second_training_adds_to_what_was_learned_from(cars, own_cache):
     model = trained(one)
     Trainer(model).fit(data.loader(other, 32, batch_size=8), epochs=1)
     assert model.provenance.train == frozenset(cars.ids)
+
+
+def test_what_is_not_known_of_the_first_training_stays_unknown_after_a_second(cars, own_cache, tmp_path):
+    model = models.create("unet-tiny", width=2)
+    file = tmp_path / "old.safetensors"
+    checkpoint.save(file, Checkpoint(model.state_dict(), {"network": model.recipe}))
+    model = checkpoint.load_model(file)
+    Trainer(model, folder=tmp_path / "run").fit(data.loader(cars[:8], 32, batch_size=8), epochs=1)
+    assert model.provenance == Provenance((32, 32), "no", None, None)
+    again = checkpoint.load_model(tmp_path / "run" / "last.safetensors")
+    Trainer(again, folder=tmp_path / "run").fit(data.loader(cars[:8], 32, batch_size=8), epochs=2, resume=True)
+    assert again.provenance.train is None
+
+
+def test_a_training_that_is_stopped_has_changed_the_network_too(cars, own_cache):
+    model = models.create("unet-small", weights="carvana")
+    batches, known = data.loader(cars, 32, batch_size=8), model.provenance.train
+
+    def stop(logits, y):
+        if batches_seen.append(len(y)) or len(batches_seen) == 2:
+            raise KeyboardInterrupt
+        return bce(logits, y)
+
+    batches_seen = []
+    with pytest.raises(KeyboardInterrupt):
+        Trainer(model, loss=stop).fit(batches, epochs=1)
+    assert model.provenance.size == (32, 32) and model.provenance.train == known | set(cars.ids)
+
+
+def test_weights_that_are_filled_in_bring_it_along(cars, own_cache, tmp_path):
+    trained(cars[:16], tmp_path, size=48)
+    model = trained(cars[16:], size=16)
+    path = tmp_path / "last.safetensors"
+    checkpoint.fill(model, checkpoint.load(path), path)
+    assert model.provenance == checkpoint.load_model(path).provenance
 
 
 def test_a_resumed_run_knows_it_even_if_nothing_is_left_to_do(cars, own_cache, tmp_path):

@@ -18,6 +18,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from carvana_lessons import checkpoint, data
+from carvana_lessons.errors import Stopped
 from carvana_lessons.models.unet import UNet
 
 DRIVERS = Path(__file__).resolve().parent / "drivers"
@@ -454,6 +455,63 @@ def test_a_process_that_ends_between_last_and_best_loses_neither(tmp_path, monke
         one, two = (checkpoint.load(tmp_path / run / f"{kept}.safetensors") for run in ("whole", "parts"))
         assert one.about["epoch"] == two.about["epoch"] == 3
         assert all(torch.equal(v, two.weights[k]) for k, v in one.weights.items())
+
+
+@pytest.mark.parametrize("name", ["last", "best"])
+def test_a_stop_while_the_first_epoch_is_written_leaves_a_run_that_goes_on(tmp_path, monkeypatch, name):
+    real = checkpoint.save
+
+    def ends(path, saved):
+        if path.stem == name:
+            raise KeyboardInterrupt
+        real(path, saved)
+
+    monkeypatch.setattr(checkpoint, "save", ends)
+    kept = "run this cell again to begin anew" if name == "last" else "after epoch 1, which is kept"
+    with pytest.raises(Stopped, match=kept):
+        toy.trainer(tmp_path).fit(toy.loader(8), epochs=2, resume=True)
+    monkeypatch.undo()
+    assert len(toy.trainer(tmp_path).fit(toy.loader(8), epochs=2, resume=True)) == 2
+    assert {checkpoint.load(file).about["epoch"] for file in tmp_path.iterdir()} == {2}
+
+
+def test_a_stop_while_a_later_epoch_is_written_does_not_count_it(tmp_path, monkeypatch):
+    real = checkpoint.save
+
+    def ends(path, saved):
+        if saved.about["epoch"] == 2:
+            raise KeyboardInterrupt
+        real(path, saved)
+
+    monkeypatch.setattr(checkpoint, "save", ends)
+    with pytest.raises(Stopped, match=r"Stopped in epoch 2: .* after epoch 1, which is kept") as stopped:
+        toy.trainer(tmp_path).fit(toy.loader(8), epochs=3)
+    assert stopped.value.epochs == 1
+
+
+def test_a_run_behind_links_is_overwritten_where_they_lead(tmp_path):
+    (tmp_path / "large disk").mkdir()
+    for run in ("first", "second"):
+        (tmp_path / "run").mkdir(exist_ok=True)
+        for name in ("last", "best"):
+            link = tmp_path / "run" / f"{name}.safetensors"
+            link.exists() or link.symlink_to(tmp_path / "large disk" / f"{name}.safetensors")
+        toy.trainer(tmp_path / "run").fit(toy.loader(8), epochs=1, overwrite=run == "second")
+        assert all(p.is_symlink() for p in (tmp_path / "run").iterdir())
+        assert len([p for p in (tmp_path / "large disk").iterdir() if p.is_file()]) == 2
+
+
+def test_what_random_gauss_keeps_goes_on(tmp_path):
+    """It draws two numbers at a time and keeps the second for the next call."""
+    import random
+
+    random.seed(1)
+    random.gauss(0, 1)
+    state = checkpoint.random_tensors(torch.device("cpu"))
+    wanted = [random.gauss(0, 1) for _ in range(3)]
+    random.seed(2)
+    checkpoint.restore_random(state, torch.device("cpu"))
+    assert [random.gauss(0, 1) for _ in range(3)] == wanted
 
 
 def test_a_folder_is_of_one_training_at_a_time(tmp_path):

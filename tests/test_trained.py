@@ -65,7 +65,7 @@ def test_a_folder_without_a_checkpoint_says_where_one_is(here):
     keep(here / "runs" / "b" / "best.safetensors")
     for place, words in [
         ("empty", "empty is a folder without best.safetensors: train first"),
-        ("last", f"name {Path('last', 'last.safetensors')}"),
+        ("last", f"{Path('last', 'last.safetensors')} may be named instead"),
         ("runs", f"but {Path('runs', 'b')} does; name that one"),
     ]:
         with pytest.raises(CarvanaError, match=re.escape(words)):

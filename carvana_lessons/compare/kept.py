@@ -12,7 +12,7 @@ import pandas as pd
 from carvana_lessons.compare.protocol import Protocol
 from carvana_lessons.compare.table import summarise
 from carvana_lessons.errors import CarvanaError
-from carvana_lessons.files import building, discard
+from carvana_lessons.files import building
 
 PACKAGE = Path(__file__).parents[1]
 # In the repository they stand in the book; the wheel, which has no book, carries a copy.
@@ -85,9 +85,7 @@ def keep(out: Path, folder: Path, commit: str, command: str | None = None, overw
     runs = [json.loads(file.read_text(encoding="utf-8")) for file in out.glob("*/run.json")]
     for run in sorted(runs, key=lambda run: run["began"])[:1]:
         about |= {key: run[key] for key in ("began", "torch", "device", "threads")}
-    if folder.exists() and not discard(folder):
-        raise CarvanaError(f"{folder} cannot be replaced, most likely because another program has a file of it open.")
-    with building(folder) as part:
+    with building(folder, overwrite) as part:
         for name, table in tables.items():
             table.round(6).to_csv(part / f"{name}.csv", index=False, lineterminator="\n")
         text = json.dumps(about, indent=1, ensure_ascii=False) + "\n"

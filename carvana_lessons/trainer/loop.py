@@ -22,10 +22,11 @@ from carvana_lessons import checkpoint
 from carvana_lessons.data.batches import CarLoader, as_stored, floats
 from carvana_lessons.device import autocast, enough_memory, find_device, find_precision, layout_for, move
 from carvana_lessons.errors import CarvanaError
+from carvana_lessons.files import destination
 from carvana_lessons.history import History
 from carvana_lessons.locking import owned
 from carvana_lessons.metrics import car_logit, dice
-from carvana_lessons.models import Provenance, provenance
+from carvana_lessons.models import Provenance
 from carvana_lessons.schedule import schedule
 from carvana_lessons.trainer.order import Drawing, batch_names, seed_epoch, with_drawing
 from carvana_lessons.trainer.settings import settings_of
@@ -63,6 +64,8 @@ class Run:
         self.factor = schedule(trainer.schedule, epochs * steps_an_epoch, steps_an_epoch, trainer.halve_every)
         self.step = self.left_out = 0
         self.size: tuple[int, int] | None = None  # (height, width) of the input
+        self.before = getattr(trainer.model, "provenance", None)  # of an earlier training; a fresh network has none
+        self.kept = 0  # epochs, of the whole history, that are on disk
         self.optimizer.zero_grad()  # what an interrupted step, or a hand, left there is no part of this run
         kept = trainer.folder is not None  # told now: whatever a loss counts changes while it is used
         self.settings = settings_of(trainer, train, valid, self.accelerator.num_processes) if kept else {}
@@ -95,6 +98,8 @@ class Run:
             with enough_memory(self.device, batch[0], SMALLER), self.accelerator.accumulate(self.model):
                 x, y = self._to_device(batch, self.source)
                 self.size = tuple(x.shape[-2:])
+                if k == 0:  # before it learns: a training that is stopped now has changed the network, too
+                    self.trainer.model.provenance = self._provenance()
                 logits = self._forward(self.model, x)  # 1. forward
                 loss = self.trainer.loss(logits, y)  # 2. how wrong
                 value = loss.item()
@@ -214,6 +219,7 @@ class Run:
             return
         draws = gather_object([checkpoint.random_tensors(self.device, self.accelerator.process_index)])
         self._in_main(lambda: self._write(done, draws))
+        self.kept = len(self.trainer.history)  # known to every process now
 
     def _write(self, done: int, draws: list[dict[str, Tensor]]) -> None:
         trainer = self.trainer
@@ -232,13 +238,21 @@ class Run:
         state = checkpoint.optimizer_tensors(self.optimizer)
         for process in draws:
             state |= process
-        # Best first: whatever ends the process between the two, it is there, and what is beside it is of its run.
-        if self.best == 0:
-            self._place("last").unlink(missing_ok=True)
-        if self.best == 0 or trainer.history.better(len(trainer.history), self.best):
-            checkpoint.save(self._place("best"), checkpoint.Checkpoint(weights, about))
+        files = {"best": checkpoint.Checkpoint(weights, about), "last": checkpoint.Checkpoint(weights, about, state)}
+        # Whatever ends the process between the two, they are never of two runs, and the run can be gone on with. Best
+        # comes first, so that it is there; of a new run last does, from which a missing best is made.
+        if self.best == 0 and self._file("best") is None:
+            files = dict(reversed(files.items()))
+        elif self.best == 0:
+            destination(self._place("last")).unlink(missing_ok=True)
+        elif not trainer.history.better(len(trainer.history), self.best):
+            del files["best"]
+        for name, content in files.items():
+            checkpoint.save(self._place(name), content)
+            if name == "last":
+                self.kept = len(trainer.history)
+        if "best" in files:
             self.best = len(trainer.history)
-        checkpoint.save(self._place("last"), checkpoint.Checkpoint(weights, about, state))
 
     def _provenance(self) -> Provenance:
         """What is known of the network from now on; what it learned from before this training, it still knows."""
@@ -248,8 +262,9 @@ class Run:
                 getattr(getattr(loader, "dataset", None), "photos", None) for loader in (self.source, self.valid_source)
             )
         )
-        before = provenance(self.trainer.model).train
-        return Provenance(self.size, self.precision, train and train | (before or frozenset()), valid)
+        if train is not None and self.before is not None:
+            train = None if self.before.train is None else train | self.before.train
+        return Provenance(self.size, self.precision, train, valid)
 
     @contextmanager
     def together(self) -> Iterator[None]:
@@ -302,9 +317,10 @@ class Run:
                 f"{there} is a run's best network and beside it is no last.safetensors to go on from: put that back, "
                 "choose another folder, or begin anew and overwrite it with overwrite=True (--overwrite)."
             )
+        on = "go on with it with resume=True (--resume on the command line), "
         raise CarvanaError(
-            f"{self.trainer.folder} holds a run already, of {counted(len(about.get('history', [])), 'epoch')}: go on "
-            "with it with resume=True (--resume on the command line), overwrite it with overwrite=True (--overwrite), "
+            f"{self.trainer.folder} holds a run already, of {counted(len(about.get('history', [])), 'epoch')}: "
+            f"{on if about['format'] >= checkpoint.RESUMABLE else ''}overwrite it with overwrite=True (--overwrite), "
             "or choose another folder."
         )
 
@@ -329,7 +345,8 @@ class Run:
         self._restore_precision(about)
         self.step = about["step"]
         self.trainer.history = History(about["history"])
-        self.trainer.model.provenance = Provenance.read(about, str(path))
+        self.trainer.model.provenance = self.before = Provenance.read(about, str(path))
+        self.kept = len(self.trainer.history)
         self.trainer.run = about.get("run") or uuid.uuid4().hex
         return about["epoch"]
 
@@ -407,14 +424,14 @@ class Run:
 
     def farewell(self, resume: bool) -> str:
         """What somebody who pressed stop is told: what is kept, and how to go on."""
-        done = len(self.trainer.history)
+        done = len(self.trainer.history) if self.trainer.folder is None else self.kept
         stopped = f"Stopped in epoch {done + 1}"
         if self.trainer.folder is None:
             return (
                 f"{stopped}: the network in memory keeps what it has learned so far; this training has no folder, so "
                 "nothing of it is on disk."
             )
-        if done == 0 or self._file("last") is None:
+        if done == 0:
             return f"{stopped}, before a whole one was kept: run this cell again to begin anew."
         how = "" if resume else ", with resume=True,"
         return (

@@ -92,7 +92,8 @@ class Trainer:
             seconds: no epoch is begun after that time; with ``resume`` the next call goes on. None for no limit.
             after_epoch: called with the network, in evaluation mode, and the number of the epoch, counted from 1, when
                 that epoch is done and saved; it may look, and must not change weights. Every process calls its own.
-            overwrite: begin anew in a folder that holds a run; that one is lost when the first epoch is done.
+            overwrite: begin anew in a folder that holds a run; that one is lost when the first epoch is done. The
+                network begins with the weights that it has.
         Returns: the `History` of all epochs so far. The network is left in evaluation mode.
         Raises: Stopped, a KeyboardInterrupt, where somebody pressed stop: the network keeps what it has learned, the
             folder the last full epoch. ValueError for less than one epoch; DataError for photos of the course's loaders
@@ -117,7 +118,7 @@ class Trainer:
             with run.together(), run.own_folder(), watch_workers(workers):  # found out now, not after the first epoch
                 self._fit(run, run.begin(resume, overwrite), end, after_epoch)
         except KeyboardInterrupt as stop:
-            raise Stopped(run.farewell(resume)) from stop
+            raise Stopped(run.farewell(resume), run.kept) from stop
         finally:
             self.model.eval()  # whether it trained or was done already
         return self.history
