@@ -436,6 +436,11 @@ def _is_named(value: type | types.FunctionType) -> bool:
     return found is value
 
 
+def is_own(kind: type) -> bool:
+    """Whether a class is a notebook's or of a module of one's own, so that its name does not say what it does."""
+    return not _is_named(kind)
+
+
 def _was_put_in(value: Any) -> bool:
     """Whether something in a library's class is a function of somebody else: ``UNet.forward = my_forward``."""
     value = getattr(value, "fget", None) or getattr(value, "__func__", None) or value
