@@ -11,6 +11,7 @@ import copyreg
 import dis
 import functools
 import hashlib
+import importlib
 import importlib.util
 import sys
 import sysconfig
@@ -67,6 +68,7 @@ def fingerprint(value: Any, trained: nn.Module | None = None) -> str:
     reading = _Reading(trained)
     try:
         reading.add(value)
+        reading.add_submodules()
     except RecursionError as error:
         raise NoFingerprint(f"a {type(value).__name__} is nested too deeply") from error
     return reading.digest.hexdigest()
@@ -81,6 +83,9 @@ class _Reading:
         self.changing = {id(tensor) for tensor in changing}
         self.met: dict[int, int] = {}
         self.kept: list[Any] = []  # alive, so that no other thing gets the same id
+        self.modules: list[types.ModuleType] = []  # one's own, and the names that may be taken from them
+        self.attributes: set[str] = set()
+        self.searched: set[tuple[int, frozenset[str]]] = set()
 
     def add(self, value: Any) -> None:
         kind = type(value)
@@ -105,7 +110,9 @@ class _Reading:
         elif isinstance(value, type):
             self.add_class(value)
         elif isinstance(value, types.ModuleType):
-            self.write("module", value.__name__ if _is_library(value.__name__) else "")  # of one's own: `add_module`
+            self.write("module", value.__name__ if _is_library(value.__name__) else "")
+            if not _is_library(value.__name__):
+                self.add_source(value)
         elif isinstance(value, types.CodeType):
             self.add_code(value)
         elif isinstance(value, types.MethodType):
@@ -167,6 +174,9 @@ class _Reading:
 
     def add_array(self, value: np.ndarray) -> None:
         self.write("array", value.dtype.str, str(value.shape))
+        if isinstance(value, np.ma.MaskedArray):
+            self.add_all("mask", [np.ma.getmaskarray(value), value.fill_value])
+            value = value.data
         if value.dtype.hasobject:
             self.add_all("members", value.ravel().tolist())
         else:
@@ -176,6 +186,8 @@ class _Reading:
         """By its name where a library has it under that name, else by its instructions and all that they use."""
         if _is_named(value):
             self.write("named", value.__module__, value.__qualname__)
+            module = sys.modules[value.__module__]
+            self.add_module(module, _lookups(value.__code__)[2])
             return
         if plain := vars(value).get("_torchdynamo_orig_callable"):
             self.add_all("compiled", [plain])
@@ -191,6 +203,7 @@ class _Reading:
     def add_uses(self, function: types.FunctionType) -> None:
         """The values of the names that a function looks up when it is called, and those in its own modules."""
         names, imported, attributes = _lookups(function.__code__)
+        self.attributes |= attributes
         builtin = function.__globals__.get("__builtins__", {})
         builtin = builtin if isinstance(builtin, dict) else vars(builtin)
         for name in sorted(names):
@@ -206,26 +219,74 @@ class _Reading:
                 raise NoFingerprint(f"the function {function.__name__} calls {name}, which may use anything")
             else:
                 self.write("missing", name)
-        for name in sorted(imported):
+        package = function.__globals__.get("__package__")
+        modules = [(name, module) for name in sorted(imported) for module in _imported(name, package)]
+        for name, module in modules:  # when all are there: the first may have the second as an attribute
             self.write("imports", name)
-            if name in sys.modules:
-                self.add_module(sys.modules[name], attributes)
-            else:
-                self.add_file(name)
+            self.add(module)
+            self.add_module(module, attributes)
 
     def add_module(self, module: types.ModuleType, attributes: set[str]) -> None:
-        """Of a module of one's own, what a function may take from it."""
-        if not _is_library(module.__name__):
-            self.add_named("of module", {name: vars(module)[name] for name in attributes if name in vars(module)})
-
-    def add_file(self, name: str) -> None:
-        """A module that is imported only when the function is called."""
-        try:
-            spec = None if _is_library(name) else importlib.util.find_spec(name)
-        except (ImportError, ValueError):
+        """What a function may take from a module: of a library, only what somebody else has put into it."""
+        search = (id(module), frozenset(attributes))
+        if search in self.searched:
             return
-        if spec is not None and spec.origin and Path(spec.origin).is_file():
-            self.digest.update(Path(spec.origin).read_bytes())
+        self.searched.add(search)
+        taken = {name: vars(module)[name] for name in attributes if name in vars(module)}
+        if _is_library(module.__name__):
+            self.add_put_in(taken)
+        else:
+            self.add_named("of module", taken)
+        for name in sorted(taken):
+            if isinstance(taken[name], types.ModuleType):
+                self.add_module(taken[name], attributes)
+
+    def add_put_in(self, values: dict[str, Any]) -> None:
+        """Functions of somebody else that stand in a library: ``torch.nn.functional.relu = mine``."""
+        if put_in := {name: value for name, value in values.items() if _was_put_in(value)}:
+            self.add_named("put in", put_in)
+
+    def add_source(self, module: types.ModuleType) -> None:
+        """All code of a module of one's own, as its file has it and as it was loaded, and of those that it uses."""
+        self.modules.append(module)
+        file = getattr(module, "__file__", None)
+        if file and Path(file).is_file():
+            content = Path(file).read_bytes()
+            try:
+                body = compile(content, module.__name__, "exec", dont_inherit=True)
+            except (SyntaxError, ValueError):  # no source: an extension, or edited while it is read
+                self.write("file", hashlib.sha256(content).hexdigest())
+            else:
+                self.attributes |= _lookups(body)[2]
+                self.add(body)
+        elif not hasattr(module, "__path__"):  # a folder without __init__.py has no code
+            raise NoFingerprint(f"the module {module.__name__} has no file")
+        for name, value in sorted(vars(module).items()):
+            if name.startswith("__") or isinstance(value, types.ModuleType):  # modules: `add_submodules`
+                continue
+            self.write("has", name)
+            if type(value) in PLAIN or isinstance(value, float | Tensor | np.ndarray):
+                self.add(value)
+                continue
+            self.add_all("loaded", _codes(value))
+            owner = getattr(value if isinstance(value, type | types.FunctionType) else type(value), "__module__", None)
+            other = sys.modules.get(owner) if isinstance(owner, str) and owner != "__main__" else None
+            if other is not None and not _is_library(other.__name__):
+                self.add(other)
+
+    def add_submodules(self) -> None:
+        """Modules inside those that were met, however one gets at them, where any code that was met names them.
+
+        A package has those as attributes that any cell has imported; the others must not count.
+        """
+        known = (0, 0)
+        while known != (known := (len(self.modules), len(self.attributes))):
+            for module in list(self.modules):
+                for name in sorted(self.attributes & vars(module).keys()):
+                    found = vars(module)[name]
+                    if isinstance(found, types.ModuleType) and id(found) not in self.met:
+                        self.write("module inside", name)
+                        self.add(found)
 
     def add_code(self, code: types.CodeType) -> None:
         """Instructions, without where they stand: lines, file and name of the cell change whenever it runs again."""
@@ -241,6 +302,8 @@ class _Reading:
         inside = {k: v for k, v in vars(value).items() if k not in ASIDE}
         if own:
             self.write("class", value.__name__)
+            if type(value) is not type and isinstance(type(value).__module__, str):  # not one of C
+                self.add_all("made by", [type(value)])
             self.add_all("bases", [base for base in value.__bases__ if base is not object])
         else:
             self.write("named", value.__module__, value.__qualname__)
@@ -257,6 +320,7 @@ class _Reading:
             self.add_all("compiled", [plain])
             return
         self.write("network")
+        self.add_module(nn.functional, set(vars(nn.functional)))  # its layers call them
         self.add(type(value))
         for part in ("_parameters", "_buffers"):
             for name, tensor in state[part].items():
@@ -314,18 +378,52 @@ def _content(cell: types.CellType) -> Any:
 
 
 def _lookups(code: types.CodeType) -> tuple[set[str], set[str], set[str]]:
-    """Global names that instructions look up, modules that they import, and all names that may be attributes."""
-    names, imported, attributes = set(), set(), set(code.co_names)
+    """Global names that instructions look up, what they import, and all names that may be attributes.
+
+    A text may be one too: ``getattr(losses, "focal")``.
+    """
+    names, imported, attributes, module = set(), set(), set(code.co_names), ""
     for step in dis.get_instructions(code):
         if step.opname in ("LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS"):
             names.add(step.argval)
         elif step.opname == "IMPORT_NAME":
-            imported.add(step.argval)
+            module = step.argval
+            imported.add(module)
+        elif step.opname == "IMPORT_FROM":  # a module too, perhaps
+            imported.add(f"{module}.{step.argval}")
     for inner in code.co_consts:
-        if isinstance(inner, types.CodeType):
+        if isinstance(inner, str) and inner.isidentifier():
+            attributes.add(inner)
+        elif isinstance(inner, types.CodeType):
             for all_, more in zip((names, imported, attributes), _lookups(inner), strict=True):
                 all_ |= more
     return names, imported, attributes
+
+
+def _imported(name: str, package: str | None) -> list[types.ModuleType]:
+    """Modules of one's own that a function imports when it is called: now, so that they count the same before it."""
+    found = []
+    for full in {name, f"{package}.{name}".rstrip(".") if package else name}:  # relative ones are named without dots
+        if full.strip(".") and not _is_library(full):
+            try:
+                found.append(importlib.import_module(full.strip(".")))
+            except Exception:  # whatever it raises, the function says so when it is called
+                continue
+    return sorted(found, key=lambda module: module.__name__)
+
+
+def _codes(value: Any) -> list[types.CodeType]:
+    """The instructions of a function, of what it decorates, and of the methods of a class."""
+    if isinstance(value, type):
+        inside = [value for name, value in sorted(vars(value).items()) if name not in ASIDE]
+        return [code for part in inside if not isinstance(part, type) for code in _codes(part)]
+    value = getattr(value, "fget", None) or getattr(value, "__func__", None) or value
+    found = []
+    while value is not None:
+        if isinstance(value, types.FunctionType) and not _is_named(value):
+            found.append(value.__code__)
+        value = value.__dict__.get("__wrapped__") if isinstance(getattr(value, "__dict__", None), dict) else None
+    return found
 
 
 def _is_named(value: type | types.FunctionType) -> bool:
@@ -336,6 +434,11 @@ def _is_named(value: type | types.FunctionType) -> bool:
     for part in value.__qualname__.split("."):
         found = getattr(found, part, None)
     return found is value
+
+
+def is_own(kind: type) -> bool:
+    """Whether a class is a notebook's or of a module of one's own, so that its name does not say what it does."""
+    return not _is_named(kind)
 
 
 def _was_put_in(value: Any) -> bool:

@@ -3,10 +3,12 @@
 Lesson: 04.
 """
 
+import contextlib
 import hashlib
 import json
 import random
 from pathlib import Path
+from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -16,7 +18,6 @@ from torch import Tensor, nn
 from carvana_lessons.course import Lesson
 from carvana_lessons.data import CarFolder, loader
 from carvana_lessons.data.dataset import Transform
-from carvana_lessons.errors import Stopped
 from carvana_lessons.files import cache_folder
 from carvana_lessons.fingerprint import NoFingerprint, fingerprint
 from carvana_lessons.history import History
@@ -26,8 +27,17 @@ from carvana_lessons.trainer import Trainer
 PACKAGE = Path(__file__).parent
 CODE = ("data", "models", "checkpoint.py", "device.py", "losses.py", "metrics.py", "schedule.py", "trainer")
 
-# Networks whose run was stopped: what they were left as, and their first weights.
-_STOPPED: WeakKeyDictionary[nn.Module, tuple[str, dict[str, Tensor]]] = WeakKeyDictionary()
+
+class _Left(NamedTuple):
+    """What a run has left of a network."""
+
+    fingerprint: str
+    first: dict[str, Tensor]  # the weights that it began with
+    finished: Path | None  # the run's folder; None for one that was stopped or failed
+
+
+# By network, so that the run of the same object is found again.
+_LEFT: WeakKeyDictionary[nn.Module, _Left] = WeakKeyDictionary()
 
 
 def train_once(
@@ -44,13 +54,15 @@ def train_once(
 
     The same kind: the same layers and first weights, photos, settings, device and code, the package's and the
     notebook's: whoever edits a loss, a transform or a ``forward``, or changes a number that they use, trains anew. A
-    run that was interrupted goes on where it stopped, in another session too where `course.start` was given ``keep``.
+    run that was interrupted or failed, on a full disk perhaps, goes on where it stopped, in another session too where
+    `course.start` was given ``keep``. The same call with the network that it has trained gives the same again; where
+    an argument, or the network, was changed since, the training begins with the network's weights as they are.
     The history keeps the times of the run that trained. What cannot be told from another, as a loss that calls
     ``eval``, is trained anew by every call, and a sentence says so.
 
     Args:
         lesson: gives batch size, learning rate, seed and, where they are not given here, size and length.
-        model: fresh; it is trained in place.  train, valid: photos with masks.
+        model: it is trained in place.  train, valid: photos with masks.
         transform: augmentation of the training photos.
         size: side, or (height, width), of the input.
         images: training photos that it sees in all, rounded to whole epochs.
@@ -59,7 +71,7 @@ def train_once(
     Raises: as `Trainer.fit`.
     Lesson: 04.
     """
-    _rewind(model)
+    left = _left(model)
     size = size or lesson.size
     epochs = lesson.epochs if images is None else max(1, round(images / len(train)))
     settings = {"lr": lesson.lr, "schedule": "one-cycle", "seed": lesson.seed} | settings
@@ -75,25 +87,50 @@ def train_once(
         "threads": torch.get_num_threads() if lesson.device == "cpu" else None,  # a GPU does not care
         "code": digest_code(),
     }
-    folder = _folder(about, model, transform, settings)
+    folder = _begin(left, about, model, transform, settings)
     _seed(settings["seed"])  # what a transform draws must not depend on the cells before
     batches = loader(train, size, lesson.batch_size, shuffle=True, transform=transform, seed=settings["seed"])
-    first = {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
+    first = _weights(model)
+    finished = None
     try:
-        return Trainer(model, folder=folder, **settings).fit(
+        history = Trainer(model, folder=folder, **settings).fit(
             batches, loader(valid, size) if valid is not None else None, epochs=epochs, resume=folder is not None
         )
-    except Stopped:
+        finished = folder
+    finally:  # after a stop and whatever error too: the weights are no longer those by which the run is found
         if folder is not None:
-            _STOPPED[model] = fingerprint(model), first
-        raise
+            with contextlib.suppress(Exception):  # of a GPU that has failed: its own error is the one to read
+                _LEFT[model] = _Left(fingerprint(model), first, finished)
+    return history
 
 
-def _rewind(model: nn.Module) -> None:
-    """Give a network whose run was stopped its first weights back, by which that run is found again."""
-    left, first = _STOPPED.pop(model, (None, None))
-    if first is not None and fingerprint(model) == left:  # else it was changed since, and is another beginning
-        model.load_state_dict(first)
+def _weights(model: nn.Module) -> dict[str, Tensor]:
+    """A copy in the CPU's memory."""
+    return {name: tensor.detach().to("cpu", copy=True) for name, tensor in model.state_dict().items()}
+
+
+def _left(model: nn.Module) -> _Left | None:
+    """What a run has left of a network that nobody has changed since; else it is another beginning."""
+    left = _LEFT.pop(model, None)
+    try:
+        return left if left is not None and fingerprint(model) == left.fingerprint else None
+    except NoFingerprint:
+        return None
+
+
+def _begin(
+    left: _Left | None, about: dict, model: nn.Module, transform: Transform | None, settings: dict
+) -> Path | None:
+    """The folder of a run, by a network's first weights, which it gets back if this is the run that has left it."""
+    if left is None:
+        return _folder(about, model, transform, settings)
+    now = _weights(model)
+    model.load_state_dict(left.first)
+    folder = _folder(about, model, transform, settings)
+    if left.finished is None or folder == left.finished:
+        return folder
+    model.load_state_dict(now)  # a finished training, and another one that builds on it
+    return _folder(about, model, transform, settings) if folder is not None else None
 
 
 def _folder(about: dict, model: nn.Module, transform: Transform | None, settings: dict) -> Path | None:

@@ -1,10 +1,12 @@
 """One fingerprint for what does the same, another for what does not, in every session the same."""
 
 import functools
+import importlib
 import os
 import subprocess
 import sys
 import textwrap
+import types
 
 import nbformat
 import numpy as np
@@ -244,3 +246,114 @@ def test_in_two_kernels_whatever_ran_before():
         NotebookClient(notebook, timeout=100, kernel_name="python3").execute()
         found.append(notebook.cells[-1].outputs[-1]["text"])
     assert found[0] == found[1] and len(found[0].split()) == 2
+
+
+IMPORTED = {
+    "a module inside a package": "import mylib.losses\ndef loss(a): return mylib.losses.focal(a)",
+    "an import inside": "def loss(a):\n    from mylib import losses\n    return losses.focal(a)",
+    "a relative name inside": "def loss(a):\n    import mylib.losses as l\n    return l.focal(a)",
+    "a default": "from mylib import losses as l\ndef loss(a, l=l): return l.focal(a)",
+    "a package as a default": "import mylib.losses\ndef loss(a, lib=mylib): return lib.losses.focal(a)",
+    "a closure": (
+        "from mylib import losses as l\ndef make(m):\n    return lambda a: m.focal(a)\nloss = make(l)"
+    ),
+    "an attribute of an object": (
+        "from mylib import losses as l\nclass C:\n    def __init__(self): self.l = l\n"
+        "    def __call__(self, a): return self.l.focal(a)\nloss = C()"
+    ),
+    "a dict": "from mylib import losses as l\nALL = {'l': l}\ndef loss(a): return ALL['l'].focal(a)",
+    "getattr": "from mylib import losses\ndef loss(a): return getattr(losses, 'focal')(a)",
+    "a computed name": "from mylib import losses\ndef loss(a): return getattr(losses, 'fo' + a)(a)",
+}  # fmt: skip
+
+
+@pytest.fixture
+def mylib(tmp_path, monkeypatch):
+    """Writes a package of one's own anew, and loads it anew: gives the fingerprint of a loss that uses it."""
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    (tmp_path / "mylib").mkdir()
+
+    def forget():
+        for name in [name for name in sys.modules if name.partition(".")[0] == "mylib"]:
+            del sys.modules[name]
+
+    def load(source, package=True, **files):
+        forget()
+        importlib.invalidate_caches()
+        if package:
+            (tmp_path / "mylib" / "__init__.py").write_text("", encoding="utf-8")
+        for name, text in files.items():
+            (tmp_path / "mylib" / f"{name}.py").write_text(text, encoding="utf-8")
+        return read(source)
+
+    yield load
+    forget()
+
+
+FOCAL = "from mylib.helpers import helped\nG = 2\ndef focal(a): return helped(a) ** G\n"
+HELPERS = "def helped(a): return a + 1\n"
+
+
+@pytest.mark.parametrize("package", [True, False], ids=["package", "folder"])
+@pytest.mark.parametrize("what", IMPORTED)
+def test_an_edited_module_of_ones_own_counts_however_it_is_reached(mylib, what, package):
+    source = IMPORTED[what]
+    first = mylib(source, package, losses=FOCAL, helpers=HELPERS)
+    assert mylib(source, package, losses=FOCAL + "# a comment\n", helpers=HELPERS) == first
+    assert mylib("import mylib.unused\n" + source, package, losses=FOCAL, helpers=HELPERS, unused="k = 1") == first
+    edited = [
+        mylib(source, package, losses=FOCAL.replace("** G", "* G"), helpers=HELPERS),
+        mylib(source, package, losses=FOCAL.replace("G = 2", "G = 3"), helpers=HELPERS),
+        mylib(source, package, losses=FOCAL, helpers=HELPERS.replace("+ 1", "- 1")),
+    ]
+    assert len({first, *edited}) == 4
+    assert mylib(source, package, losses=FOCAL, helpers=HELPERS) == first
+
+
+def test_a_module_that_was_edited_and_not_loaded_anew_is_neither(mylib, tmp_path):
+    source = IMPORTED["getattr"]
+    thing = cell("import mylib.losses\n" + source) if mylib(source, losses=FOCAL, helpers=HELPERS) else None
+    before = fingerprint(thing)
+    new = FOCAL.replace("** G", "* G")
+    (tmp_path / "mylib" / "losses.py").write_text(new, encoding="utf-8")
+    assert len({before, fingerprint(thing), mylib(source, losses=new, helpers=HELPERS)}) == 3
+
+
+def test_a_module_without_a_file_cannot_be_told():
+    with pytest.raises(NoFingerprint, match="the module made has no file"):
+        fingerprint(types.ModuleType("made"))
+
+
+def test_a_function_that_imports_has_one_fingerprint_before_and_after_its_first_call(mylib):
+    source = IMPORTED["an import inside"]
+    before = mylib(source, losses=FOCAL, helpers=HELPERS)
+    cell(source)(1)
+    assert read(source) == before
+
+
+def test_an_edited_metaclass_counts():
+    source = "class M(type):\n    def __call__(cls): return 1\nclass loss(metaclass=M): pass"
+    assert read(source) == read(source) != read(source.replace("return 1", "return 2"))
+
+
+def test_the_mask_of_an_array_counts():
+    one, two = (np.ma.array([1.0, 2.0], mask=mask) for mask in ([0, 1], [0, 0]))
+    assert fingerprint(one) == fingerprint(one.copy()) != fingerprint(two)
+
+
+def test_a_function_put_into_a_library_counts(monkeypatch):
+    source = "def loss(a): return losses.bce(a, torch.nn.functional.relu(a))"
+    found = [read(source)]
+    for module, name in ((losses, "bce"), (nn.functional, "relu")):
+        monkeypatch.setattr(module, name, cell("def loss(*a): return 1"))
+        found.append(read(source))
+    assert len(set(found)) == 3
+
+
+def test_a_function_put_into_a_library_counts_where_the_library_calls_it(monkeypatch):
+    things = [nn.Sequential(nn.ReLU()), losses.boundary_bce]
+    before = list(map(fingerprint, things))
+    for module, name in ((losses, "boundary_weights"), (nn.functional, "relu")):
+        monkeypatch.setattr(module, name, cell("def loss(*a): return 1"))
+    assert all(fingerprint(thing) != old for thing, old in zip(things, before, strict=True))

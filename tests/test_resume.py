@@ -296,6 +296,70 @@ def test_whatever_a_loader_decides_must_stay(cars, own_cache, tmp_path, setting,
         begun(tmp_path / "run", batches(**change))
 
 
+OWN = """
+HERE = "/here/photos"
+class Crops(Dataset):
+    def __init__(self, side, root):
+        self.side, self.root, self._seen = side, root, 0
+    def __len__(self):
+        return 24
+    def __getitem__(self, i):
+        self._seen += 1
+        x, y = toy.photos(24)[i]
+        return x * 0.5 * self.side, y
+class Darker(data.CarDataset):
+    def __getitem__(self, i):
+        x, y, *rest = super().__getitem__(i)
+        return x * 0.5, y, *rest
+class Some(Subset):
+    def __getitems__(self, numbers):
+        return [self.dataset[i + 1] for i in numbers]
+class Turned(Sampler):
+    def __init__(self, count):
+        self.count = count
+    def __iter__(self):
+        return iter(range(self.count))
+    def __len__(self):
+        return self.count
+class Loader(DataLoader):
+    def __iter__(self):
+        for x, y in super().__iter__():
+            yield x * 0.5, y
+crops = lambda: DataLoader(Crops(1, HERE), 8)
+darker = lambda: DataLoader(Darker(cars, 16), 8)
+some = lambda: DataLoader(Some(toy.photos(48), range(40)), 8)
+turned = lambda: DataLoader(toy.photos(24), 8, sampler=Turned(24))
+loader = lambda: Loader(toy.photos(24), 8)
+valid = lambda: (toy.loader(8), DataLoader(Crops(1, HERE), 8))
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "setting", "old", "new"),
+    [
+        ("crops", "photos", "* 0.5", "* 0.25"),
+        ("crops", "photos", "Crops(1", "Crops(0.5"),
+        ("valid", "validation photos", "* 0.5", "* 0.25"),
+        ("darker", "photos", "x * 0.5, y, *rest", "x * 0.25, y, *rest"),
+        ("some", "photos", "i + 1", "i + 2"),
+        ("turned", "shuffle", "iter(range(self.count))", "reversed(range(self.count))"),
+        ("loader", "shuffle", "yield x * 0.5", "yield x * 0.25"),
+    ],
+)
+def test_the_code_of_ones_own_dataset_sampler_and_loader_must_stay(cars, own_cache, tmp_path, name, setting, old, new):
+    def begin(source):
+        space = {"__name__": "__main__", "toy": toy, "data": data, "cars": cars, "torch": torch}
+        exec("from torch.utils.data import *\n" + source, space)
+        made = space[name]()
+        return begun(tmp_path / "run", *(made if isinstance(made, tuple) else [made]))
+
+    assert old in OWN
+    first = begin(OWN)
+    assert begin(OWN.replace("/here/", "/elsewhere/")).frame.equals(first.frame)
+    with pytest.raises(checkpoint.CarvanaError, match=rf"other settings \({setting}\)"):
+        begin(OWN.replace(old, new))
+
+
 def test_a_run_that_cannot_be_told_from_another_is_not_gone_on_with(tmp_path):
     def blind(logits, y):
         return toy.noisy(logits, eval("y"))

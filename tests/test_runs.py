@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from carvana_lessons import checkpoint, course, data, losses, models, show
+from carvana_lessons.errors import CarvanaError
 from carvana_lessons.evaluate import evaluate
 from carvana_lessons.runs import train_once
 
@@ -224,6 +225,75 @@ def test_a_stopped_training_goes_on_when_the_cell_runs_again(lesson, own_cache, 
     monkeypatch.setenv("CARVANA_CACHE", str(own_cache / "whole"))
     train_once(lesson, whole, cars)
     assert all(torch.equal(v, model.state_dict()[k]) for k, v in whole.state_dict().items())
+
+
+def weights(model):
+    return torch.cat([v.flatten() for v in model.state_dict().values()]).clone()
+
+
+@pytest.mark.parametrize("error", [OSError("No space left on device"), CarvanaError("full"), SystemExit(1)], ids=repr)
+def test_a_training_that_failed_goes_on_when_the_cell_runs_again(lesson, own_cache, monkeypatch, error):
+    lesson, cars, model = dataclasses.replace(lesson, epochs=4), data.CarFolder(lesson.data), fresh()
+    full, photos = [True], []
+
+    def draw(x, y):
+        photos.append(1)
+        if full[0] and len(photos) > 2 * len(cars):
+            raise error
+        return x, y
+
+    draw = WithoutState(draw)
+    with pytest.raises(type(error)):
+        train_once(lesson, model, cars, transform=draw)
+    [last] = own_cache.glob("runs/*/last.safetensors")
+    first = checkpoint.load(last).about["history"]
+    assert len(first) == 2
+    full[0] = False
+    history = train_once(lesson, model, cars, transform=draw)
+    assert len(history) == 4 and history.frame["seconds"][:2].tolist() == [row["seconds"] for row in first]
+    assert len(list((own_cache / "runs").iterdir())) == 1
+    whole = fresh()
+    monkeypatch.setenv("CARVANA_CACHE", str(own_cache / "whole"))
+    train_once(lesson, whole, cars, transform=draw)
+    assert torch.equal(weights(whole), weights(model))
+
+
+class WithoutState:
+    """A transform that is the same, whatever the function in it does: what makes it fail comes from outside."""
+
+    def __init__(self, function):
+        self.function = function
+
+    def __call__(self, x, y):
+        return self.function(x, y)
+
+    def __reduce__(self):
+        return WithoutState, ()
+
+
+def test_the_same_call_with_the_network_that_it_has_trained_trains_no_further(lesson, own_cache):
+    cars, model = data.CarFolder(lesson.data), fresh()
+    first = train_once(lesson, model, cars)
+    trained = weights(model)
+    for _ in range(2):
+        again = train_once(lesson, model, cars)
+        assert again.frame.equals(first.frame) and torch.equal(weights(model), trained)
+    assert len(list((own_cache / "runs").iterdir())) == 1
+
+
+@pytest.mark.parametrize("what", ["an argument", "a weight"])
+def test_a_trained_network_is_trained_on_where_something_was_changed(lesson, own_cache, what):
+    cars, model = data.CarFolder(lesson.data), fresh()
+    train_once(lesson, model, cars)
+    if what == "a weight":
+        with torch.no_grad():
+            model.head[1].bias += 1
+    else:
+        lesson = dataclasses.replace(lesson, lr=0.0, epochs=1)
+    trained = weights(model)
+    train_once(lesson, model, cars)
+    assert torch.equal(weights(model), trained) == (what == "an argument")  # at no rate they stay: not the first ones
+    assert len(list((own_cache / "runs").iterdir())) == 2
 
 
 def noise(x, y):
