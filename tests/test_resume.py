@@ -467,7 +467,9 @@ def test_overwriting_keeps_the_old_run_until_a_new_epoch_is_done_and_mixes_nothi
     with pytest.raises(Stop):
         toy.trainer(tmp_path).fit(toy.loader(8), toy.loader(8), epochs=3, overwrite=True)
     monkeypatch.undo()
-    assert [p.name for p in tmp_path.iterdir()] == ["best.safetensors"]
+    assert (tmp_path / "last.safetensors").read_bytes() == kept["last.safetensors"]
+    with pytest.raises(checkpoint.CarvanaError, match="is of another run than"):
+        toy.trainer(tmp_path).fit(toy.loader(8), toy.loader(8), epochs=3, resume=True)
     toy.trainer(tmp_path).fit(toy.loader(8), toy.loader(8), epochs=3, overwrite=True)
     runs = [checkpoint.load(tmp_path / f"{name}.safetensors").about["run"] for name in ("last", "best")]
     assert runs[0] == runs[1]

@@ -22,7 +22,6 @@ from carvana_lessons import checkpoint
 from carvana_lessons.data.batches import CarLoader, as_stored, floats
 from carvana_lessons.device import autocast, enough_memory, find_device, find_precision, layout_for, move
 from carvana_lessons.errors import CarvanaError
-from carvana_lessons.files import destination
 from carvana_lessons.history import History
 from carvana_lessons.locking import owned
 from carvana_lessons.metrics import car_logit, dice
@@ -239,13 +238,11 @@ class Run:
         for process in draws:
             state |= process
         files = {"best": checkpoint.Checkpoint(weights, about), "last": checkpoint.Checkpoint(weights, about, state)}
-        # Whatever ends the process between the two, they are never of two runs, and the run can be gone on with. Best
-        # comes first, so that it is there; of a new run last does, from which a missing best is made.
+        # Whatever ends the process between the two: a best that is ahead belongs to the epoch that comes again, one
+        # that is missing in a new run is made from last, and where a run is overwritten, two of two runs are refused.
         if self.best == 0 and self._file("best") is None:
             files = dict(reversed(files.items()))
-        elif self.best == 0:
-            destination(self._place("last")).unlink(missing_ok=True)
-        elif not trainer.history.better(len(trainer.history), self.best):
+        elif self.best and not trainer.history.better(len(trainer.history), self.best):
             del files["best"]
         for name, content in files.items():
             checkpoint.save(self._place(name), content)
