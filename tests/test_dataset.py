@@ -363,7 +363,7 @@ def test_photos_on_their_way_to_our_loader_are_no_list_and_no_floats(cars, monke
     """Nothing is made float photo by photo; a batch of bytes pretends to nothing else."""
     batches = data.loader(cars[:4], size=8, batch_size=4)
     assert isinstance(batches.dataset, data.CarDataset) and batches.dataset.photos[0].name == cars[0].name
-    stored = batches.dataset.__getitems__([0, 3])
+    stored = batches.stored().dataset.__getitems__([0, 3])
     assert not isinstance(stored, Sequence) and stored.images.dtype == stored.masks.dtype == np.uint8
     for lie in (len, reversed, iter, lambda s: operator.add(s, []), lambda s: s[0]):
         with pytest.raises(TypeError):
@@ -374,6 +374,33 @@ def test_photos_on_their_way_to_our_loader_are_no_list_and_no_floats(cars, monke
     assert next(iter(batches))[0].dtype == torch.float32
     half = CarLoader(Subset(batches.dataset, [0, 1]), batch_size=2, collate_fn=collate)  # as one of two processes
     assert torch.equal(next(iter(half))[0], next(iter(batches))[0][:2])
+
+
+@pytest.mark.parametrize("masks", [True, False])
+@pytest.mark.parametrize("workers", [0, 1])
+def test_the_dataset_of_our_loader_is_one_for_torchs_own(make_folder, own_cache, masks, workers):
+    cars = data.CarFolder(make_folder(cars=2, views=2), masks="train_masks" if masks else None)
+    ours = data.loader(cars, size=8, batch_size=4)
+    expected = [item if masks else (item,) for item in data.CarDataset(cars, size=8)]
+    for before in (True, False):
+        dataset = ours.dataset
+        for made in (dataset, Subset(dataset, range(4)), ConcatDataset([dataset]), random_split(dataset, [2, 2])[0]):
+            rows = made.indices if isinstance(made, Subset) else range(4)
+            for options in ({}, {"collate_fn": list}, {"collate_fn": tuple}):
+                batch = next(iter(DataLoader(made, batch_size=4, num_workers=workers, **options)))
+                items = batch if options else list(zip(*batch, strict=True)) if masks else list(batch)
+                assert len(items) == len(rows)
+                for item, row in zip(items, rows, strict=True):
+                    for got, want in zip(item if masks else (item,), expected[row], strict=True):
+                        assert got.dtype == torch.float32 and torch.equal(got, want)
+        list(ours if before else [])  # once more when our own has asked for its bytes
+        assert [type(t) for t in (ours.dataset[0] if masks else (ours.dataset[0],))] == [torch.Tensor] * (1 + masks)
+
+
+def test_a_training_by_our_loader_makes_no_floats_photo_by_photo(cars, own_cache, monkeypatch):
+    train, valid = (data.loader(part, size=32, batch_size=4) for part in (cars[:8], cars[8:12]))
+    monkeypatch.setattr("carvana_lessons.data.batches.Stored.items", lambda self: 1 / 0)
+    Trainer(models.create("unet-tiny", width=2)).fit(train, valid, epochs=1)
 
 
 def test_training_on_bytes_is_training_on_floats(cars):

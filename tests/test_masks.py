@@ -1,7 +1,9 @@
 """Masks in every way to store two values: the pixels that were drawn as car come back, or one sentence."""
 
+import struct
 import tempfile
 import warnings
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -223,6 +225,145 @@ def test_soft_edges_are_refused_and_the_cure_parts_the_values(image, kind, value
     Image.fromarray(hard).save(tmp_path / "b_mask.png")
     np.testing.assert_array_equal(data.read_mask(tmp_path / "b_mask.png"), hard)
     assert hard.any() and not hard.all() and not hard[~DRAWN].any()
+
+
+def png(values: np.ndarray, bits: int, kind: int, clear: tuple[int, ...] = ()) -> bytes:
+    """A PNG of (H, W, bands) numbers; kinds are 0 grey, 2 RGB, 4 grey and transparency, 6 RGBA.
+
+    Pillow writes no colours of 16 bits.
+    """
+
+    def chunk(name: bytes, content: bytes) -> bytes:
+        return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
+
+    height, width = values.shape[:2]
+    rows = []
+    for row in values.reshape(height, -1):
+        single = (row[:, None] >> np.arange(bits - 1, -1, -1) & 1).astype(np.uint8)
+        rows.append(b"\0" + np.packbits(single).tobytes())
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, bits, kind, 0, 0, 0))
+        + (chunk(b"tRNS", struct.pack(f">{len(clear)}H", *clear)) if clear else b"")
+        + chunk(b"IDAT", zlib.compress(b"".join(rows)))
+        + chunk(b"IEND", b"")
+    )
+
+
+def tiff(values: np.ndarray, packed: bool, order: str = "<", photometric: int = 2) -> bytes:
+    """A TIFF of (H, W, bands) numbers of 16 bits: 2 is RGB, 5 is CMYK; with more than three RGB bands, transparency."""
+    content = values.astype(order + "u2").tobytes()
+    content = zlib.compress(content) if packed else content
+    height, width, bands = values.shape
+    bits_at = 8 + len(content) + len(content) % 2
+    tags = [(256, 4, 1, width), (257, 4, 1, height), (258, 3, bands, bits_at), (259, 3, 1, 8 if packed else 1),
+            (262, 3, 1, photometric), (273, 4, 1, 8), (277, 3, 1, bands), (278, 4, 1, height),
+            (279, 4, 1, len(content))]  # fmt: skip
+    if bands == 4 and photometric == 2:
+        tags.append((338, 3, 1, 2))
+    out = (b"II*\0" if order == "<" else b"MM\0*") + struct.pack(order + "I", bits_at + 2 * bands)
+    out += content + b"\0" * (len(content) % 2) + struct.pack(f"{order}{bands}H", *[16] * bands)
+    out += struct.pack(order + "H", len(tags))
+    for tag, kind, count, value in tags:
+        short = kind == 3 and count == 1
+        out += struct.pack(order + ("HHIHH" if short else "HHII"), tag, kind, count, *[value, 0] if short else [value])
+    return out + b"\0" * 4
+
+
+def colours(mask: np.ndarray, values: Values, bands: int) -> np.ndarray:
+    return np.repeat(np.where(mask, values[1], values[0]).astype(np.uint16)[..., None], bands, axis=2)
+
+
+def opaque(drawn: np.ndarray, alpha: int = 65535) -> np.ndarray:
+    return np.concatenate([drawn, np.full((*drawn.shape[:2], 1), alpha, np.uint16)], axis=2)
+
+
+WIDE = {
+    "rgb": lambda m, v: png(colours(m, v, 3), 16, 2),
+    "rgba": lambda m, v: png(opaque(colours(m, v, 3)), 16, 6),
+    "rgba, all transparent": lambda m, v: png(opaque(colours(m, v, 3), 0), 16, 6),
+    "grey and transparency": lambda m, v: png(opaque(colours(m, v, 1)), 16, 4),
+    "alpha alone": lambda m, v: png(np.dstack([0 * colours(m, v, 3), colours(m, v, 1)]), 16, 6),
+    "alpha of grey": lambda m, v: png(np.dstack([0 * colours(m, v, 1), colours(m, v, 1)]), 16, 4),
+    "alpha of a photo": lambda m, v: png(np.dstack([photo(m.shape) * np.uint16(257), colours(m, v, 1)]), 16, 6),
+    "rgb, one colour is transparent": lambda m, v: png(colours(m, v, 3), 16, 2, clear=(v[0],) * 3),
+    "rgb in tiff": lambda m, v: tiff(colours(m, v, 3), packed=False),
+    "rgb in tiff, large numbers first": lambda m, v: tiff(colours(m, v, 3), packed=False, order=">"),
+    "rgb in tiff, packed": lambda m, v: tiff(colours(m, v, 3), packed=True),
+    "rgb in tiff, large numbers first, packed": lambda m, v: tiff(colours(m, v, 3), packed=True, order=">"),
+    "rgba in tiff": lambda m, v: tiff(opaque(colours(m, v, 3)), packed=False),
+}
+WIDE_PAIRS = [*PAIRS, (0, 65535), (256, 257), (1000, 65535), (0, 256), (65534, 65535)]
+
+
+def read_bytes(content: bytes, tmp_path: Path) -> np.ndarray:
+    (tmp_path / "a_mask.png").write_bytes(content)
+    return data.read_mask(tmp_path / "a_mask.png")
+
+
+@pytest.mark.parametrize("form", list(WIDE))
+@pytest.mark.parametrize("values", WIDE_PAIRS)
+def test_colours_of_16_bits_are_read_whole(form, values, tmp_path):
+    np.testing.assert_array_equal(read_bytes(WIDE[form](DRAWN, values), tmp_path), DRAWN)
+
+
+@pytest.mark.parametrize("form", ["rgb", "rgba", "grey and transparency", "rgb in tiff"])
+def test_one_value_of_16_bits_is_taken_as_in_grey(form, tmp_path):
+    for value in (0, 1, 255, 65535):
+        mask = read_bytes(WIDE[form](DRAWN, (value, value)), tmp_path)
+        np.testing.assert_array_equal(mask, np.full(DRAWN.shape, value > 0))
+    for value in (2, 256, 257, 511, 65280):
+        with pytest.raises(DataError, match="one value everywhere, neither black nor white"):
+            read_bytes(WIDE[form](DRAWN, (value, value)), tmp_path)
+
+
+HELD = "holds 16 bits a colour, of which only 8 are read; save it again as 8-bit grey"
+
+
+def several_colours(step: int) -> np.ndarray:
+    return np.repeat((np.arange(12)[None] * step * DRAWN).astype(np.uint16)[..., None], 3, axis=2)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        pytest.param(png(several_colours(5000), 16, 2), r"has \d+ grey values where a mask has two", id="soft"),
+        pytest.param(png(several_colours(20), 16, 2), HELD, id="soft in the low byte"),
+        pytest.param(png(np.where(DRAWN[..., None], [2600, 0, 0], [0, 800, 2700]), 16, 2),
+                     "has two colours that are equally bright", id="equally bright"),
+        pytest.param(tiff(colours(DRAWN, (0, 1), 4), packed=False, photometric=5), HELD, id="cmyk"),
+        pytest.param(b"P6 12 9 65535\n" + colours(DRAWN, (0, 1), 3).astype(">u2").tobytes(), HELD, id="ppm"),
+    ],
+)  # fmt: skip
+def test_colours_of_16_bits_that_are_no_mask_or_cannot_be_read_are_refused(content, words, tmp_path):
+    with pytest.raises(DataError, match=rf"a_mask\.png {words}"):
+        read_bytes(content, tmp_path)
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4])
+def test_a_transparent_grey_of_few_bits_is_the_one_in_the_pixels(bits, tmp_path):
+    most = 2**bits - 1
+    drawn = np.where(DRAWN, most, 0)[..., None]
+    np.testing.assert_array_equal(read_bytes(png(drawn, bits, 0, clear=(0,)), tmp_path), DRAWN)
+    with pytest.raises(DataError, match="its colours draw one and its transparency another"):
+        read_bytes(png(drawn, bits, 0, clear=(most,)), tmp_path)
+    seen = data.read_photo(tmp_path / "a_mask.png")  # on white paper, what is transparent is white
+    np.testing.assert_array_equal(seen, np.repeat(np.where(DRAWN, 255, 0).astype(np.uint8)[..., None], 3, axis=2))
+
+
+@pytest.mark.parametrize(("bits", "kind", "clear"), [(2, 0, (1,)), (4, 0, (1,)), (16, 2, (9 << 8, 9 << 8, 9 << 8))])
+def test_what_is_transparent_in_a_photo_of_other_bits_is_white(bits, kind, clear, tmp_path):
+    bands = 3 if kind == 2 else 1
+    drawn = np.where(DRAWN[..., None], clear[0], 0) + np.zeros((1, 1, bands), int)
+    (tmp_path / "a.png").write_bytes(png(drawn, bits, kind, clear=clear))
+    np.testing.assert_array_equal(data.read_photo(tmp_path / "a.png"), np.where(DRAWN[..., None], 255, [0, 0, 0]))
+
+
+def test_a_photo_of_16_bits_a_colour_is_read_by_its_high_bytes(tmp_path):
+    pixels = photo(DRAWN.shape)
+    for content in (png(pixels * np.uint16(257), 16, 2), tiff(pixels * np.uint16(257), packed=False)):
+        (tmp_path / "a.png").write_bytes(content)
+        np.testing.assert_array_equal(data.read_photo(tmp_path / "a.png"), pixels)
 
 
 few = st.sampled_from([0, 1, 2, 128, 254, 255])

@@ -95,6 +95,21 @@ def test_photos_that_are_being_drawn_or_decoded_leave_nothing_half_made(make_fol
     assert (folder / "masks.npy").exists()
 
 
+@pytest.mark.skipif(os.name == "nt", reason="the driver sends a signal to a process group")
+@pytest.mark.parametrize("start", ["fork", "spawn"])
+def test_worker_processes_say_nothing_of_a_stop(make_folder, own_cache, tmp_path, start):
+    """A console sends Ctrl-C to them too, and a hand may be heavy."""
+    photos, out = make_folder(cars=2, views=2), tmp_path / "run"
+    answer = subprocess.run(
+        [sys.executable, DRIVER.with_name("train_with_workers.py"), photos, out, start],
+        env=environment(), capture_output=True, text=True, encoding="utf-8", timeout=200, check=False,
+        start_new_session=True,
+    )  # fmt: skip
+    assert answer.returncode == 130, answer.stderr
+    assert "Traceback" not in answer.stderr, answer.stderr
+    assert answer.stderr.splitlines()[-1].startswith("carvana-lessons: Stopped in epoch"), answer.stderr
+
+
 CELLS = [
     """
 import os, pathlib, signal, threading, time

@@ -3,6 +3,7 @@
 import gc
 import multiprocessing
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -12,6 +13,7 @@ from samples import Brightness
 from torch.utils.data.dataloader import _MultiProcessingDataLoaderIter
 
 from carvana_lessons import data, models
+from carvana_lessons.data.batches import CarLoader
 from carvana_lessons.data.workers import watch_workers
 from carvana_lessons.errors import CarvanaError, DataError
 from carvana_lessons.evaluate import predict
@@ -129,6 +131,20 @@ def test_a_shared_memory_that_is_full_is_said_and_nothing_hangs(cars, transform)
         words = r"Shared memory .* too small .* 2 worker.*--shm-size=2g"
         with pytest.raises(CarvanaError, match=words), watch_workers(2):
             list(loop)
+
+
+def told_of_a_stop(x, y):
+    """In every pixel, whether Ctrl-C would reach this process."""
+    return x * 0 + (signal.getsignal(signal.SIGINT) is not signal.SIG_IGN), y
+
+
+def test_workers_leave_ctrl_c_to_their_parent(cars):
+    batches = data.loader(cars[:4], 8, batch_size=4, workers=1, transform=told_of_a_stop)
+    for loop in (batches, as_the_trainer_does(batches)):
+        assert not any(x.any() for x, _ in loop)
+    assert signal.getsignal(signal.SIGINT) is not signal.SIG_IGN, "this process itself can be stopped"
+    batches = CarLoader(batches.dataset, batch_size=4, num_workers=1, worker_init_fn=little_room)
+    assert batches.worker_init_fn is little_room, "another's own is kept"
 
 
 def broken(x, y):

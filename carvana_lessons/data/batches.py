@@ -6,6 +6,7 @@ is put together as it is stored, and becomes what a network takes at the last mo
 
 from __future__ import annotations
 
+import copy
 import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -14,9 +15,9 @@ from typing import Any, Literal, Protocol
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, default_collate, get_worker_info
+from torch.utils.data import DataLoader, Dataset, Subset, default_collate, get_worker_info
 
-from carvana_lessons.data.workers import watch_workers
+from carvana_lessons.data.workers import leave_stopping_to_parent, watch_workers
 
 PART = 2**20  # numbers; 4 MB as floats
 Batch = tuple[Tensor, Tensor] | Tensor
@@ -146,11 +147,20 @@ def floats(batch: Sequence[Tensor] | Tensor, layout: torch.memory_format = torch
     return out
 
 
+def as_bytes(dataset: Dataset) -> Dataset:
+    """The same dataset, giving batches as `Stored` where it can, as a `CarDataset` or a part of one does."""
+    if type(dataset) is Subset:
+        return Subset(as_bytes(dataset.dataset), dataset.indices)
+    own = getattr(dataset, "as_bytes", None)
+    return dataset if own is None else own()
+
+
 class CarLoader(DataLoader):
     """A DataLoader whose batches come out of it as floats, and changed by its transform, whatever they were inside.
 
-    Where another loader is built from its parts, as Accelerate does, batches come as bytes; `finish` makes of them
-    what this loader would have given.
+    Its dataset gives floats to whoever else asks it. Where another loader is built from the parts of `stored()`, as
+    Accelerate does, batches come as bytes; `finish` makes of them what this loader would have given.
+    Its worker processes leave Ctrl-C to their parent, but with a ``worker_init_fn`` of another's own.
 
     Args:
         given: as torch's ``DataLoader`` takes it.
@@ -163,6 +173,7 @@ class CarLoader(DataLoader):
 
     def __init__(self, *given: Any, transform: BatchTransform | None = None, seed: int = 0, **named: Any) -> None:
         super().__init__(*given, **named)
+        self.worker_init_fn = self.worker_init_fn or leave_stopping_to_parent
         self.transform = transform
         self.draws = torch.Generator().manual_seed(draw_seed(seed, epoch=0))
 
@@ -170,6 +181,17 @@ class CarLoader(DataLoader):
         with watch_workers(self.num_workers):
             for batch in super().__iter__():
                 yield self._pinned(self.finish(batch))
+
+    def stored(self) -> CarLoader:
+        """This loader over bytes, where its dataset has them and `collate` takes them; all else is shared."""
+        other = copy.copy(self)
+        if self.collate_fn is collate:
+            vars(other)["dataset"] = as_bytes(self.dataset)  # torch refuses to set it by its name
+        return other
+
+    def _get_iterator(self) -> Iterator[Any]:
+        """Where torch starts to fetch: the one place at which bytes are asked for."""
+        return DataLoader._get_iterator(self.stored())
 
     def finish(self, batch: Batch, layout: torch.memory_format = torch.contiguous_format) -> Batch:
         """A batch as a network takes it, on the device where it is.

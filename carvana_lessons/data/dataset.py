@@ -75,6 +75,10 @@ class CarDataset(Dataset):
             places = slice(places[0], places[0] + len(places))  # neighbours, as without shuffling: seen, not copied
         return Stored(images[places], None if masks is None else masks[places])
 
+    def as_bytes(self) -> CarDataset:
+        """The same photos for a `CarLoader`: whole batches come as bytes if no transform changes them one by one."""
+        return self if self.transform is not None else StoredDataset(self)
+
     def _decoded(self, rows: list[int]) -> list[tuple[np.ndarray, np.ndarray | None]]:
         """By as many threads as torch may use here, a single one in a worker: Pillow lets others run meanwhile."""
         threads = min(len(rows), torch.get_num_threads())
@@ -88,14 +92,18 @@ class CarDataset(Dataset):
 
 
 class StoredDataset(CarDataset):
-    """A `CarDataset` for a `CarLoader`: photos that no transform changes one by one come as bytes, a batch at once.
+    """A `CarDataset` as a `CarLoader` asks it: a batch comes as bytes, all at once, and `collate` takes it.
 
-    Item ``i`` is what it is there; only whole batches differ, and `collate` takes them.
+    Args:
+        photos: without a transform; nothing is decoded anew.
     """
 
-    def __getitems__(self, rows: list[int]) -> Stored | list[Batch]:
+    def __init__(self, photos: CarDataset) -> None:
+        vars(self).update(photos.__getstate__())
+
+    def __getitems__(self, rows: list[int]) -> Stored:
         """The photos of one batch."""
-        return self.stored(rows) if self.transform is None else self._items(rows)
+        return self.stored(rows)
 
 
 def loader(
@@ -114,7 +122,8 @@ def loader(
     The order under ``shuffle``, what `Augment` draws and what workers draw follow from ``seed`` and the number of the
     epoch alone. From a worker a batch comes as bytes, unless a transform of single photos made floats of it, and is
     turned into floats here. Batches lie in pinned memory where there is a CUDA device to copy them to.
-    ``loader(...).dataset.photos`` is the CarFolder, to name the file behind an item.
+    ``loader(...).dataset`` is the `CarDataset`, for any loader of torch's too; its ``photos`` is the CarFolder, to name
+    the file behind an item.
 
     Args:
         cars, size, cached: as ``CarDataset`` takes them.
@@ -131,7 +140,7 @@ def loader(
     """
     _check_transform(cars, transform)
     at_the_end: BatchTransform | None = transform if getattr(transform, "batched", False) else None
-    photos = StoredDataset(cars, size, None if at_the_end else transform, cached)
+    photos = CarDataset(cars, size, None if at_the_end else transform, cached)
     # A generator of its own: workers draw from the loader's, and more often when they are kept.
     order = RandomSampler(photos, generator=torch.Generator().manual_seed(seed)) if shuffle and len(photos) else None
     return CarLoader(

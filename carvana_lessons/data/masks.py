@@ -11,11 +11,17 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
+from carvana_lessons.data.wide import has_wide_colors, read_wide
 from carvana_lessons.errors import DataError
 
 GREY = {"1", "L", "I", "F"}  # and I;16 in its variants: one number a pixel
 COLORED = {"LA", "P", "PA", "RGB", "RGBA", "CMYK"}
 FULL = (1, 255, 65535)  # what a mask that is car everywhere holds
+LIGHT = (299, 587, 114)  # thousandths of the brightness that red, green and blue make
+EQUALLY_BRIGHT = (
+    "has two colours that are equally bright, so neither can be told to be the car; save it again in black and white"
+)
+WIDE = "holds 16 bits a colour, of which only 8 are read; save it again as 8-bit grey"
 
 
 class NoMask(DataError):
@@ -33,10 +39,16 @@ class Levels(NamedTuple):
 def load_mask(image: Image.Image) -> Image.Image:
     """The pixels of an open file, decoded, for `find_car` to look at when the file is closed.
 
-    Raises: NoMask for a file of several pictures.
+    Raises: NoMask for a file of several pictures, and for colours of 16 bits that cannot be read or narrowed.
     """
     if getattr(image, "is_animated", False):
         raise NoMask("holds several pictures where a mask is one; save the right one alone")
+    if has_wide_colors(image):
+        values = read_wide(image)
+        if values is None:
+            raise NoMask(WIDE)
+        bands = [_narrow(part) for part in np.split(values, [3], axis=2) if part.shape[2]]
+        return Image.fromarray(np.concatenate(bands, axis=2))
     image.load()
     return image if _is_grey(image) or image.mode in COLORED else image.convert("RGB")
 
@@ -71,6 +83,37 @@ def find_car(image: Image.Image) -> np.ndarray:
     return _bright(image)
 
 
+def _narrow(values: np.ndarray) -> np.ndarray:
+    """Numbers of 16 bits as numbers of 8 bits that say the same as a mask: one value, two, or more.
+
+    Args:
+        values: (H, W, 3) or (H, W, 1) uint16: colours, or transparency.
+    Returns: uint8 of the same shape.
+    Raises: NoMask for two colours that are equally bright, and for more than two that the high bytes do not tell apart.
+    """
+    codes = values[..., 0].astype(np.uint64)
+    for k in range(1, values.shape[2]):
+        codes = codes << np.uint64(16) | values[..., k]
+    levels = _levels(codes)
+    if levels is None:
+        high = (values >> 8).astype(np.uint8)
+        if np.unique(high.reshape(-1, high.shape[2]), axis=0).shape[0] <= 2:
+            raise NoMask(WIDE)
+        return high
+    if levels.low == levels.high:
+        color = {int(value) for value in values[0, 0]}
+        value = color.pop() if len(color) == 1 else None
+        # 128 is what any other is: neither black nor white
+        return np.full(values.shape, {0: 0, 1: 1, 255: 255, 65535: 255}.get(value, 128), np.uint8)
+    low, high = (
+        int(np.dot(values[there][0].astype(np.int64), LIGHT[: values.shape[2]])) for there in (~levels.top, levels.top)
+    )
+    if low == high:
+        raise NoMask(EQUALLY_BRIGHT)
+    bright = levels.top if low < high else ~levels.top
+    return np.repeat(bright[..., None] * np.uint8(255), values.shape[2], axis=2)
+
+
 def _has_two_colors(image: Image.Image) -> bool:
     colors = _levels(_codes(image))
     return colors is not None and colors.low < colors.high
@@ -100,8 +143,7 @@ def _bright(image: Image.Image) -> np.ndarray:
     if colors.low < colors.high:
         bright = _brighter(image, colors)
         if bright is None:
-            raise NoMask("has two colours that are equally bright, so neither can be told to be the car; save it again "
-                         "in black and white")  # fmt: skip
+            raise NoMask(EQUALLY_BRIGHT)
         return bright.astype(np.uint8)
     if image.mode == "P" and np.ptp(np.asarray(image)) > 0:
         raise NoMask("has several values and shows them in one colour, as with a damaged palette; save it again in "
@@ -127,7 +169,7 @@ def _brighter(image: Image.Image, colors: Levels) -> np.ndarray | None:
         return colors.top
     places = [np.unravel_index(np.argmax(there), there.shape) for there in (~colors.top, colors.top)]
     pixels = _rgb(image)
-    low, high = (299 * r + 587 * g + 114 * b for r, g, b in (pixels.getpixel((int(x), int(y))) for y, x in places))
+    low, high = (np.dot(pixels.getpixel((int(x), int(y))), LIGHT) for y, x in places)
     return None if low == high else colors.top if low < high else ~colors.top
 
 
@@ -146,6 +188,8 @@ def _opacity(image: Image.Image) -> np.ndarray | None:
     """How opaque each pixel is; None for an image that knows no transparency."""
     if not image.has_transparency_data:
         return None
+    if image.mode == "1":  # Pillow says 255 for the brighter one
+        return np.asarray(image) != bool(image.info["transparency"])
     if _is_grey(image):  # one value is transparent
         return np.asarray(image) != image.info["transparency"]
     return np.asarray(image.convert("RGBA"))[..., 3]

@@ -37,6 +37,7 @@ UNREADABLE = (
 PNG = b"\x89PNG\r\n\x1a\n"
 PIXELS = {b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"}  # the chunks of a PNG that say what its pixels are
 PIXELS_OF_JPEG = 0xDA  # the segment that they follow
+STRETCHED = {"L;2": 85, "L;4": 17}  # grey of 2 and 4 bits, in Pillow's words: what one step of it becomes
 TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -58,8 +59,7 @@ def decode(file: str | Path | BinaryIO, read: Callable[[Image.Image], Read]) -> 
     if not isinstance(file, str | Path):
         file.seek(0)
     try:
-        with Image.open(file) as image:
-            return read(image)
+        return _opened(file, read)
     except (DataError, Image.DecompressionBombError):
         raise
     except UNREADABLE as error:
@@ -69,12 +69,29 @@ def decode(file: str | Path | BinaryIO, read: Callable[[Image.Image], Read]) -> 
         if bare is None:
             raise
         try:
-            with Image.open(io.BytesIO(bare)) as image:
-                return read(image)
+            return _opened(io.BytesIO(bare), read)
         except (DataError, Image.DecompressionBombError):
             raise
         except UNREADABLE:
             raise error from None
+
+
+def _opened(file: str | Path | BinaryIO, read: Callable[[Image.Image], Read]) -> Read:
+    with Image.open(file) as image:
+        _stretch_transparency(image)
+        return read(image)
+
+
+def _stretch_transparency(image: Image.Image) -> None:
+    """Let the transparent colour of a PNG be one of its pixels: Pillow stretches these to 8 bits, and not that one."""
+    clear = image.info.get("transparency")
+    if image.format != "PNG" or clear is None or not image.tile:
+        return
+    bits = image.tile[0][3]
+    if bits in STRETCHED and isinstance(clear, int) and clear <= 255 // STRETCHED[bits]:
+        image.info["transparency"] = clear * STRETCHED[bits]
+    elif bits == "RGB;16B":
+        image.info["transparency"] = tuple(value >> 8 for value in clear)
 
 
 def orientation(image: Image.Image) -> int:

@@ -1,6 +1,7 @@
 """Worker processes of a loader: what goes wrong in one of them is said in one sentence, and nothing hangs."""
 
 import re
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -11,6 +12,16 @@ NO_SHARED_MEMORY = re.compile(
     r"Bus error|</torch_\w+>.*\((?:12|27|28)\)"
 )  # of a file that torch shares: no room for it
 TRACE = re.compile(r"Caught \w+ in DataLoader worker process")
+
+
+def leave_stopping_to_parent(worker: int) -> None:
+    """Let a worker process ignore Ctrl-C, which a console sends to all of a command's processes: its parent ends it.
+
+    Args:
+        worker: its number, as torch tells a ``worker_init_fn``.
+    Lesson: 03.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 @contextmanager

@@ -55,7 +55,7 @@ class Run:
         # float16 has no room for small gradients: the loss is multiplied before they are computed.
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.precision == "fp16")
         self.model = self.accelerator.prepare_model(network, device_placement=False)
-        drawing = with_drawing(train, trainer.seed)
+        drawing = with_drawing(train.stored() if isinstance(train, CarLoader) else train, trainer.seed)
         self.drawn_by = drawing.dataset if isinstance(drawing.dataset, Drawing) else None
         self.train = self.accelerator.prepare_data_loader(drawing, device_placement=False)
         self.valid = self._share(valid) if valid is not None else None
