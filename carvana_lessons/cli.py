@@ -151,11 +151,12 @@ def train(
 
     from carvana_lessons import data, models
     from carvana_lessons.errors import Stopped
-    from carvana_lessons.files import replacing
+    from carvana_lessons.files import expand, replacing
     from carvana_lessons.trainer import Trainer
 
     if resume and overwrite:
         raise typer.BadParameter("--resume goes on with a run and --overwrite begins anew; take one of the two.")
+    out = expand(out)
     table = out / "history.csv"
     if resume and table.exists() and not any((out / name).exists() for name in (catalog.LAST, catalog.BEST)):
         raise CarvanaError(
@@ -198,7 +199,8 @@ def train(
         )
     except Stopped as stop:
         done = stop.epochs
-        on = "the same command with --resume goes on" if done and not resume else "the same command goes on"
+        how = "" if resume or not done else " with --resume in place of --overwrite" if overwrite else " with --resume"
+        on = f"the same command{how} goes on"
         kept = f"{counted(done, 'full epoch')} in {out} {'is' if done == 1 else 'are'} kept, and {on}"
         raise Stopped(f"Stopped in epoch {done + 1}: {kept if done else 'nothing of it is kept yet'}.") from stop
     if not len(history):
@@ -440,7 +442,7 @@ def set_course_repository(
 def _find_images(folder: Path, images: str) -> None:
     """Say how the command line spells the folder of photos; all else `CarFolder` says itself."""
     if folder.is_dir() and not (folder / images).is_dir():
-        others = sorted(p.name for p in folder.iterdir() if p.is_dir())
+        others = sorted(p.name for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
         if others and not any((folder / name / images).is_dir() for name in others):
             raise CarvanaError(
                 f"{folder} holds no folder {images}/: name the folder of photos, as in --images {others[0]} (there is "
@@ -490,6 +492,8 @@ def _run(words: list[str], debug: bool) -> int:
         if debug:
             traceback.print_exception(error)
         told, code = failures.explain(error)
+    for word in words:  # a name with a line break shall not make two lines of one sentence
+        told = told if word.isprintable() else told.replace(word, ascii(word)[1:-1])
     typer.echo(f"{NAME}: {told}", err=True)
     stop_printing(failing=True)
     return code

@@ -55,6 +55,7 @@ def print_notes(name: str) -> Iterator[list[str]]:
 
     with warnings.catch_warnings():
         warnings.simplefilter("always", UserWarning)  # whatever Python was told: a note is no error
+        warnings.filterwarnings("ignore", module=r"PIL\.")  # of metadata and sizes: what matters is said by name
         warnings.showwarning = show
         yield notes
 

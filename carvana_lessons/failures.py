@@ -1,6 +1,7 @@
 """What the command line says of an exception, and with which code it ends."""
 
 import sys
+from pathlib import Path
 
 from carvana_lessons.errors import CarvanaError
 from carvana_lessons.system import explain_system
@@ -29,6 +30,8 @@ def explain(error: BaseException) -> tuple[str, int]:
 
 
 def _known(error: BaseException) -> str | None:
+    if isinstance(error, FileNotFoundError) and error.filename is None and not _has_folder():
+        return "The folder that you are in was removed: change to another one"
     if isinstance(error, OSError):
         return explain_system(error)
     if isinstance(error, MemoryError) or _is_out_of_memory(error):
@@ -43,6 +46,14 @@ def _known(error: BaseException) -> str | None:
         name = error.name.partition(".")[0]
         return f"The package {name} is missing or broken ({error}): install it again with `pip install {name}`"
     return None
+
+
+def _has_folder() -> bool:
+    try:
+        Path.cwd()
+    except OSError:
+        return False
+    return True
 
 
 def _is_out_of_memory(error: BaseException) -> bool:

@@ -88,7 +88,7 @@ def destination(path: str | Path) -> Path:
     Raises: CarvanaError for what is neither (a device, a pipe, a part of the system), for a link that leads in a
         circle, and for one into a folder that is not there: its disk may be away.
     """
-    given = path = Path(path)
+    given = path = expand(path)
     with writing(given):
         for _ in range(LINKS):
             if _is_systems(path):

@@ -33,5 +33,5 @@ def check_there(path: str | Path) -> None:
 
     Raises: DataError.
     """
-    if not os.path.lexists(path):
+    if not os.path.lexists(expand(path)):
         raise DataError(f"{path} does not exist; name photos, or the folder that holds them.")

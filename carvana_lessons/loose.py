@@ -14,7 +14,7 @@ from PIL.PngImagePlugin import PngInfo
 from carvana_lessons.data.layout import naming
 from carvana_lessons.data.reading import UNREADABLE, unreadable
 from carvana_lessons.errors import DataError, ExistsError
-from carvana_lessons.files import replacing
+from carvana_lessons.files import expand, replacing
 from carvana_lessons.finding import check_there
 from carvana_lessons.manifest import KEY, difference, from_text, to_text
 from carvana_lessons.wording import counted
@@ -25,7 +25,8 @@ OTHERS = {
     *(".heic", ".heif", ".webp", ".tif", ".tiff", ".gif", ".bmp", ".avif", ".jxl", ".jp2", ".jfif", ".jpe"),
     *(".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf", ".orf", ".rw2", ".pef", ".srw"),
 }
-CURE = "save them as JPEG or PNG"
+CURE = "save as JPEG or PNG"
+LONGEST = 255  # bytes of a name on most disks
 
 
 @dataclass
@@ -49,64 +50,6 @@ class Found:
         if self.own:
             told.append(f"{_named(self.own, 'file')} that `predict` wrote itself")
         return f"Left out: {' and '.join(told)}." if told else ""
-
-
-def find_photos(sources: str | Path | Sequence[str | Path]) -> Found:
-    """Photos of folders, without what lies in sub-folders, and photos that are named one by one.
-
-    A mask or a cut-out of ours is told by the note in it, whatever its name: a photo may be called ``car_mask.png``.
-
-    Raises: DataError for a name that is no photo and no folder, or if no photo is found.
-    """
-    sources = [Path(s) for s in ([sources] if isinstance(sources, str | Path) else sources)]
-    found = Found()
-    for source in sources:
-        check_there(source)
-        if source.is_dir():
-            for file in _below(source)[0]:
-                _sort_in(file, found)
-        elif source.suffix.lower() in PHOTOS | OTHERS:
-            _sort_in(source, found)
-        else:
-            raise DataError(f"{source} is no .jpg or .png; name photos, or the folder that holds them.")
-    found.photos = list({photo.absolute(): photo for photo in found.photos}.values())  # named twice, used once
-    if not found.photos:
-        raise _no_photos(sources, found)
-    return found
-
-
-def lacking(files: list[Path], out: Path, note: dict, cut_outs: bool, overwrite: bool) -> list[Path]:
-    """The photos of which a mask, or a cut-out where it is wanted, is still to be written.
-
-    Args:
-        files: the photos.  out: the folder of the masks.  note: what is to make them, see `manifest.made_with`.
-        cut_outs: whether they are wanted too.  overwrite: whether files with another note may be replaced.
-    Raises: ExistsError for a file that is there and is none that would be written now.
-    """
-    todo, photos = [], {os.path.realpath(file) for file in files}
-    for file in files:
-        names = [f"{file.stem}_mask.png", *([f"{file.stem}_cut_out.png"] if cut_outs else [])]
-        there = [out / name for name in names if os.path.lexists(out / name)]
-        for path in there:
-            if os.path.realpath(path) in photos:
-                raise ExistsError(
-                    f"{path} is one of the photos, and the mask of {file.name} would take its place: choose another "
-                    "folder for the masks."
-                )
-            then = read_note(path)
-            told = difference(then, note | {"photo": content(file)}) if then is not None else "by something else"
-            if told and not overwrite:
-                raise ExistsError(
-                    f"{path} is there and was made otherwise ({told}): choose another folder for the masks, or have "
-                    "them replaced with --overwrite."
-                )
-            if told:
-                todo.append(file)
-                break
-        else:
-            if len(there) < len(names):
-                todo.append(file)
-    return todo
 
 
 @dataclass
@@ -133,10 +76,74 @@ class Faults:
         if not self.said:
             return
         first, *more = self.said
-        also = f" Nor can {', '.join(file.name for file in more)} be used." if more else ""
+        also = f" Nor can {naming([file.name for file in more])} be used." if more else ""
         others = f"; the others have theirs in {out}" if len(self.said) < total else ""
         count = f"{len(self.said):,} of {counted(total, 'photo')} got no mask"
         raise DataError(f"{self.said[first]}{also} So {count}{others}.")
+
+
+def find_photos(sources: str | Path | Sequence[str | Path]) -> Found:
+    """Photos of folders, without what lies in sub-folders, and photos that are named one by one.
+
+    A mask or a cut-out of ours is told by the note in it, whatever its name: a photo may be called ``car_mask.png``.
+
+    Raises: DataError for a name that is no photo and no folder, or if no photo is found.
+    """
+    sources = [expand(s) for s in ([sources] if isinstance(sources, str | Path) else sources)]
+    found = Found()
+    for source in sources:
+        check_there(source)
+        if source.is_dir():
+            for file in _below(source)[0]:
+                _sort_in(file, found)
+        elif source.suffix.lower() in PHOTOS | OTHERS:
+            _sort_in(source, found)
+        else:
+            raise DataError(f"{source} is no .jpg or .png; name photos, or the folder that holds them.")
+    found.photos = list({photo.absolute(): photo for photo in found.photos}.values())  # named twice, used once
+    if not found.photos:
+        raise _no_photos(sources, found)
+    return found
+
+
+def lacking(files: list[Path], out: Path, note: dict, cut_outs: bool, overwrite: bool, faults: Faults) -> list[Path]:
+    """The photos of which a mask, or a cut-out where it is wanted, is still to be written.
+
+    Args:
+        files: the photos.  out: the folder of the masks.  note: what is to make them, see `manifest.made_with`.
+        cut_outs: whether they are wanted too.  overwrite: whether files with another note may be replaced.
+        faults: gathers photos that cannot be read.
+    Raises: ExistsError for a file that is there and is none that would be written now.
+    """
+    todo, photos = [], {os.path.realpath(file) for file in files}
+    for file in files:
+        names = [f"{file.stem}_mask.png", *([f"{file.stem}_cut_out.png"] if cut_outs else [])]
+        there = [out / name for name in names if os.path.lexists(out / name)]
+        for path in there:
+            if os.path.realpath(path) in photos:
+                raise ExistsError(
+                    f"{path} is one of the photos, and the mask of {file.name} would take its place: choose another "
+                    "folder for the masks."
+                )
+            then = read_note(path)
+            digest = None
+            with faults.of(file):
+                digest = content(file)
+            if digest is None:
+                break
+            told = difference(then, note | {"photo": digest}) if then is not None else "by something else"
+            if told and not overwrite:
+                raise ExistsError(
+                    f"{path} is there and was made otherwise ({told}): choose another folder for the masks, or have "
+                    "them replaced with --overwrite."
+                )
+            if told:
+                todo.append(file)
+                break
+        else:
+            if len(there) < len(names):
+                todo.append(file)
+    return todo
 
 
 def save(path: Path, pixels: np.ndarray, note: dict) -> None:
@@ -163,6 +170,10 @@ def content(photo: Path) -> str:
 
     Raises: DataError if it cannot be read.
     """
+    if photo.exists() and not photo.is_file():
+        raise DataError(f"{photo} is no file but a pipe or a device: remove it from the photos.")
+    if len(os.fsencode(f"{photo.stem}_cut_out.png")) > LONGEST:
+        raise DataError(f"{photo} has so long a name that its mask would have none on most disks: rename it.")
     try:
         return hashlib.blake2b(photo.read_bytes(), digest_size=8).hexdigest()
     except OSError as error:

@@ -12,7 +12,7 @@ from torch import nn
 from carvana_lessons.data import CarFolder, Photo
 from carvana_lessons.errors import DataError
 from carvana_lessons.evaluate import Size, predict
-from carvana_lessons.files import building
+from carvana_lessons.files import building, expand
 from carvana_lessons.locking import owned
 from carvana_lessons.progress import bar
 
@@ -40,7 +40,7 @@ def pseudo_label(
     if len(labelled):
         labelled.require("Pseudo-labelling")
     unlabelled.require("Pseudo-labelling", masks=False)
-    out = Path(out)
+    out = expand(out)
     if out.exists():
         raise DataError(f"{out} exists already; name a new folder for the pseudo-labels, or remove that one first.")
     if twice := {photo.name for photo in labelled} & {photo.name for photo in unlabelled}:

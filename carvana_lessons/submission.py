@@ -24,7 +24,7 @@ from carvana_lessons.data.reading import read_size, unreadable
 from carvana_lessons.data.workers import watch_workers
 from carvana_lessons.errors import CarvanaError, DataError
 from carvana_lessons.evaluate import Ensemble, Size, filled, predict
-from carvana_lessons.files import destination, make_folder, new_file, replacing, writing
+from carvana_lessons.files import destination, expand, make_folder, new_file, replacing, writing
 from carvana_lessons.locking import owned
 from carvana_lessons.loose import Faults, content, find_photos, lacking, save
 from carvana_lessons.manifest import made_with, to_text
@@ -139,7 +139,7 @@ def predict_folder(
     Warns: UserWarning of photos in formats that are not read, and of masks of ours among the photos.
     Lesson: 09.
     """
-    found, out = find_photos(folder), Path(out)
+    found, out = find_photos(folder), expand(out)
     files = found.photos
     for one, other in pairwise(sorted(files, key=lambda p: p.stem.casefold())):
         if one.stem.casefold() == other.stem.casefold():  # most disks of Windows and Macs do not tell them apart
@@ -152,9 +152,9 @@ def predict_folder(
         warnings.warn(found.left_out, UserWarning, stacklevel=2)
     note = made_with(model, size, flip, precision)
     with owned(out):
-        todo = lacking(files, out, note, cut_outs, overwrite)
-        make_folder(out)
         faults = Faults()
+        todo = lacking(files, out, note, cut_outs, overwrite, faults)
+        make_folder(out)
         batch_size = min(batch_size, len(files))  # of all photos, so that a second call computes as the first
         with bar(total=len(todo), desc="predicting", unit="photo") as progress:
             for batch, xs in ahead(_batches(todo, networks.sizes, batch_size, faults)):
@@ -195,7 +195,7 @@ def _write_mask(file: Path, out: Path, full: Tensor, cut_outs: bool, note: dict)
 
 
 def _named(out: str | Path) -> Path:
-    out = Path(out)
+    out = expand(out)
     if not out.name.lower().endswith((".csv", ".csv.gz")):
         raise CarvanaError(f"{out.name} is no name for a submission; let it end in .csv or .csv.gz.")
     destination(out)  # a part beside a place for devices would be refused under its own name
@@ -231,7 +231,9 @@ def _in_order(photos: CarFolder, sample: str | Path) -> CarFolder:
     row = {f"{photo.name}.jpg": k for k, photo in enumerate(photos)}
     names = _names(sample)
     if empty := sum(not isinstance(name, str) for name in names):
-        raise DataError(f"{sample} has {counted(empty, 'row')} without a name; remove it, or fetch the file again.")
+        raise DataError(
+            f"{sample} has {counted(empty, 'row')} without a name; remove what is empty, or fetch the file again."
+        )
     names = [name if name.lower().endswith(".jpg") else f"{name}.jpg" for name in names]
     if twice := [name for name, count in Counter(names).items() if count > 1]:
         raise DataError(f"{sample} names {naming(twice)} more than once; leave one row of each.")

@@ -16,7 +16,7 @@ from carvana_lessons.compare.table import markdown, summarise
 from carvana_lessons.data import CarFolder, loader
 from carvana_lessons.errors import CarvanaError
 from carvana_lessons.evaluate import evaluate
-from carvana_lessons.files import replacing
+from carvana_lessons.files import expand, replacing
 from carvana_lessons.locking import owned
 from carvana_lessons.trainer import Trainer
 
@@ -48,7 +48,7 @@ def compare(
         on.
     Lesson: 09.
     """
-    out, protocol = Path(out), protocol or Protocol()
+    out, protocol = expand(out), protocol or Protocol()
     for name in networks:
         models.create(name, width=protocol.width)  # refused now, not after hours
     with owned(out / "protocol.json"):

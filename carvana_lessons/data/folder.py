@@ -197,7 +197,7 @@ class CarFolder:
                 photo.read()
                 mode, turned = decode(photo.image, lambda image: (image.mode, orientation(image) != 1))
                 if mode != "RGB" or turned:
-                    odd.append(f"{photo.image.name} ({mode})")
+                    odd.append(f"{photo.image.name} ({mode}{', turned' * turned})")
                 if photo.mask is not None and (look := _strange(read_mask(photo.mask))):
                     strange[look].append(photo.mask.name)
             except DataError as error:

@@ -107,7 +107,7 @@ def header(path: Path) -> tuple[int, int] | None:
     """(width, height) of an image file, or None if it is no image or is cut off.
 
     A whole file ends in its format's end mark, padding aside. Only one that does not is decoded, to be sure.
-    Raises: DataError for a file that claims more pixels than any photo has.
+    Raises: DataError for a file that claims more pixels than any photo has, or that may not be read.
     """
     try:
         with path.open("rb") as file:
@@ -116,7 +116,7 @@ def header(path: Path) -> tuple[int, int] | None:
             if not file.read().rstrip(b"\0\r\n \xff").endswith(ENDINGS.get(kind, b"")):
                 decode(file, lambda image: image.load())
             return size
-    except Image.DecompressionBombError as error:
+    except (Image.DecompressionBombError, PermissionError) as error:
         raise unreadable(path, error) from error
     except UNREADABLE:
         return None
@@ -149,7 +149,9 @@ def _elsewhere(root: Path, wanted: str, images: str) -> str:
     places = {wanted, images, "train", "train_images"}
     if root.name in places | {"train_masks"} and any((root.parent / place).is_dir() for place in places):
         return f"it seems to be such a folder itself; give its parent, {root.parent}."
-    folders = sorted(p for p in root.iterdir() if p.is_dir() and p.name.lower() not in LITTER)
+    folders = sorted(
+        p for p in root.iterdir() if p.is_dir() and not p.name.startswith(".") and p.name.lower() not in LITTER
+    )
     if capitals := [p.name for p in folders if p.name.lower() == wanted]:
         return f"its name is written in small letters; rename {capitals[0]} to {wanted}."
     if below := [p for folder in folders for p in (folder, *_folders(folder)) if (p / wanted).is_dir()]:

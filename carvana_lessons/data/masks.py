@@ -21,6 +21,7 @@ LIGHT = (299, 587, 114)  # thousandths of the brightness that red, green and blu
 EQUALLY_BRIGHT = (
     "has two colours that are equally bright, so neither can be told to be the car; save it again in black and white"
 )
+FEW = 4  # values: a mask of several classes, or with a border that counts as neither; smoothing makes more
 WIDE = "holds 16 bits a colour, of which only 8 are read; save it again as 8-bit grey"
 
 
@@ -234,6 +235,13 @@ def _soft_colors(image: Image.Image, codes: np.ndarray) -> NoMask:
 def _soft(values: np.ndarray, what: str, source: str, count: int | None = None) -> NoMask:
     """The sentence for a mask with more than two values, with a threshold that parts these."""
     low, high = values.min().item(), values.max().item()
+    some = np.unique(values)
+    if count is None and len(some) <= FEW:
+        named = ", ".join(f"{value:g}" for value in some)
+        return NoMask(
+            f"has the {what} {named} where a mask has two: which of them are car is not ours to guess; save it again "
+            f"as PNG or GIF with `np.isin(mask, CAR)`, where CAR lists those that are, and mask is np.asarray({source})"
+        )
     cut = (low + high) // 2 if isinstance(low, int) else round((low + high) / 2, 6)
     return NoMask(
         f"has {count or len(np.unique(values))} {what} where a mask has two, as after saving as JPEG or resizing with "

@@ -123,8 +123,12 @@ def _read(path: str | Path, read: Callable[[Image.Image], Read]) -> Read:
 
 def unreadable(path: str | Path, error: BaseException) -> DataError:
     """The error for a file that does not decode."""
+    if Path(path).is_symlink() and not Path(path).exists():
+        return DataError(f"{path} is a link to a file that is not there: put that one back, or remove the link.")
+    if isinstance(error, PermissionError):
+        return DataError(f"{path} may not be read by you: ask its owner, or copy it to a folder of your own.")
     if isinstance(error, FileNotFoundError):
-        return DataError(f"{path} is gone since the folder was opened: put it back, or open the CarFolder again.")
+        return DataError(f"{path} is gone since the folder was opened: put it back, or open the folder again.")
     if isinstance(error, Image.DecompressionBombError):
         most = 2 * Image.MAX_IMAGE_PIXELS
         return DataError(f"{path} has more than {most:,} pixels, far more than a photo; save it smaller.")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from carvana_lessons.errors import CarvanaError, DataError, ExistsError
 from carvana_lessons.exercises.chapters import CHAPTERS, PAGES, Chapter, chapter
-from carvana_lessons.files import building, new_file, replacing
+from carvana_lessons.files import building, expand, new_file, replacing
 
 FIRST, LAST = "## Exercises", "## Summary"
 HOW = (
@@ -93,7 +93,7 @@ def export(book: Path, out: Path, solutions: bool = False) -> Path:
     Returns: the zip file.
     Raises: ExistsError if the folder or the zip file is there already; CarvanaError if there is no chapter in ``book``.
     """
-    files, out = _chapters(book), Path(out)
+    files, out = _chapters(book), expand(out)
     archive = check_new(out)
     with building(out) as folder:
         for file in files:

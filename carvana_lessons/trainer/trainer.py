@@ -13,6 +13,7 @@ from carvana_lessons.allocator import keep_memory
 from carvana_lessons.data.workers import watch_workers
 from carvana_lessons.device import check_precision
 from carvana_lessons.errors import ArgumentError, Stopped
+from carvana_lessons.files import expand
 from carvana_lessons.history import History
 from carvana_lessons.losses import bce
 from carvana_lessons.progress import Live, bar
@@ -65,7 +66,7 @@ class Trainer:
         self.schedule, self.halve_every = schedule, halve_every
         self.accumulate, self.clip, self.patience = accumulate, clip, patience
         self.precision = check_precision(precision)
-        self.folder = Path(folder) if folder is not None else None
+        self.folder = expand(folder) if folder is not None else None
         self.seed = seed
         self.history = History()
         self.run: str | None = None  # a name for what is kept in the folder, the same in last and best
