@@ -625,7 +625,7 @@ def test_check_warns_of_photos_that_are_not_plain_rgb(root):
     exif = Image.Exif()
     exif[0x0112] = 6
     Image.open(root / "train" / f"{CAR}_02.jpg").save(root / "train" / f"{CAR}_02.jpg", exif=exif)
-    with pytest.warns(UserWarning, match=rf"{CAR}_01\.jpg \(L\), {CAR}_02\.jpg \(RGB\) \(2 of 6\)"):
+    with pytest.warns(UserWarning, match=rf"{CAR}_01\.jpg \(L\), {CAR}_02\.jpg \(RGB, turned\) \(2 of 6\)"):
         data.CarFolder(root).check(progress=False)
 
 

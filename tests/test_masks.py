@@ -202,7 +202,7 @@ def of_ramp(most: int) -> np.ndarray:
     ("image", "kind", "values"),
     [
         (Image.fromarray(of_ramp(255)), "PNG", of_ramp(255)),
-        (Image.fromarray(of_ramp(3)), "PNG", of_ramp(3)),
+        (Image.fromarray(of_ramp(9)), "PNG", of_ramp(9)),
         (Image.fromarray(of_ramp(255) * np.uint16(257)), "PNG", of_ramp(255)),
         (Image.fromarray(of_ramp(55) + np.uint8(200)), "GIF", of_ramp(55)),
         (Image.fromarray(RAMP.astype(np.float32)), "TIFF", RAMP),
@@ -225,6 +225,18 @@ def test_soft_edges_are_refused_and_the_cure_parts_the_values(image, kind, value
     Image.fromarray(hard).save(tmp_path / "b_mask.png")
     np.testing.assert_array_equal(data.read_mask(tmp_path / "b_mask.png"), hard)
     assert hard.any() and not hard.all() and not hard[~DRAWN].any()
+
+
+@pytest.mark.parametrize("values", [(0, 1, 255), (1, 2, 3), (0, 38, 75, 220)])
+def test_a_mask_of_a_few_classes_is_refused_by_their_values_and_no_threshold_is_guessed(values, tmp_path):
+    """With a border of 255 that counts as neither, or one number a class: the brightest need not be the car."""
+    codes = np.zeros(DRAWN.shape, np.uint8) + np.uint8(values[0])
+    for k, value in enumerate(values[1:]):
+        codes[k :: len(values)] = value
+    Image.fromarray(codes).save(tmp_path / "a_mask.png")
+    with pytest.raises(DataError, match=rf"the grey values {', '.join(map(str, values))} where a mask has two") as error:
+        data.read_mask(tmp_path / "a_mask.png")
+    assert "np.isin(mask, CAR)" in str(error.value) and ">" not in str(error.value)
 
 
 def png(values: np.ndarray, bits: int, kind: int, clear: tuple[int, ...] = ()) -> bytes:

@@ -144,4 +144,5 @@ def test_in_a_notebook_neither_the_next_training_nor_the_next_cell_runs(tmp_path
     with pytest.raises(CellExecutionError, match=r"Stopped in epoch \d+: run this cell again to go on after epoch \d+"):
         client.execute()
     assert sorted(p.name for p in tmp_path.iterdir()) == ["began0", "runs"]
-    assert sorted(p.name for p in (tmp_path / "runs" / "0").iterdir()) == ["best.safetensors", "last.safetensors"]
+    # Between the two files of the first epoch, perhaps: then best is made from last by the run that goes on.
+    assert {p.name for p in (tmp_path / "runs" / "0").iterdir()} - {"best.safetensors"} == {"last.safetensors"}
