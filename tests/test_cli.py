@@ -12,6 +12,7 @@ import pytest
 import typer
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from samples import other_process
 
 from carvana_lessons import cli
 
@@ -243,6 +244,34 @@ def test_copies_for_a_class(run, tmp_path):
     assert again.returncode == 1 and "exists already" in again.stderr
     nothing = run("course", "export", "--book", BOOK)
     assert nothing.returncode == 2 and "--student OUT" in nothing.stderr
+
+
+@pytest.mark.parametrize("other", ["class", "sub/../class", "class.zip"])
+def test_copies_of_two_kinds_want_two_names(run, tmp_path, other):
+    (tmp_path / "sub").mkdir()
+    answer = run("course", "export", "--student", tmp_path / "class", "--instructor", tmp_path / other, "--book", BOOK)
+    assert answer.returncode == 1 and "give each a name of its own" in answer.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["sub"]
+
+
+def test_scores_of_two_at_once_are_never_dropped(run, make_folder, tmp_path):
+    import torch
+
+    from carvana_lessons import checkpoint, models
+
+    folder, out = make_folder(cars=2, views=1), tmp_path / "race.csv"
+    torch.manual_seed(0)
+    network = models.create("unet-tiny", width=2)
+    checkpoint.save(
+        tmp_path / "a.safetensors", checkpoint.Checkpoint(network.state_dict(), {"network": network.recipe})
+    )
+    words = ("evaluate", folder, "--weights", tmp_path / "a.safetensors", "--size", 16, "--valid", 1, "--out", out)
+    for more in ((), ("--overwrite",)):
+        with other_process(out):
+            answer = run(*words, *more)
+        assert answer.returncode == 1 and "Another process is writing" in answer.stderr, answer.stderr
+        assert not out.exists()
+    assert run(*words).returncode == 0 and out.exists()
 
 
 def test_chapters_follow_their_exercises(run, tmp_path):

@@ -11,6 +11,7 @@ from pathlib import Path
 from carvana_lessons.errors import CarvanaError, DataError, ExistsError
 from carvana_lessons.exercises.chapters import CHAPTERS, PAGES, Chapter, chapter
 from carvana_lessons.files import building, new_file, replacing
+from carvana_lessons.locking import owned
 
 FIRST, LAST = "## Exercises", "## Summary"
 HOW = (
@@ -91,20 +92,22 @@ def export(book: Path, out: Path, solutions: bool = False) -> Path:
     Args:
         book: the folder of the chapters.  out: a new folder.  solutions: with every stub solved and explained.
     Returns: the zip file.
-    Raises: ExistsError if the folder or the zip file is there already; CarvanaError if there is no chapter in ``book``.
+    Raises: ExistsError if the folder or the zip file is there already; CarvanaError if there is no chapter in ``book``,
+        or if another process is writing ``out``.
     """
     files, out = _chapters(book), Path(out)
-    archive = check_new(out)
-    with building(out) as folder:
-        for file in files:
-            found = chapter(file.stem)
-            notebook = refresh(_read(file), found)  # whatever an author tried in the stubs stays with the author
-            write(folder / file.name, solved(notebook, found) if solutions else notebook)
-        for name in PAGES:
-            write(folder / f"{name}.ipynb", _read(Path(book) / f"{name}.ipynb"))
-        with replacing(archive) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as box:
-            for file in sorted(folder.iterdir()):
-                box.write(file, f"{out.name}/{file.name}")
+    with owned(out):
+        archive = check_new(out)
+        with building(out) as folder:
+            for file in files:
+                found = chapter(file.stem)
+                notebook = refresh(_read(file), found)  # whatever an author tried in the stubs stays with the author
+                write(folder / file.name, solved(notebook, found) if solutions else notebook)
+            for name in PAGES:
+                write(folder / f"{name}.ipynb", _read(Path(book) / f"{name}.ipynb"))
+            with replacing(archive) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as box:
+                for file in sorted(folder.iterdir()):
+                    box.write(file, f"{out.name}/{file.name}")
     return archive
 
 
