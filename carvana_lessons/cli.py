@@ -416,7 +416,12 @@ def refresh_course(book: Book = Path("book")) -> None:
 @course_commands.command("results")
 def keep_results(
     out: Annotated[Path, typer.Argument(help="The folder that `compare` filled.")],
-    name: Annotated[str, typer.Argument(help="Of the results, as chapter 9 asks for them: six-networks.")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            callback=each(options.is_name), help="Of the results, as chapter 9 asks for them: six-networks."
+        ),
+    ],
     commit: Annotated[str, typer.Option(help="Of the code that made them.")] = "unknown",
     command: Annotated[str | None, typer.Option(help="That made them; unset, what `compare` was told.")] = None,
     book: Book = Path("book"),
@@ -425,6 +430,8 @@ def keep_results(
     ] = False,
 ) -> None:
     """Copy the numbers of a comparison into the book; no photo and no weights come along."""
+    if not book.is_dir():
+        raise CarvanaError(f"There is no folder {book}: name the one of the chapters with --book.")
     from carvana_lessons.compare import keep
 
     typer.echo(f"Kept in {keep(out, book / 'results' / name, commit, command, overwrite)}.")

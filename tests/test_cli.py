@@ -274,6 +274,20 @@ def test_scores_of_two_at_once_are_never_dropped(run, make_folder, tmp_path):
     assert run(*words).returncode == 0 and out.exists()
 
 
+@pytest.mark.parametrize("name", ["../mine", "a/b", "{tmp}/mine", "..", ".", "", "a\\b"])
+def test_results_are_kept_under_a_name_and_nowhere_else(run, tmp_path, name):
+    (tmp_path / "book").mkdir()
+    answer = run("course", "results", tmp_path, name.format(tmp=tmp_path), "--book", tmp_path / "book")
+    assert answer.returncode == 2 and "six-networks for example" in answer.stderr
+    assert [path.name for path in tmp_path.rglob("*")] == ["book"]
+
+
+def test_results_are_kept_in_a_book_that_is_there(run, tmp_path):
+    answer = run("course", "results", tmp_path, "mine", "--book", tmp_path / "bok")
+    assert answer.returncode == 1 and "There is no folder" in answer.stderr and "--book" in answer.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_chapters_follow_their_exercises(run, tmp_path):
     shutil.copy(BOOK / "01-the-task.ipynb", tmp_path)
     assert "All chapters are" in run("course", "refresh", "--book", tmp_path).stdout
@@ -282,7 +296,14 @@ def test_chapters_follow_their_exercises(run, tmp_path):
     assert "Changed: 01-the-task." in run("course", "refresh", "--book", tmp_path).stdout
     assert copy.read_text(encoding="utf-8") == (BOOK / "01-the-task.ipynb").read_text(encoding="utf-8")
     assert run("course", "refresh", "--book", tmp_path / "nowhere").returncode == 1
-    for content in (b"{broken", b"[1, 2]", b"\xff\xfe{"):
+    for content in (
+        b"{broken",
+        b"[1, 2]",
+        b"\xff\xfe{",
+        b'{"cells":[{}]}',
+        b'{"cells":[1]}',
+        b'{"cells":[{"source":[1]}]}',
+    ):
         copy.write_bytes(content)
         answer = run("course", "refresh", "--book", tmp_path)
         assert answer.returncode == 1 and f"{copy} is" in answer.stderr and "fetch it" in answer.stderr

@@ -136,7 +136,15 @@ def _read(path: Path) -> dict:
         raise DataError(f"{path} is damaged, or no notebook ({error}): fetch it from the repository again.") from error
     if not isinstance(notebook, dict) or not isinstance(notebook.get("cells"), list):
         raise DataError(f"{path} is no notebook, it has no cells: fetch it from the repository again.")
+    for number, cell in enumerate(notebook["cells"], start=1):
+        if not (isinstance(cell, dict) and _is_text(cell.get("source"))):
+            raise DataError(f"{path} is damaged, its cell {number} has no text: fetch it from the repository again.")
     return notebook
+
+
+def _is_text(source: object) -> bool:
+    """A text, or its lines, as a notebook may store it."""
+    return isinstance(source, str) or (isinstance(source, list) and all(isinstance(line, str) for line in source))
 
 
 def write(path: Path, notebook: dict) -> None:
