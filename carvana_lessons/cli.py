@@ -4,6 +4,7 @@ import os
 import sys
 import traceback
 import warnings
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
 
@@ -242,17 +243,20 @@ def evaluate(
     from carvana_lessons.evaluate import evaluate as score
     from carvana_lessons.files import new_file, replacing
     from carvana_lessons.held_out import held_out
+    from carvana_lessons.locking import owned
 
     networks = _networks(weights, size, precision)
     photos, note = held_out(data.CarFolder(folder), networks, valid, seed)
     if note is not None:
         warnings.warn(note, UserWarning, stacklevel=2)
-    if out is not None:
-        new_file(out, overwrite)  # said before the work, not after it
-    scores = score(networks, photos, size, batch_size, flip=flip, precision=precision)
-    if out is not None:
-        with replacing(out) as file:
-            scores.to_csv(file, index=False, lineterminator="\n")
+    with nullcontext() if out is None else owned(out):
+        if out is not None:
+            new_file(out, overwrite)  # said before the work, not after it
+        scores = score(networks, photos, size, batch_size, flip=flip, precision=precision)
+        if out is not None:
+            new_file(out, overwrite)  # another program may have written it meanwhile
+            with replacing(out) as file:
+                scores.to_csv(file, index=False, lineterminator="\n")
     about = f"{counted(len(photos), 'photo')} of {counted(len(photos.ids), 'car')}"
     typer.echo(f"Dice {scores.dice.mean():.4f} on {about}.")
     for title, table in (("best", tables.best(scores)), ("worst", tables.worst(scores))):
@@ -395,8 +399,9 @@ def export_course(
     if student is None and instructor is None:
         raise typer.BadParameter("Name a folder: --student OUT, --instructor OUT, or both.")
     wanted = [(out, solutions) for out, solutions in ((student, False), (instructor, True)) if out is not None]
-    for out, _ in wanted:  # both, before the first is written
-        check_new(out)
+    places = [place.resolve() for out, _ in wanted for place in (out, check_new(out))]  # before the first is written
+    if len(set(places)) < len(places):
+        raise CarvanaError(f"{student} and {instructor} would be written over each other: give each a name of its own.")
     for out, solutions in wanted:
         typer.echo(f"Wrote {out} and {export(book, out, solutions)}.")
 
@@ -413,7 +418,12 @@ def refresh_course(book: Book = Path("book")) -> None:
 @course_commands.command("results")
 def keep_results(
     out: Annotated[Path, typer.Argument(help="The folder that `compare` filled.")],
-    name: Annotated[str, typer.Argument(help="Of the results, as chapter 9 asks for them: six-networks.")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            callback=each(options.is_name), help="Of the results, as chapter 9 asks for them: six-networks."
+        ),
+    ],
     commit: Annotated[str, typer.Option(help="Of the code that made them.")] = "unknown",
     command: Annotated[str | None, typer.Option(help="That made them; unset, what `compare` was told.")] = None,
     book: Book = Path("book"),
@@ -422,6 +432,8 @@ def keep_results(
     ] = False,
 ) -> None:
     """Copy the numbers of a comparison into the book; no photo and no weights come along."""
+    if not book.is_dir():
+        raise CarvanaError(f"There is no folder {book}: name the one of the chapters with --book.")
     from carvana_lessons.compare import keep
 
     typer.echo(f"Kept in {keep(out, book / 'results' / name, commit, command, overwrite)}.")

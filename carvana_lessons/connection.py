@@ -1,6 +1,6 @@
 """Why something could not be fetched over the network, and the cure; for whatever library tried.
 
-Only the names of variables are told: the address of a proxy may hold a password.
+Of a variable that names a proxy only the name is told: its address may hold a password.
 """
 
 import os
@@ -8,6 +8,7 @@ import re
 import socket
 import ssl
 from collections.abc import Iterator
+from pathlib import Path
 
 WRONG_TIME = (9, 10)  # OpenSSL's codes: not yet valid, has expired
 WRONG_NAME = (62, 64)  # of another host, of another address
@@ -79,20 +80,52 @@ def _of_certificates(links: list, kinds: set[str], text: str, site: str, bundle:
                 f"Another computer answered in the place of {site} ({why}): log in to the network with a browser, if "
                 "it wants that, or use another network"
             )
-        return (
+        return _of_bundle(bundle) or (
             f"The certificate of {site} is not trusted ({why}): a proxy or a virus scanner opens encrypted connections "
-            f"here; ask its administrator for its certificate and set {bundle} to that .pem file"
+            f"here; ask its administrator for its certificate and {_where_to_put(bundle)}"
         )
     if "invalid path" in text and "certificate bundle" in text:  # requests: an OSError, before anything is sent
         named = " and ".join(name for name in (bundle, "CURL_CA_BUNDLE") if os.environ.get(name, "?") in text)
         return f"A file of certificates that is set does not exist: correct {named}, or unset it"
     if "SSLError" in kinds:
         why = re.search(r"\[SSL: (\w+)\]", text)
-        return (
+        return _of_bundle(bundle) or (
             f"The encrypted connection to {site} failed ({why[1] if why else 'no answer in TLS'}): check "
             f"{_proxies() or 'the proxy, if this network has one'}, whose address mostly begins with http://"
         )
     return None
+
+
+def _set(bundle: str) -> tuple[str, str]:
+    """The variable that names further certificates, and what it is set to; requests knows a second one."""
+    names = (bundle, "CURL_CA_BUNDLE") if bundle == "REQUESTS_CA_BUNDLE" else (bundle,)
+    return next(((name, os.environ[name]) for name in names if os.environ.get(name)), (bundle, ""))
+
+
+def _of_bundle(bundle: str) -> str | None:
+    """What is wrong with the file of certificates that is set; urllib passes over such a file in silence."""
+    name, path = _set(bundle)
+    if not path or Path(path).is_dir():
+        return None
+    if not Path(path).exists():
+        return f"A file of certificates that is set does not exist: correct {name}, or unset it"
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
+    except OSError:  # ssl's own are OSErrors too
+        return (
+            f"{path}, which {name} names, holds no certificate in PEM (-----BEGIN CERTIFICATE-----): ask for it in "
+            f"that form, correct {name}, or unset it"
+        )
+    return None
+
+
+def _where_to_put(bundle: str) -> str:
+    name, path = _set(bundle)
+    if not path:
+        return f"set {name} to that .pem file"
+    if Path(path).is_dir():
+        return f"set {name} to that .pem file, in place of the folder {path}"
+    return f"put it into the file that {name} names ({path})"
 
 
 def _of_proxies(status: int | None, kinds: set[str], text: str, site: str) -> str | None:

@@ -76,6 +76,12 @@ def is_one(name: str) -> None:
         raise typer.BadParameter(f"{name!r} are several; write each with an option of its own.")
 
 
+def is_name(text: str) -> None:
+    """Refuse what is no name of one folder but a path."""
+    if not text.strip(". ") or re.search(r"[/\\:]", text):
+        raise typer.BadParameter(f"{text!r} is no name; write one without folders, six-networks for example.")
+
+
 def is_network(name: str) -> None:
     """Refuse what is no name of a network."""
     is_one(name)

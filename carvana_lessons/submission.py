@@ -1,6 +1,8 @@
 """From a network to the challenge's submission file, and to masks and cut-outs on disk.  Lesson: 09."""
 
 import hashlib
+import lzma
+import tarfile
 import warnings
 import zipfile
 import zlib
@@ -219,7 +221,9 @@ def _names(sample: str | Path) -> list[str]:
     try:
         for chunk in pd.read_csv(sample, usecols=["img"], dtype=str, chunksize=10_000):
             names += chunk["img"].tolist()
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+    except ImportError as error:
+        raise DataError(f"{sample} is packed in a way that is not read here: unpack it first.") from error
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError) as error:
         raise DataError(f"{sample} is no sample submission with a column img ({error}); fetch it again.") from error
     if not names:
         raise DataError(f"{sample} names no photo; fetch the challenge's sample_submission.csv again.")

@@ -12,6 +12,7 @@ import pytest
 import typer
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from samples import other_process
 
 from carvana_lessons import cli
 
@@ -245,6 +246,48 @@ def test_copies_for_a_class(run, tmp_path):
     assert nothing.returncode == 2 and "--student OUT" in nothing.stderr
 
 
+@pytest.mark.parametrize("other", ["class", "sub/../class", "class.zip"])
+def test_copies_of_two_kinds_want_two_names(run, tmp_path, other):
+    (tmp_path / "sub").mkdir()
+    answer = run("course", "export", "--student", tmp_path / "class", "--instructor", tmp_path / other, "--book", BOOK)
+    assert answer.returncode == 1 and "give each a name of its own" in answer.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["sub"]
+
+
+def test_scores_of_two_at_once_are_never_dropped(run, make_folder, tmp_path):
+    import torch
+
+    from carvana_lessons import checkpoint, models
+
+    folder, out = make_folder(cars=2, views=1), tmp_path / "race.csv"
+    torch.manual_seed(0)
+    network = models.create("unet-tiny", width=2)
+    checkpoint.save(
+        tmp_path / "a.safetensors", checkpoint.Checkpoint(network.state_dict(), {"network": network.recipe})
+    )
+    words = ("evaluate", folder, "--weights", tmp_path / "a.safetensors", "--size", 16, "--valid", 1, "--out", out)
+    for more in ((), ("--overwrite",)):
+        with other_process(out):
+            answer = run(*words, *more)
+        assert answer.returncode == 1 and "Another process is writing" in answer.stderr, answer.stderr
+        assert not out.exists()
+    assert run(*words).returncode == 0 and out.exists()
+
+
+@pytest.mark.parametrize("name", ["../mine", "a/b", "{tmp}/mine", "..", ".", "", "a\\b"])
+def test_results_are_kept_under_a_name_and_nowhere_else(run, tmp_path, name):
+    (tmp_path / "book").mkdir()
+    answer = run("course", "results", tmp_path, name.format(tmp=tmp_path), "--book", tmp_path / "book")
+    assert answer.returncode == 2 and "six-networks for example" in answer.stderr
+    assert [path.name for path in tmp_path.rglob("*")] == ["book"]
+
+
+def test_results_are_kept_in_a_book_that_is_there(run, tmp_path):
+    answer = run("course", "results", tmp_path, "mine", "--book", tmp_path / "bok")
+    assert answer.returncode == 1 and "There is no folder" in answer.stderr and "--book" in answer.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_chapters_follow_their_exercises(run, tmp_path):
     shutil.copy(BOOK / "01-the-task.ipynb", tmp_path)
     assert "All chapters are" in run("course", "refresh", "--book", tmp_path).stdout
@@ -253,7 +296,14 @@ def test_chapters_follow_their_exercises(run, tmp_path):
     assert "Changed: 01-the-task." in run("course", "refresh", "--book", tmp_path).stdout
     assert copy.read_text(encoding="utf-8") == (BOOK / "01-the-task.ipynb").read_text(encoding="utf-8")
     assert run("course", "refresh", "--book", tmp_path / "nowhere").returncode == 1
-    for content in (b"{broken", b"[1, 2]", b"\xff\xfe{"):
+    for content in (
+        b"{broken",
+        b"[1, 2]",
+        b"\xff\xfe{",
+        b'{"cells":[{}]}',
+        b'{"cells":[1]}',
+        b'{"cells":[{"source":[1]}]}',
+    ):
         copy.write_bytes(content)
         answer = run("course", "refresh", "--book", tmp_path)
         assert answer.returncode == 1 and f"{copy} is" in answer.stderr and "fetch it" in answer.stderr

@@ -1,6 +1,7 @@
 """A comparison: what is killed goes on to the same table, and differences come with an honest interval."""
 
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -15,7 +16,7 @@ from carvana_lessons import data, models, show
 from carvana_lessons.compare import Protocol, compare, interval, markdown, summarise
 from carvana_lessons.compare.speed import noise
 from carvana_lessons.device import find_device
-from carvana_lessons.errors import CarvanaError
+from carvana_lessons.errors import CarvanaError, DataError
 from carvana_lessons.locking import owned
 from carvana_lessons.trainer import Trainer
 
@@ -141,6 +142,22 @@ def test_a_folder_of_something_else_is_left_alone(cars, tmp_path, name, text, wo
     with pytest.raises(CarvanaError, match=words):
         compare(cars, tmp_path / "out", NETWORKS, protocol=TINY)
     assert [(p.name, p.read_text(encoding="utf-8")) for p in (tmp_path / "out").iterdir()] == [(name, text)]
+
+
+@pytest.mark.parametrize("content", ["", "{}", "[1]", "{"])
+def test_a_file_of_a_run_that_is_damaged_is_named_with_its_cure(cars, tmp_path, content):
+    out = tmp_path / "out"
+    whole = compare(cars, out, NETWORKS, seeds=(0,), protocol=TINY, speed=False)
+    for name in ("run.json", "scores.csv", "history.csv"):
+        file = out / "arc1-seed0" / name
+        before = file.read_bytes()
+        file.write_text(content, encoding="utf-8")
+        with pytest.raises(DataError, match=rf"{name} is damaged .*: remove the folder .*arc1-seed0, and the same"):
+            compare(cars, out, NETWORKS, seeds=(0,), protocol=TINY, speed=False)
+        file.write_bytes(before)
+    shutil.rmtree(out / "arc1-seed0")
+    again = compare(cars, out, NETWORKS, seeds=(0,), protocol=TINY, speed=False)
+    assert again["dice"].tolist() == whole["dice"].tolist()
 
 
 def test_a_comparison_that_is_stopped_goes_on(cars, tmp_path, monkeypatch):

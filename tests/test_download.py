@@ -429,6 +429,36 @@ def test_a_proxy_that_opens_encrypted_connections(network, certificate):
     assert "does not exist: correct REQUESTS_CA_BUNDLE, or unset it" in text
 
 
+@pytest.fixture
+def other_certificate(tmp_path) -> Path:
+    """One in PEM that has nothing to do with the proxy's."""
+    context = ssl.create_default_context(cafile=pytest.importorskip("certifi").where())
+    file = tmp_path / "other.pem"
+    file.write_text(ssl.DER_cert_to_PEM_cert(context.get_ca_certs(binary_form=True)[0]), encoding="ascii")
+    return file
+
+
+@pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
+@pytest.mark.parametrize("kind", ["text", "empty", "DER"])
+def test_a_file_that_holds_no_certificate(network, certificate, other_certificate, tmp_path, kind, variable):
+    content = {
+        "text": b"hello\n",
+        "empty": b"",
+        "DER": ssl.PEM_cert_to_DER_cert(other_certificate.read_text(encoding="ascii")),
+    }[kind]
+    (tmp_path / "mine.pem").write_bytes(content)
+    text = network(certificate=certificate, variables={variable: str(tmp_path / "mine.pem")})
+    assert f"mine.pem, which {variable} names, holds no certificate in PEM" in text and "PROXY" not in text
+
+
+def test_the_certificate_of_another_is_set(network, certificate, other_certificate, tmp_path):
+    text = network(certificate=certificate, variables={"REQUESTS_CA_BUNDLE": str(other_certificate)})
+    assert f"put it into the file that REQUESTS_CA_BUNDLE names ({other_certificate})" in text
+    (tmp_path / "folder").mkdir()
+    text = network(certificate=certificate, variables={"REQUESTS_CA_BUNDLE": str(tmp_path / "folder")})
+    assert f"set REQUESTS_CA_BUNDLE to that .pem file, in place of the folder {tmp_path / 'folder'}" in text
+
+
 def test_a_clock_that_is_wrong(tmp_path):
     """A certificate that has expired cannot be made without another package: the exception is as Python raises it."""
     error = ssl.SSLCertVerificationError(1, "[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed")

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from samples import other_process
 
 from carvana_lessons.errors import CarvanaError
 from carvana_lessons.exercises import ex02, ex05
@@ -295,6 +296,12 @@ def test_copies_for_a_class(tmp_path):
     with pytest.raises(CarvanaError, match=r"students\.zip exists already"):
         export(BOOK, tmp_path / "students")
     assert archive.read_bytes() == stamp and not (tmp_path / "students").exists()
+
+
+def test_copies_of_two_kinds_are_never_mixed_under_one_name(tmp_path):
+    with other_process(tmp_path / "class"), pytest.raises(CarvanaError, match="Another process is writing"):
+        export(BOOK, tmp_path / "class")
+    assert not (tmp_path / "class").exists() and not (tmp_path / "class.zip").exists()
 
 
 def test_a_notebook_without_its_headings_is_refused():

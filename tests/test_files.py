@@ -282,6 +282,7 @@ def full_disk(tmp_path_factory) -> dict:
         ("compressed", "z.csv.gz"),
         ("mask", "_mask.png"),
         ("studio", "studio"),
+        ("studio of two", "two"),
         ("download", "too small (it ran full at train)"),
     ],
 )

@@ -7,11 +7,12 @@ import re
 import pandas as pd
 import pytest
 import torch
+from samples import other_process
 
 from carvana_lessons import models
 from carvana_lessons.compare import LEADERBOARD, keep, measured, reported, summarise
 from carvana_lessons.compare.kept import PLACES
-from carvana_lessons.errors import CarvanaError
+from carvana_lessons.errors import CarvanaError, DataError
 
 NAMES = sorted(file.parent.name for file in PLACES[0].glob("*/about.json"))
 
@@ -109,6 +110,40 @@ def test_earlier_results_are_replaced_only_when_asked(out, tmp_path):
     with pytest.raises(CarvanaError, match="thesis exists already: choose another name"):
         keep(out, tmp_path / "thesis", commit="abc1234", overwrite=True)
     assert (tmp_path / "thesis" / "runs.csv").read_text(encoding="utf-8") == "mine"
+
+
+def test_what_is_no_result_is_never_overwritten(out, tmp_path):
+    folder = tmp_path / "results" / "mine"
+    keep(out, folder, commit="abc1234")
+    (folder / "my_notes.md").write_text("mine", encoding="utf-8")
+    with pytest.raises(CarvanaError, match=r"mine holds my_notes\.md too"):
+        keep(out, folder, commit="def5678", overwrite=True)
+    assert (folder / "my_notes.md").read_text(encoding="utf-8") == "mine"
+    assert json.loads((folder / "about.json").read_text(encoding="utf-8"))["commit"] == "abc1234"
+
+
+@pytest.mark.parametrize("content", ["", "{}", "[1]", "\0", "{"])
+@pytest.mark.parametrize(
+    ("name", "cure"),
+    [
+        ("protocol.json", "another folder"),
+        ("runs.csv", "once more"),
+        ("cars.csv", "once more"),
+        ("unet-seed0/run.json", "made anew"),
+        ("unet-seed0/history.csv", "made anew"),
+        ("speed/arc1.json", "measures it anew"),
+    ],
+)
+def test_a_file_that_is_damaged_is_named_and_nothing_kept(out, tmp_path, name, cure, content):
+    (out / name).write_text(content, encoding="utf-8")
+    with pytest.raises(DataError, match=f"{re.escape(str(out / name))} is damaged .*{cure}"):
+        keep(out, tmp_path / "results" / "mine", commit="abc1234")
+    assert not (tmp_path / "results" / "mine").exists()
+
+
+def test_results_are_kept_by_one_at_a_time(out, tmp_path):
+    with other_process(tmp_path / "mine"), pytest.raises(CarvanaError, match="Another process is writing"):
+        keep(out, tmp_path / "mine", commit="abc1234")
 
 
 def test_a_disk_that_is_full_leaves_the_results_that_were_there(out, tmp_path, monkeypatch):

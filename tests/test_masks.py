@@ -234,7 +234,8 @@ def test_a_mask_of_a_few_classes_is_refused_by_their_values_and_no_threshold_is_
     for k, value in enumerate(values[1:]):
         codes[k :: len(values)] = value
     Image.fromarray(codes).save(tmp_path / "a_mask.png")
-    with pytest.raises(DataError, match=rf"the grey values {', '.join(map(str, values))} where a mask has two") as error:
+    named = ", ".join(map(str, values))
+    with pytest.raises(DataError, match=rf"the grey values {named} where a mask has two") as error:
         data.read_mask(tmp_path / "a_mask.png")
     assert "np.isin(mask, CAR)" in str(error.value) and ">" not in str(error.value)
 

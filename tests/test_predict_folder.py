@@ -178,9 +178,7 @@ def test_formats_that_are_not_read_are_named_with_the_cure(tmp_path):
     with pytest.warns(UserWarning, match=words.replace("$", r"\.?$")):
         assert predict_folder(network(), folder, tmp_path / "out", 16) == 1
     (folder / "a.jpg").unlink()
-    with pytest.raises(
-        DataError, match=r"There is no \.jpg or \.png to predict .*IMG_1\.HEIC.*save as JPEG or PNG"
-    ):
+    with pytest.raises(DataError, match=r"There is no \.jpg or \.png to predict .*IMG_1\.HEIC.*save as JPEG or PNG"):
         predict_folder(network(), folder, tmp_path / "new", 16)
     assert not (tmp_path / "new").exists()
 

@@ -129,11 +129,16 @@ def network(tmp_path, monkeypatch):
     return sentence
 
 
-def test_why_the_weights_could_not_be_fetched(network, tmp_path):
+def test_why_the_weights_could_not_be_fetched(network, tmp_path, monkeypatch):
     tornado = Path(pytest.importorskip("tornado").__file__).parent / "test"
     assert "wants a name and a password (407): put them into HTTPS_PROXY" in network(encrypted=True, status=407)
     text = network(encrypted=True, certificate=(tornado / "test.crt", tornado / "test.key"))
     assert "is not trusted (self" in text and "set SSL_CERT_FILE" in text
+    (tmp_path / "mine.pem").write_text("hello", encoding="ascii")
+    for name, words in (("mine.pem", "holds no certificate in PEM"), ("none.pem", "correct SSL_CERT_FILE, or unset")):
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / name))
+        assert words in network(encrypted=True, certificate=(tornado / "test.crt", tornado / "test.key"))
+    monkeypatch.delenv("SSL_CERT_FILE")
     assert "has a fault of its own at this moment (503)" in network(status=503)
     assert "refuses the file (404)" in network(status=404)
     assert "What came is another file" in network(content=b"<html>log in")

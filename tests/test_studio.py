@@ -12,9 +12,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from samples import other_process
 
 from carvana_lessons import studio
-from carvana_lessons.errors import DataError
+from carvana_lessons.errors import CarvanaError, DataError
 from carvana_lessons.studio.names import MAKES, car_id
 
 SMALL = (96, 64)
@@ -198,6 +199,15 @@ def test_never_writes_over_a_folder(tmp_path):
     (tmp_path / "mine").mkdir()
     with pytest.raises(DataError, match="exists already"):
         studio.make(tmp_path / "mine", cars=1, size=SMALL, progress=False)
+
+
+def test_two_sets_at_once_are_never_both_made_under_one_name(tmp_path):
+    with (
+        other_process(tmp_path / "set"),
+        pytest.raises(CarvanaError, match=r"Another process is writing .*set at this moment"),
+    ):
+        studio.make(tmp_path / "set", cars=1, size=SMALL, workers=1, progress=False)
+    assert not (tmp_path / "set").exists()
 
 
 def test_killed_run_leaves_nothing_that_looks_finished(tmp_path):

@@ -252,9 +252,15 @@ def test_a_sample_with_another_column_or_in_a_broken_archive_is_one_sentence(mod
     (tmp_path / "sample.csv").write_text("image,rle_mask\n", encoding="utf-8")
     for name in ("sample.csv.zip", "sample.csv.gz"):
         (tmp_path / name).write_bytes(b"no archive")
-    for name in ("sample.csv", "sample.csv.zip", "sample.csv.gz"):
+    (tmp_path / "sample.csv.xz").write_bytes(b"no archive")
+    (tmp_path / "sample.tar").write_bytes(b"no archive")
+    (tmp_path / "sample.csv.bz2").write_bytes(b"no archive")
+    for name in ("sample.csv", "sample.csv.zip", "sample.csv.gz", "sample.csv.xz", "sample.tar", "sample.csv.bz2"):
         with pytest.raises(DataError, match=r"is no sample submission with a column img"):
             submit(model, photos, tmp_path / "s.csv", size=32, sample=tmp_path / name)
+    (tmp_path / "sample.csv.zst").write_bytes(b"no archive")
+    with pytest.raises(DataError, match=r"sample\.csv\.zst is .*(unpack it first|fetch it again)"):
+        submit(model, photos, tmp_path / "s.csv", size=32, sample=tmp_path / "sample.csv.zst")
     with pytest.raises(DataError, match="no photo"):
         submit(model, photos[:0], tmp_path / "s.csv", size=32)
 

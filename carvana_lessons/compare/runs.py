@@ -11,14 +11,17 @@ import torch
 
 from carvana_lessons import models
 from carvana_lessons.compare.protocol import Protocol, claim, environment
+from carvana_lessons.compare.reading import read_json, read_speeds, read_table
 from carvana_lessons.compare.speed import measure_speed
 from carvana_lessons.compare.table import markdown, summarise
 from carvana_lessons.data import CarFolder, loader
-from carvana_lessons.errors import CarvanaError
+from carvana_lessons.errors import CarvanaError, DataError
 from carvana_lessons.evaluate import evaluate
 from carvana_lessons.files import expand, replacing
 from carvana_lessons.locking import owned
 from carvana_lessons.trainer import Trainer
+
+RUN = {"network": str, "seed": int, "parameters": int}  # what the tables take from run.json
 
 
 def compare(
@@ -93,6 +96,8 @@ def _run(
     trainer = Trainer(model, lr=p.lr, schedule="one-cycle", folder=folder, seed=seed)
     seconds = None if end is None else end - time.monotonic()
     history = trainer.fit(batches, epochs=p.epochs, resume=True, seconds=seconds)
+    if not len(history):  # not one epoch fitted into the time
+        return False
     with replacing(folder / "history.csv") as file:
         history.frame.to_csv(file, index=False, lineterminator="\n")
     if len(history) < p.epochs:  # the time is over
@@ -127,8 +132,12 @@ def _write(out: Path) -> pd.DataFrame:
     """Tables of all runs that are done, whichever call made them."""
     rows, tables = [], []
     for file in sorted(out.glob("*/scores.csv")):
-        about = json.loads((file.parent / "run.json").read_text(encoding="utf-8"))
-        scores, history = pd.read_csv(file), pd.read_csv(file.parent / "history.csv")
+        anew = f"remove the folder {file.parent}, and the same command makes that run anew"
+        about = read_json(file.parent / "run.json", RUN, anew)
+        if about["network"] not in models.names():
+            raise DataError(f"{file.parent / 'run.json'} names no network of the course: {anew}.")
+        scores = read_table(file, ("car", "dice"), anew)
+        history = read_table(file.parent / "history.csv", ("seconds",), anew)
         run = {"network": about["network"], "seed": about["seed"]}
         rows.append(
             run
@@ -146,7 +155,7 @@ def _write(out: Path) -> pd.DataFrame:
     order = models.names()
     runs = pd.DataFrame(rows).sort_values(["network", "seed"], key=_rank(order))
     by_car = pd.concat(tables)[["network", "seed", "car", "dice"]].sort_values(["network", "seed"], key=_rank(order))
-    speeds = {f.stem: json.loads(f.read_text(encoding="utf-8")) for f in (out / "speed").glob("*.json")}
+    speeds = read_speeds(out)
     result = summarise(runs, by_car, speeds)
     for name, table in [("runs", runs), ("cars", by_car), ("results", result)]:
         with replacing(out / f"{name}.csv") as file:

@@ -11,6 +11,7 @@ from pathlib import Path
 from carvana_lessons.errors import CarvanaError, DataError, ExistsError
 from carvana_lessons.exercises.chapters import CHAPTERS, PAGES, Chapter, chapter
 from carvana_lessons.files import building, expand, new_file, replacing
+from carvana_lessons.locking import owned
 
 FIRST, LAST = "## Exercises", "## Summary"
 HOW = (
@@ -91,20 +92,22 @@ def export(book: Path, out: Path, solutions: bool = False) -> Path:
     Args:
         book: the folder of the chapters.  out: a new folder.  solutions: with every stub solved and explained.
     Returns: the zip file.
-    Raises: ExistsError if the folder or the zip file is there already; CarvanaError if there is no chapter in ``book``.
+    Raises: ExistsError if the folder or the zip file is there already; CarvanaError if there is no chapter in ``book``,
+        or if another process is writing ``out``.
     """
     files, out = _chapters(book), expand(out)
-    archive = check_new(out)
-    with building(out) as folder:
-        for file in files:
-            found = chapter(file.stem)
-            notebook = refresh(_read(file), found)  # whatever an author tried in the stubs stays with the author
-            write(folder / file.name, solved(notebook, found) if solutions else notebook)
-        for name in PAGES:
-            write(folder / f"{name}.ipynb", _read(Path(book) / f"{name}.ipynb"))
-        with replacing(archive) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as box:
-            for file in sorted(folder.iterdir()):
-                box.write(file, f"{out.name}/{file.name}")
+    with owned(out):
+        archive = check_new(out)
+        with building(out) as folder:
+            for file in files:
+                found = chapter(file.stem)
+                notebook = refresh(_read(file), found)  # whatever an author tried in the stubs stays with the author
+                write(folder / file.name, solved(notebook, found) if solutions else notebook)
+            for name in PAGES:
+                write(folder / f"{name}.ipynb", _read(Path(book) / f"{name}.ipynb"))
+            with replacing(archive) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as box:
+                for file in sorted(folder.iterdir()):
+                    box.write(file, f"{out.name}/{file.name}")
     return archive
 
 
@@ -133,7 +136,15 @@ def _read(path: Path) -> dict:
         raise DataError(f"{path} is damaged, or no notebook ({error}): fetch it from the repository again.") from error
     if not isinstance(notebook, dict) or not isinstance(notebook.get("cells"), list):
         raise DataError(f"{path} is no notebook, it has no cells: fetch it from the repository again.")
+    for number, cell in enumerate(notebook["cells"], start=1):
+        if not (isinstance(cell, dict) and _is_text(cell.get("source"))):
+            raise DataError(f"{path} is damaged, its cell {number} has no text: fetch it from the repository again.")
     return notebook
+
+
+def _is_text(source: object) -> bool:
+    """A text, or its lines, as a notebook may store it."""
+    return isinstance(source, str) or (isinstance(source, list) and all(isinstance(line, str) for line in source))
 
 
 def write(path: Path, notebook: dict) -> None:

@@ -30,7 +30,7 @@ def photograph(folder: Path, settings: Settings, workers: int) -> Iterator[Photo
         folder: holds ``train`` and ``train_masks`` already.  workers: processes; 1 works in this one.
 
     Yields: a ``Photo`` as soon as it is written, in no fixed order.
-    Raises: CarvanaError if a worker ends early.
+    Raises: OSError as a worker met it; CarvanaError if a worker ends early.
     """
     if workers == 1:
         for index in range(settings.cars):
@@ -88,7 +88,11 @@ def _serve(member: subprocess.Popen, left: queue.Queue, done: queue.Queue) -> No
                 if not line:
                     last = (member.stderr.read().strip().splitlines() or ["no message"])[-1]
                     raise CarvanaError(f"A studio process ended early ({last}); try again with workers=1 to see why.")
-                index, row, files = json.loads(line)
+                answer = json.loads(line)
+                if isinstance(answer, dict):  # what the system refused, a full disk for example, goes on as it was
+                    done.put(OSError(answer["errno"], answer["why"], answer["file"]))
+                    return
+                index, row, files = answer
                 done.put((index, row, files))
         done.put(None)
     except (OSError, ValueError, CarvanaError) as error:
@@ -109,10 +113,20 @@ def _one_car(folder: Path, index: int, settings: Settings) -> Iterator[Photo]:
 
 
 def work() -> None:
-    """A worker's whole life: car numbers on stdin, a JSON line per photo and an empty line per car on stdout."""
+    """A worker's whole life: car numbers on stdin, a JSON line per photo and an empty line per car on stdout.
+
+    Where the system refuses something it ends with a JSON object that says what: ``writing`` has a sentence for it.
+    """
     folder, cars, size, seed = json.loads(sys.argv[1])
     settings = Settings(cars, tuple(size), seed)
     for line in sys.stdin:
-        for photo in _one_car(Path(folder), int(line), settings):
-            print(json.dumps(photo), flush=True)
+        try:
+            for photo in _one_car(Path(folder), int(line), settings):
+                print(json.dumps(photo), flush=True)
+        except OSError as error:
+            if error.errno is None:
+                raise
+            file = None if error.filename is None else str(error.filename)
+            print(json.dumps({"errno": error.errno, "why": error.strerror, "file": file}), flush=True)
+            return
         print(flush=True)

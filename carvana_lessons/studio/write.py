@@ -15,6 +15,7 @@ from PIL import Image
 from carvana_lessons.errors import DataError
 from carvana_lessons.files import building, expand
 from carvana_lessons.keeping import bring, put_by
+from carvana_lessons.locking import owned
 from carvana_lessons.progress import bar
 from carvana_lessons.studio.names import COLUMNS, car_id, metadata_row
 from carvana_lessons.studio.picture import render
@@ -64,20 +65,28 @@ def make(
         workers: processes.  progress: show a bar over all photos.
 
     Returns: ``out``.
-    Raises: DataError if ``out`` exists or a number cannot be met; CarvanaError if a worker process fails.
+    Raises: DataError if ``out`` exists or a number cannot be met; CarvanaError if a worker process fails, or if another
+        process is making ``out``.
     """
     settings = Settings(cars, size, seed).checked()
     out = expand(out)
     if not isinstance(workers, int) or workers < 1:
         raise DataError(f"{workers!r} worker processes cannot take photos; give a whole number from 1.")
-    if out.exists():
-        raise DataError(f"{out} exists already; give the studio a new folder, or remove that one first.")
+    with owned(out):
+        if out.exists():
+            raise DataError(f"{out} exists already; give the studio a new folder, or remove that one first.")
+        _make(out, settings, workers, progress)
+    return out
+
+
+def _make(out: Path, settings: Settings, workers: int, progress: bool) -> None:
+    """Draw into a folder that this process owns."""
     with building(out) as folder:
         (folder / "train").mkdir()
         (folder / "train_masks").mkdir()
         files: dict[str, str] = {}
         rows: dict[int, dict[str, str]] = {}
-        with bar(total=cars * VIEWS, desc="drawing photos", unit="photo", disable=not progress) as shown:
+        with bar(total=settings.cars * VIEWS, desc="drawing photos", unit="photo", disable=not progress) as shown:
             for index, row, hashes in photograph(folder, settings, workers):
                 files |= hashes
                 if row:
@@ -90,13 +99,15 @@ def make(
         files["metadata.csv"] = hashlib.sha256((folder / "metadata.csv").read_bytes()).hexdigest()
         manifest = {
             "source": SOURCE, "version": VERSION,
-            "settings": {"cars": cars, "size": list(settings.size), "seed": seed, "views": VIEWS, "quality": QUALITY},
+            "settings": {
+                "cars": settings.cars, "size": list(settings.size), "seed": settings.seed, "views": VIEWS,
+                "quality": QUALITY,
+            },
             "files": dict(sorted(files.items())),
         }  # fmt: skip
         (folder / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8", newline="\n")
         for file in folder.rglob("*.*"):
             os.utime(file, (TAKEN, TAKEN))
-    return out
 
 
 def ensure(
@@ -106,15 +117,13 @@ def ensure(
     """The set of photos with these settings from the cache folder; made first where it is missing.
 
     Where `course.start` was given ``keep``, it is kept there as one archive and fetched by the next session. Two
-    processes may call this at once: both then draw, one folder stays, and both return it.
+    processes may call this at once: one draws, the other waits for it, and both return the same folder.
     """
     settings = Settings(cars, size, seed).checked()
     folder = default_folder(settings)
     if not folder.exists() and not bring(folder):
-        try:
-            make(folder, settings.cars, settings.size, settings.seed, workers, progress)
-        except (DataError, FileExistsError):
+        with owned(folder, wait=not progress or f"Another process is drawing {folder.name}: waiting for it."):
             if not folder.exists():
-                raise
+                _make(folder, settings, workers, progress)
     put_by(folder)
     return folder

@@ -54,6 +54,7 @@ def main() -> None:
         "compressed": (lambda: submit(new, photos, out / "z.csv.gz", 32, batch_size=2), 400),
         "mask": (lambda: predict_folder(new, out / "photos" / "train", out / "masks", 32), 20),
         "studio": (lambda: studio.make(out / "studio", 1, (48, 32), workers=1, progress=False), 500),
+        "studio of two": (lambda: studio.make(out / "two", 2, (48, 32), workers=2, progress=False), 100),
         "download": (lambda: data.download(out / "fetched", ["train"], lambda name: out / name), 500),
     }
     said = {name: attempt(act, size) for name, (act, size) in acts.items()}
