@@ -7,6 +7,8 @@ import os
 import shutil
 import stat
 import zipfile
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
@@ -32,7 +34,11 @@ def unpack(archive: Path, out: Path, target: Path) -> None:
     with zipfile.ZipFile(archive) as box:
         members = [m for m in box.infolist() if not m.is_dir() and not LITTER & set(PurePosixPath(m.filename).parts)]
         places = [_place(m, archive, out, target) for m in members]
-        todo = [(m, place) for m, place in zip(members, places, strict=True) if _is_lacking(place, m.file_size)]
+        todo = [
+            (m, place)
+            for m, place in zip(members, places, strict=True)
+            if _is_lacking(place, m.file_size, partial(box.open, m))
+        ]
         make_folder(out)
         need, free = sum(m.file_size for m, _ in todo), shutil.disk_usage(out).free
         if need > free:
@@ -59,23 +65,28 @@ def copy_in(place: Path, target: Path) -> None:
             if top.is_file()
             else [(file, target / file.relative_to(top)) for file in sorted(top.rglob("*")) if file.is_file()]
         )
-    todo = [(file, to) for file, to in pairs if _is_lacking(to, file.stat().st_size)]
+    todo = [(file, to) for file, to in pairs if _is_lacking(to, file.stat().st_size, partial(file.open, "rb"))]
     for file, to in bar(todo, desc=f"copying {target.name}", unit="file"):
         with file.open("rb") as source:
             _write(source, to, int(file.stat().st_mtime))
 
 
-def _is_lacking(place: Path, size: int) -> bool:
-    """Whether a file is still to be written: it is not there, or a smaller one is, as other tools leave by halves.
+def _is_lacking(place: Path, size: int, source: Callable[[], BinaryIO]) -> bool:
+    """Whether a file is still to be written: it is not there, or only its beginning is, as other tools leave it.
 
-    Raises: ExistsError for a larger file in its place, a link or a folder: these are somebody's own.
+    Args:
+        place: where it goes.  size: of the whole, in bytes.  source: opens the whole.
+    Raises: ExistsError for another file in its place, a link or a folder: these are somebody's own.
     """
     if not os.path.lexists(place):
         return True
     if place.is_file() and place.stat().st_size == size:
         return False
     if place.is_file() and not place.is_symlink() and place.stat().st_size < size:
-        return True
+        begun = place.read_bytes()
+        with source() as whole:
+            if whole.read(len(begun)) == begun:
+                return True
     raise ExistsError(
         f"{place} is another file than the challenge's, and stays: move it away and run the download again, or choose "
         "another folder."
