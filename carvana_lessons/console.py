@@ -49,7 +49,9 @@ def print_notes(name: str) -> Iterator[list[str]]:
 
     notes: list[str] = []
 
-    def show(message: Warning | str, *place: object, **more: object) -> None:
+    def show(message: Warning | str, category: type[Warning], *place: object, **more: object) -> None:
+        if issubclass(category, DeprecationWarning | FutureWarning):  # for who writes code, whatever else it is
+            return
         notes.append(str(message))
         print(f"{name}: note: {' '.join(str(message).split())}", file=sys.stderr)
 

@@ -6,13 +6,14 @@ import os
 import re
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import pytest
 import typer
 
 from carvana_lessons import cli
-from carvana_lessons.console import print_anywhere
+from carvana_lessons.console import print_anywhere, print_notes
 
 DRIVER = Path(__file__).parent / "drivers" / "command_lines.py"
 C = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}  # or else Python takes UTF-8 instead
@@ -115,3 +116,15 @@ def test_a_notebooks_output_and_none_at_all_are_left_alone(monkeypatch):
         monkeypatch.setattr(sys, "stdout", stream)
         print_anywhere()
         assert sys.stdout is stream
+
+
+def test_what_is_for_who_writes_code_is_no_note_whatever_else_it_is(capsys):
+    """Some libraries make their deprecations warnings of users too."""
+
+    class Both(UserWarning, DeprecationWarning):
+        pass
+
+    with print_notes("name") as notes:
+        warnings.warn("mend your code", Both, stacklevel=1)
+        warnings.warn("mend your photos", UserWarning, stacklevel=1)
+    assert notes == ["mend your photos"] and capsys.readouterr().err == "name: note: mend your photos\n"
