@@ -49,14 +49,14 @@ def print_notes(name: str) -> Iterator[list[str]]:
 
     notes: list[str] = []
 
-    def show(message: Warning | str, category: type[Warning], *place: object, **more: object) -> None:
-        if issubclass(category, DeprecationWarning | FutureWarning):  # for who writes code, whatever else it is
-            return
+    def show(message: Warning | str, *place: object, **more: object) -> None:
         notes.append(str(message))
         print(f"{name}: note: {' '.join(str(message).split())}", file=sys.stderr)
 
     with warnings.catch_warnings():
         warnings.simplefilter("always", UserWarning)  # whatever Python was told: a note is no error
+        for category in (DeprecationWarning, FutureWarning):  # for who writes code, whatever else they are
+            warnings.simplefilter("ignore", category)
         warnings.filterwarnings("ignore", module=r"PIL\.")  # of metadata and sizes: what matters is said by name
         warnings.showwarning = show
         yield notes
