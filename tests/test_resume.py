@@ -555,6 +555,40 @@ def test_a_stop_while_a_later_epoch_is_written_does_not_count_it(tmp_path, monke
     assert stopped.value.epochs == 1
 
 
+@pytest.mark.parametrize("file", [1, 2, 3])
+def test_a_stop_just_after_a_file_is_whole_tells_what_is_kept(tmp_path, monkeypatch, file):
+    """Of an epoch two files are written, and a stop may come before anything else is done."""
+    real, written = checkpoint.save, []
+
+    def ends(path, saved):
+        real(path, saved)
+        written.append(path)
+        if len(written) == file:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(checkpoint, "save", ends)
+    with pytest.raises(Stopped) as stopped:
+        toy.trainer(tmp_path).fit(toy.loader(8), epochs=3)
+    done = checkpoint.load(tmp_path / "last.safetensors").about["epoch"]
+    assert stopped.value.epochs == done
+    assert f"with resume=True, to go on after epoch {done}, which is kept" in str(stopped.value)
+
+
+@pytest.mark.parametrize("resume", [True, False])
+def test_a_stop_before_the_first_batch_tells_what_an_earlier_call_kept(tmp_path, monkeypatch, resume):
+    first = toy.trainer(tmp_path, schedule="constant")
+    first.fit(toy.loader(8), epochs=2)
+    trainer = toy.trainer(tmp_path, schedule="constant") if resume else first
+    monkeypatch.setattr("carvana_lessons.checkpoint.restore_optimizer" if resume else "torch.Tensor.item", press_stop)
+    with pytest.raises(Stopped, match=r"Stopped in epoch 3: .* after epoch 2, which is kept") as stopped:
+        trainer.fit(toy.loader(8), epochs=3, resume=resume)
+    assert stopped.value.epochs == 2
+
+
+def press_stop(*_):
+    raise KeyboardInterrupt
+
+
 def test_a_run_behind_links_is_overwritten_where_they_lead(tmp_path):
     (tmp_path / "large disk").mkdir()
     for run in ("first", "second"):

@@ -21,7 +21,7 @@ from torch.utils.data import DataLoader, Subset
 from carvana_lessons import checkpoint
 from carvana_lessons.data.batches import CarLoader, as_stored, floats
 from carvana_lessons.device import autocast, enough_memory, find_device, find_precision, layout_for, move
-from carvana_lessons.errors import CarvanaError
+from carvana_lessons.errors import CarvanaError, Stopped
 from carvana_lessons.history import History
 from carvana_lessons.locking import owned
 from carvana_lessons.metrics import car_logit, dice
@@ -64,7 +64,6 @@ class Run:
         self.step = self.left_out = 0
         self.size: tuple[int, int] | None = None  # (height, width) of the input
         self.before = getattr(trainer.model, "provenance", None)  # of an earlier training; a fresh network has none
-        self.kept = 0  # epochs, of the whole history, that are on disk
         self.optimizer.zero_grad()  # what an interrupted step, or a hand, left there is no part of this run
         kept = trainer.folder is not None  # told now: whatever a loss counts changes while it is used
         self.settings = settings_of(trainer, train, valid, self.accelerator.num_processes) if kept else {}
@@ -218,7 +217,6 @@ class Run:
             return
         draws = gather_object([checkpoint.random_tensors(self.device, self.accelerator.process_index)])
         self._in_main(lambda: self._write(done, draws))
-        self.kept = len(self.trainer.history)  # known to every process now
 
     def _write(self, done: int, draws: list[dict[str, Tensor]]) -> None:
         trainer = self.trainer
@@ -246,8 +244,6 @@ class Run:
             del files["best"]
         for name, content in files.items():
             checkpoint.save(self._place(name), content)
-            if name == "last":
-                self.kept = len(trainer.history)
         if "best" in files:
             self.best = len(trainer.history)
 
@@ -296,7 +292,7 @@ class Run:
         if not overwrite:
             self._in_main(lambda: self._check_free(resume))
         if self.trainer.run is None or overwrite:
-            self.trainer.run = uuid.uuid4().hex
+            self.trainer.run = gather_object([uuid.uuid4().hex])[0]  # one name, whichever process tells of it
         elif self._file("best"):  # a further call of the same trainer
             self.best = self.trainer.history.best
         return 0
@@ -343,7 +339,6 @@ class Run:
         self.step = about["step"]
         self.trainer.history = History(about["history"])
         self.trainer.model.provenance = self.before = Provenance.read(about, str(path))
-        self.kept = len(self.trainer.history)
         self.trainer.run = about.get("run") or uuid.uuid4().hex
         return about["epoch"]
 
@@ -419,21 +414,29 @@ class Run:
         if said is not None:
             raise CarvanaError(said)
 
-    def farewell(self, resume: bool) -> str:
-        """What somebody who pressed stop is told: what is kept, and how to go on."""
-        done = len(self.trainer.history) if self.trainer.folder is None else self.kept
-        stopped = f"Stopped in epoch {done + 1}"
+    def stop(self, resume: bool) -> Stopped:
+        """What somebody who pressed stop is told: what is kept, and how to go on.
+
+        The file alone knows what is kept: a stop may come between the moment in which it is whole and any line here.
+        """
         if self.trainer.folder is None:
-            return (
-                f"{stopped}: the network in memory keeps what it has learned so far; this training has no folder, so "
-                "nothing of it is on disk."
+            done = len(self.trainer.history)
+            return Stopped(
+                f"Stopped in epoch {done + 1}: the network in memory keeps what it has learned so far; this training "
+                "has no folder, so nothing of it is on disk.",
+                done,
             )
+        about = checkpoint.load(self._file("last")).about if self._file("last") else {}
+        own = resume or (self.trainer.run is not None and about.get("run") == self.trainer.run)
+        done = len(about.get("history", [])) if own else 0
+        stopped = f"Stopped in epoch {done + 1}"
         if done == 0:
-            return f"{stopped}, before a whole one was kept: run this cell again to begin anew."
+            return Stopped(f"{stopped}, before a whole one was kept: run this cell again to begin anew.", 0)
         how = "" if resume else ", with resume=True,"
-        return (
-            f"{stopped}: run this cell again{how} to go on after epoch {done}, which is kept in {self.trainer.folder}; "
-            "the network in memory keeps what it has learned so far."
+        return Stopped(
+            f"{stopped}: run this cell again{how} to go on after epoch {done}, which is kept in "
+            f"{self.trainer.folder}; the network in memory keeps what it has learned so far.",
+            done,
         )
 
 

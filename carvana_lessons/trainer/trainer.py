@@ -12,7 +12,7 @@ from carvana_lessons import schedule as schedules
 from carvana_lessons.allocator import keep_memory
 from carvana_lessons.data.workers import watch_workers
 from carvana_lessons.device import check_precision
-from carvana_lessons.errors import ArgumentError, Stopped
+from carvana_lessons.errors import ArgumentError
 from carvana_lessons.files import expand
 from carvana_lessons.history import History
 from carvana_lessons.losses import bce
@@ -119,7 +119,7 @@ class Trainer:
             with run.together(), run.own_folder(), watch_workers(workers):  # found out now, not after the first epoch
                 self._fit(run, run.begin(resume, overwrite), end, after_epoch)
         except KeyboardInterrupt as stop:
-            raise Stopped(run.farewell(resume), run.kept) from stop
+            raise run.stop(resume) from stop
         finally:
             self.model.eval()  # whether it trained or was done already
         return self.history
