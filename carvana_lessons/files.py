@@ -13,6 +13,7 @@ from pathlib import Path
 import platformdirs
 
 from carvana_lessons.errors import CarvanaError, ExistsError
+from carvana_lessons.interrupts import delay_interrupt
 
 NO_ROOM = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
 NOT_ALLOWED = {errno.EACCES, errno.EPERM, errno.EROFS}
@@ -210,19 +211,22 @@ def replacing(path: Path) -> Iterator[Path]:
     mode = _mode(place)
     make_folder(place.parent)
     with writing(path):
-        # Its name is not made of the other one's: that may be as long as the disk allows.
-        with _making(path):
-            handle, name = tempfile.mkstemp(dir=place.parent, prefix=".", suffix=".part")
-        os.close(handle)
-        temporary = Path(name)
+        temporary = None
         try:
+            with delay_interrupt(), _making(path):
+                # Its name is not made of the other one's: that may be as long as the disk allows.
+                handle, name = tempfile.mkstemp(dir=place.parent, prefix=".", suffix=".part")
+                os.close(handle)
+                temporary = Path(name)
             yield temporary
             with temporary.open("rb+") as written:  # Windows flushes only what may be written to
                 os.fsync(written.fileno())
             _share(temporary, mode)
             temporary.replace(place)
         finally:
-            temporary.unlink(missing_ok=True)
+            with delay_interrupt():
+                if temporary is not None:
+                    temporary.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -243,13 +247,15 @@ def building(folder: Path, overwrite: bool = False) -> Iterator[Path]:
         raise ExistsError(f"{folder} exists already; choose another folder or remove that one first.")
     make_folder(place.parent)
     with writing(folder):
-        with _making(folder):
-            temporary = _beside(place)
-        _share(temporary, 0o755)
+        temporary = None
         try:
+            with delay_interrupt(), _making(folder):
+                temporary = _beside(place)
+            _share(temporary, 0o755)
             yield temporary
             if overwrite and place.exists():
-                _exchange(temporary, place)
+                with delay_interrupt():
+                    _exchange(temporary, place)
             else:
                 try:
                     temporary.rename(place)
@@ -257,7 +263,9 @@ def building(folder: Path, overwrite: bool = False) -> Iterator[Path]:
                     if not place.is_dir():
                         raise
         finally:
-            shutil.rmtree(temporary, ignore_errors=True)
+            with delay_interrupt():
+                if temporary is not None:
+                    shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _exchange(new: Path, place: Path) -> None:
@@ -292,11 +300,12 @@ def discard(folder: Path) -> bool:
     if folder.is_file():
         return False
     try:
-        aside = _beside(folder)
-        try:
-            folder.rename(aside / "old")
-        finally:
-            shutil.rmtree(aside, ignore_errors=True)
+        with delay_interrupt():
+            aside = _beside(folder)
+            try:
+                folder.rename(aside / "old")
+            finally:
+                shutil.rmtree(aside, ignore_errors=True)
     except OSError:
         return not folder.exists()
     return True

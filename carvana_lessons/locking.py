@@ -2,6 +2,7 @@
 
 import errno
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -10,9 +11,11 @@ from filelock import FileLock, Timeout
 
 from carvana_lessons.errors import CarvanaError
 from carvana_lessons.files import destination, make_folder, writing
+from carvana_lessons.interrupts import delay_interrupt
 
 # What a disk that knows no locks answers, as some network drives do.
 NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, getattr(errno, "ENOTSUP", errno.EOPNOTSUPP)}
+PAUSE = 0.05  # seconds between two tries, as filelock's own
 
 
 @contextmanager
@@ -32,11 +35,21 @@ def owned(path: Path, wait: bool | str = False) -> Iterator[None]:
     make_folder(path.parent)
     inside = path.is_dir() and not os.access(path.parent, os.W_OK)  # a disk's own folder, or a user's home
     lock = FileLock((path if inside else path.parent) / f".{path.name}.lock", timeout=0)
-    held = False
+    try:
+        _hold(lock, path, wait)
+        yield
+    finally:
+        with delay_interrupt():
+            if lock.is_locked:
+                with suppress(OSError):  # while it is held; Windows removes it on release
+                    Path(lock.lock_file).unlink()
+                lock.release()
+
+
+def _hold(lock: FileLock, path: Path, wait: bool | str) -> None:
     try:
         with writing(path):
             _acquire(lock, wait)
-            held = True
     except Timeout as error:
         raise CarvanaError(
             f"Another process is writing {path} at this moment: wait until it has ended, or choose another name."
@@ -46,21 +59,19 @@ def owned(path: Path, wait: bool | str = False) -> Iterator[None]:
     except OSError as error:
         if error.errno not in NO_LOCKS:
             raise
-    try:
-        yield
-    finally:
-        if held:
-            with suppress(OSError):  # while it is held; Windows removes it on release
-                Path(lock.lock_file).unlink()
-            lock.release()
 
 
 def _acquire(lock: FileLock, wait: bool | str) -> None:
-    try:
-        lock.acquire()
-    except Timeout:
-        if not wait:
-            raise
+    """Try again and again, where it waits: each try is whole, however often Ctrl-C is pressed."""
+    while True:
+        try:
+            with delay_interrupt():
+                lock.acquire()
+            return
+        except Timeout:
+            if not wait:
+                raise
         if isinstance(wait, str):
             print(wait, flush=True)
-        lock.acquire(timeout=-1)
+            wait = True
+        time.sleep(PAUSE)

@@ -21,7 +21,19 @@ PYPROJECT = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
 # The package's rooms in the order in which data flows; a room imports only rooms of the lines above its own.
 ROOMS = [
     {"errors"},
-    {"ahead", "allocator", "connection", "console", "system", "wording", "figures", "looking", "measure", "schedule"},
+    {
+        "ahead",
+        "allocator",
+        "connection",
+        "console",
+        "system",
+        "wording",
+        "interrupts",
+        "figures",
+        "looking",
+        "measure",
+        "schedule",
+    },
     {"files", "fingerprint", "history", "progress", "usage"},
     {"catalog", "finding", "locking"},
     {"device"},
