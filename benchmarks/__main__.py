@@ -5,7 +5,7 @@ import pkgutil
 import sys
 
 import benchmarks
-from carvana_lessons.console import print_anywhere
+from carvana_lessons.utils.console import print_anywhere
 
 NAMES = sorted(m.name for m in pkgutil.iter_modules(benchmarks.__path__) if not m.name.startswith("_"))
 

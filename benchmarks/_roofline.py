@@ -15,7 +15,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
 
-from carvana_lessons import losses
+from carvana_lessons.training import losses
 
 HALF = 2  # bytes of a number in mixed precision
 ADAM = 10 * 4  # bytes a weight and step: Adam reads four float32 and writes three, clipping reads two and writes one

@@ -13,7 +13,7 @@ import torch
 from torch.utils.data import DataLoader, TensorDataset
 
 from carvana_lessons import models
-from carvana_lessons.trainer import Trainer, trainer
+from carvana_lessons.training import Trainer, trainer
 
 BATCHES, EPOCHS = 6, 3
 
@@ -21,7 +21,7 @@ BATCHES, EPOCHS = 6, 3
 def measure(name: str, size: int, batch_size: int, keep: bool) -> dict[str, float]:
     """Milliseconds of processor time an image, in this process."""
     if not keep:
-        trainer.keep_memory = lambda: False
+        trainer.disable_malloc_trim = lambda: False
     x = torch.rand(BATCHES * batch_size, 3, size, size)
     batches = DataLoader(TensorDataset(x, (x[:, :1] > 0.5).float()), batch_size)
     run = Trainer(models.create(name, width=8))

@@ -13,8 +13,9 @@ from pathlib import Path
 import pandas as pd
 import torch
 
-from carvana_lessons import data, metrics, models
-from carvana_lessons.trainer import Trainer
+from carvana_lessons import data, models
+from carvana_lessons.evaluation import metrics
+from carvana_lessons.training import Trainer
 
 SIZE, BATCH, LR = (48, 72), 4, 2e-3
 T95 = {3: 4.30, 4: 3.18, 5: 2.78, 6: 2.57}

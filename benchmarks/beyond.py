@@ -4,7 +4,7 @@
 
 ``unet-small``, the same cars for training and for the score as in `compare`, every training as long as the others.
 OUT keeps every run and goes on where it stopped; ``runs.csv`` and ``cars.csv`` hold what is done, in the form that
-`carvana_lessons.compare.summarise` takes.
+`carvana_lessons.comparison.summarise` takes.
 """
 
 import argparse
@@ -18,12 +18,12 @@ import pandas as pd
 import torch
 from torch import nn
 
-from carvana_lessons import data, losses, models, studio
-from carvana_lessons.compare.protocol import Protocol, claim, environment
-from carvana_lessons.evaluate import evaluate
-from carvana_lessons.files import replacing
-from carvana_lessons.pseudo import pseudo_label
-from carvana_lessons.trainer import Trainer
+from carvana_lessons import data, models, studio
+from carvana_lessons.comparison.protocol import Protocol, claim, environment
+from carvana_lessons.evaluation import evaluate
+from carvana_lessons.prediction import pseudo_label
+from carvana_lessons.training import Trainer, losses
+from carvana_lessons.utils.files import replacing
 
 NETWORK, FEW, FOLDS, LARGE = "unet-small", 16, 5, 192
 

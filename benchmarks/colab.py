@@ -27,8 +27,7 @@ from torch import Tensor, nn
 from benchmarks import _paired as paired
 from benchmarks._roofline import Machine, count
 from carvana_lessons import course, models, studio
-from carvana_lessons.history import History
-from carvana_lessons.trainer import Trainer
+from carvana_lessons.training import History, Trainer
 
 BOOK = Path(__file__).resolve().parents[1] / "book"
 SIZE, BATCH = 512, 8  # of the measured steps

@@ -10,7 +10,8 @@ import statistics
 
 from benchmarks._paired import add_photos, alternate, described, introduce, parser, photos, spread, table
 from carvana_lessons import data, models
-from carvana_lessons.evaluate import car_logits, evaluate, predict
+from carvana_lessons.evaluation import evaluate
+from carvana_lessons.prediction import car_logits, predict
 
 WHOLE, ALONE = "evaluate", "network alone"
 

@@ -18,9 +18,10 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks._paired import alternate, faster, in_own_process, installed, introduce, parser, spread, table
-from carvana_lessons import losses, models
-from carvana_lessons.allocator import keep_memory
-from carvana_lessons.measure import Memory
+from carvana_lessons import models
+from carvana_lessons.training import losses
+from carvana_lessons.utils.measure import Memory
+from carvana_lessons.utils.memory import disable_malloc_trim
 
 FEATURES = (64, 128, 256, 512, 1024, 64)  # of `unet`, in MONAI's order
 SIDE = 2048  # of the matrices whose product gives the machine's rate
@@ -146,7 +147,7 @@ def main() -> None:
     if options.one:
         print(json.dumps(memory(**json.loads(options.one))))
         return
-    kept = ", memory kept for the next batch" if options.keep_memory and keep_memory() else ""
+    kept = ", memory kept for the next batch" if options.disable_malloc_trim and disable_malloc_trim() else ""
     introduce(f"`{UNET}` beside other U-Nets, float32{kept}.")
     for size in options.sizes:
         for training in (False, True):

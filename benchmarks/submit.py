@@ -28,10 +28,9 @@ from benchmarks._paired import (
 )
 from carvana_lessons import data, models
 from carvana_lessons.data import submission_line
-from carvana_lessons.evaluate import car_logits, enlarge, predict
-from carvana_lessons.measure import Memory
-from carvana_lessons.submission import submit
-from carvana_lessons.trainer import Trainer
+from carvana_lessons.prediction import car_logits, predict, submit, upsample
+from carvana_lessons.training import Trainer
+from carvana_lessons.utils.measure import Memory
 
 ALONE = "network alone"
 WIDTH = 8
@@ -52,7 +51,7 @@ def compare(network: torch.nn.Module, cars: data.CarFolder, size: int, batch_siz
         ways = {
             ALONE: lambda: [car_logits(network, x) for x in batches],
             "decoding": lambda: [len(x) for x, _ in data.loader(cars, size, batch_size, cached=False)],
-            "enlarging": lambda: [enlarge(z[None], shape).gt(0).numpy().size for part in logits for z in part],
+            "enlarging": lambda: [upsample(z[None], shape).gt(0).numpy().size for part in logits for z in part],
             "RLE and writing": lambda: write(names, masks, Path(place, "rows.csv")),
             "submit, all of it": lambda: submit(
                 network, cars, Path(place, "all.csv"), size, batch_size=batch_size, overwrite=True

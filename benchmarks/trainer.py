@@ -13,12 +13,12 @@ import torch
 from torch.utils.data import DataLoader
 
 from benchmarks._paired import introduce, parser, spread, table
-from carvana_lessons import losses, models
-from carvana_lessons.allocator import keep_memory
-from carvana_lessons.compare.speed import noise
+from carvana_lessons import models
+from carvana_lessons.comparison.speed import noise
 from carvana_lessons.data.batches import CarLoader, collate, floats
-from carvana_lessons.device import autocast, find_device, find_precision, layout_for
-from carvana_lessons.trainer import Trainer
+from carvana_lessons.training import Trainer, losses
+from carvana_lessons.utils.device import autocast, find_device, find_precision, layout_for
+from carvana_lessons.utils.memory import disable_malloc_trim
 
 LR = 1e-3
 
@@ -78,7 +78,7 @@ def main() -> None:
     made.add_argument("--batch-size", type=int, default=8)
     made.add_argument("--batches", type=int, default=20, help="steps an epoch")
     options = made.parse_args()
-    keep_memory()  # for both, as `Trainer` does
+    disable_malloc_trim()  # for both, as `Trainer` does
     device = find_device()
     introduce(f"The trainer beside the ten-line loop, on {device}, precision {find_precision(device)}.", "accelerate")
     width = "published widths" if options.width is None else f"width {options.width}"

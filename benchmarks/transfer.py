@@ -15,8 +15,8 @@ from pathlib import Path
 import torch
 
 from carvana_lessons import data, models, studio
-from carvana_lessons.evaluate import evaluate
-from carvana_lessons.trainer import Trainer
+from carvana_lessons.evaluation import evaluate
+from carvana_lessons.training import Trainer
 
 SIZE, BATCH, LR, MANY = 128, 8, 4e-3, 384
 

@@ -15,7 +15,7 @@ from torchvision.transforms.v2.functional import adjust_brightness, adjust_contr
 
 from benchmarks._paired import alternate, faster, introduce, parser, spread, table
 from carvana_lessons import data
-from carvana_lessons.allocator import keep_memory
+from carvana_lessons.utils.memory import disable_malloc_trim
 
 BATCH = 8
 BASE, OURS, ALONE = "torch and torchvision, photo by photo", "carvana_lessons, the batch", "carvana_lessons, one by one"
@@ -70,7 +70,7 @@ def main() -> None:
     made.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     made.add_argument("--colors", type=float, nargs="+", default=[0.0, 0.1, 0.2])
     options = made.parse_args()
-    keep_memory()  # as the trainer does
+    disable_malloc_trim()  # as the trainer does
     introduce(f"Augmentation of a batch of {BATCH} photos.", "torchvision")
     head = ["way", "side", "threads", "color", "ms a photo", "times as fast"]
     for size in options.sizes:

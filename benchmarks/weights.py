@@ -11,12 +11,12 @@ from pathlib import Path
 
 import torch
 
-from carvana_lessons import data, losses, models
-from carvana_lessons.compare import Protocol
-from carvana_lessons.evaluate import evaluate
-from carvana_lessons.files import cache_folder
-from carvana_lessons.models.weights import rounded
-from carvana_lessons.trainer import Trainer
+from carvana_lessons import data, models
+from carvana_lessons.comparison import Protocol
+from carvana_lessons.evaluation import evaluate
+from carvana_lessons.models.shipped import rounded
+from carvana_lessons.training import Trainer, losses
+from carvana_lessons.utils.paths import cache_folder
 
 LOSSES = {"bce": losses.bce, "outline": losses.boundary_bce}
 

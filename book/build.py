@@ -40,7 +40,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     from carvana_lessons import course  # here, so that --help needs no torch
     from carvana_lessons.data import CarFolder
-    from carvana_lessons.errors import CarvanaError
+    from carvana_lessons.utils.errors import CarvanaError
 
     try:
         folder = course.data_folder()  # makes the studio's photos when they are missing

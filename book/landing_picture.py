@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
-from carvana_lessons import cutout, studio
+from carvana_lessons import studio
+from carvana_lessons.prediction import cutout
 
 CAR, VIEW, SIZE = 12, 4, (480, 320)  # of the studio, in whatever photos the chapters themselves ran
 GAP, GREY = 56, (128, 128, 128, 255)  # an arrow that shows on white and on black

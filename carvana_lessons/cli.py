@@ -11,11 +11,11 @@ from typing import Annotated
 import typer
 
 import carvana_lessons
-from carvana_lessons import catalog, failures, options, usage
-from carvana_lessons.console import is_broken_pipe, print_anywhere, print_notes, stop_printing
-from carvana_lessons.errors import CarvanaError
-from carvana_lessons.finding import check_there, existing_folder
-from carvana_lessons.options import (
+from carvana_lessons.utils import catalog, failures, options, usage
+from carvana_lessons.utils.catalog import SCHEDULES
+from carvana_lessons.utils.console import is_broken_pipe, print_anywhere, print_notes, stop_printing
+from carvana_lessons.utils.errors import CarvanaError
+from carvana_lessons.utils.options import (
     Batch,
     Book,
     Epochs,
@@ -34,8 +34,8 @@ from carvana_lessons.options import (
     photo_size,
     shard_of,
 )
-from carvana_lessons.schedule import SCHEDULES
-from carvana_lessons.wording import counted
+from carvana_lessons.utils.paths import check_there, existing_folder
+from carvana_lessons.utils.wording import counted
 
 # Rooms are imported inside the commands: --help, and what was typed wrong, are answered at once, without loading torch.
 NAME = "carvana-lessons"
@@ -104,7 +104,7 @@ def check(folder: Folder) -> None:
     """Chapter 1: decode every photo and mask of a folder and say what is wrong."""
     existing_folder(folder)
     from carvana_lessons import data
-    from carvana_lessons.course import describe
+    from carvana_lessons.course.lesson import describe
 
     with print_notes(NAME) as notes:
         cars = data.CarFolder(folder)
@@ -151,9 +151,10 @@ def train(
     import torch
 
     from carvana_lessons import data, models
-    from carvana_lessons.errors import Stopped
-    from carvana_lessons.files import expand, replacing
-    from carvana_lessons.trainer import Trainer
+    from carvana_lessons.training import Trainer
+    from carvana_lessons.utils.errors import Stopped
+    from carvana_lessons.utils.files import replacing
+    from carvana_lessons.utils.paths import expand
 
     if resume and overwrite:
         raise typer.BadParameter("--resume goes on with a run and --overwrite begins anew; take one of the two.")
@@ -239,11 +240,11 @@ def evaluate(
     """Chapter 2: Dice at the photos' own size; the best and the worst photos by name."""
     existing_folder(folder)
     from carvana_lessons import data
-    from carvana_lessons import scores as tables
-    from carvana_lessons.evaluate import evaluate as score
-    from carvana_lessons.files import new_file, replacing
-    from carvana_lessons.held_out import held_out
-    from carvana_lessons.locking import owned
+    from carvana_lessons.evaluation import tables
+    from carvana_lessons.evaluation.held_out import held_out
+    from carvana_lessons.evaluation.scoring import evaluate as score
+    from carvana_lessons.utils.files import new_file, replacing
+    from carvana_lessons.utils.locking import owned
 
     networks = _networks(weights, size, precision)
     photos, note = held_out(data.CarFolder(folder), networks, valid, seed)
@@ -288,7 +289,7 @@ def predict_masks(
         check_there(place)
     if out.is_file():
         raise CarvanaError(f"{out} cannot be a folder, a file is in the way: name the folder for the masks at the end.")
-    from carvana_lessons.submission import predict_folder
+    from carvana_lessons.prediction.submission import predict_folder
 
     networks = _networks(weights, size, precision)
     count = predict_folder(networks, photos, out, size, batch_size, cut_outs, flip, overwrite, precision)
@@ -319,7 +320,7 @@ def write_submission(
     """Chapter 9: the challenge's file, streamed; a run that was killed goes on where it stopped."""
     existing_folder(folder)
     from carvana_lessons import data
-    from carvana_lessons.submission import merge, submit
+    from carvana_lessons.prediction.submission import merge, submit
 
     k, n = shard_of(shard)
     if join:
@@ -375,8 +376,8 @@ def compare_networks(
     """Chapter 9: several networks under one protocol, scored on cars that none of them saw."""
     existing_folder(folder)
     from carvana_lessons import data, models
-    from carvana_lessons.compare import Protocol, compare, markdown
-    from carvana_lessons.errors import Stopped
+    from carvana_lessons.comparison import Protocol, compare, markdown
+    from carvana_lessons.utils.errors import Stopped
 
     protocol = Protocol(size, width or None, epochs, batch_size, lr, valid, rotate, flip, color)
     names = networks or [name for name in models.names() if name not in ("unet-tiny", "unet-small")]
@@ -434,7 +435,7 @@ def keep_results(
     """Copy the numbers of a comparison into the book; no photo and no weights come along."""
     if not book.is_dir():
         raise CarvanaError(f"There is no folder {book}: name the one of the chapters with --book.")
-    from carvana_lessons.compare import keep
+    from carvana_lessons.comparison import keep
 
     typer.echo(f"Kept in {keep(out, book / 'results' / name, commit, command, overwrite)}.")
 
@@ -445,7 +446,7 @@ def set_course_repository(
     root: Annotated[Path, typer.Option(help="The course's folder.")] = Path(),
 ) -> None:
     """Name your own repository in settings, pages, buttons and first cells, in place."""
-    from carvana_lessons.publishing import set_repository
+    from carvana_lessons.course.publishing import set_repository
 
     for path in set_repository(root, address):
         typer.echo(f"Changed {path}.")
@@ -465,8 +466,8 @@ def _find_images(folder: Path, images: str) -> None:
 def _networks(weights: list[str], size: int | None, precision: str | None) -> list:
     """The networks of some checkpoints or names, made ready to answer, on the fastest device; it says how they will."""
     from carvana_lessons import models
-    from carvana_lessons.device import find_device, move
-    from carvana_lessons.trained import describe_answers, load_trained
+    from carvana_lessons.prediction.trained import describe_answers, load_trained
+    from carvana_lessons.utils.device import find_device, move
 
     device = find_device()
     networks = [models.ready(move(load_trained(w), device)) for w in weights]

@@ -126,9 +126,9 @@ def test_every_command_answers_at_the_size_of_the_training(run, make_folder, tmp
     from PIL import Image
 
     from carvana_lessons import data
-    from carvana_lessons.evaluate import evaluate, predict
+    from carvana_lessons.evaluation import evaluate
     from carvana_lessons.models import ready
-    from carvana_lessons.trained import load_trained
+    from carvana_lessons.prediction import load_trained, predict
 
     folder, out = make_folder(cars=4, views=2), tmp_path / "run"
     shape = ["--network", "unet-tiny", "--width", 2, "--epochs", 4, "--lr", 0.02, "--batch-size", 2, "--valid", 0.5]
@@ -257,7 +257,8 @@ def test_copies_of_two_kinds_want_two_names(run, tmp_path, other):
 def test_scores_of_two_at_once_are_never_dropped(run, make_folder, tmp_path):
     import torch
 
-    from carvana_lessons import checkpoint, models
+    from carvana_lessons import models
+    from carvana_lessons.models import checkpoint
 
     folder, out = make_folder(cars=2, views=1), tmp_path / "race.csv"
     torch.manual_seed(0)

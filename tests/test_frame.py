@@ -18,41 +18,11 @@ ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = sorted((ROOT / "book").glob("*.ipynb"))
 PYPROJECT = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
 
-# The package's rooms in the order in which data flows; a room imports only rooms of the lines above its own.
-ROOMS = [
-    {"errors"},
-    {
-        "ahead",
-        "allocator",
-        "connection",
-        "console",
-        "system",
-        "wording",
-        "interrupts",
-        "figures",
-        "looking",
-        "measure",
-        "schedule",
-    },
-    {"files", "fingerprint", "history", "progress", "usage"},
-    {"catalog", "finding", "locking"},
-    {"device"},
-    {"failures", "options"},
-    {"keeping", "publishing"},
-    {"colab", "studio", "data"},
-    {"models", "metrics"},
-    {"losses", "checkpoint", "features"},
-    {"show"},
-    {"trainer", "evaluate"},
-    {"cutout", "held_out", "manifest", "trained"},
-    {"loose", "parts"},
-    {"baselines", "pseudo", "scores", "submission", "upload"},
-    {"course"},
-    {"runs", "compare"},
-    {"exercises"},
-    {"cli"},
-    {"__main__"},
-]
+# The rooms in the order in which a photo passes through them; a room imports only what stands before it.
+ROOMS = (
+    *("utils", "data", "studio", "models", "show", "course", "prediction", "evaluation", "training"),
+    *("features", "comparison", "exercises", "cli", "__main__"),
+)
 # What Colab has installed (Google's published list, August 2026); the package may need nothing else.
 ON_COLAB = {
     "accelerate",
@@ -96,33 +66,106 @@ def test_conda_installs_what_pip_does():
     assert "'.[book,test]'" in (ROOT / "Makefile").read_text(encoding="utf-8")
 
 
-def rooms_imported(path: Path) -> set[str]:
-    found = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        names = []
-        if isinstance(node, ast.ImportFrom) and node.module:
-            names = (
-                [node.module] if node.module != "carvana_lessons" else [f"{node.module}.{a.name}" for a in node.names]
-            )
-        elif isinstance(node, ast.Import):
-            names = [a.name for a in node.names]
-        found |= {n.split(".")[1] for n in names if n.startswith("carvana_lessons.")}
+def imports_of(files: dict[str, str], package: str = "carvana_lessons") -> dict[str, set[str]]:
+    """By module, the modules of the same package that it imports, inside functions and for type checking too.
+
+    Args:
+        files: source by module, ``carvana_lessons.data.split`` for example; a package by its folder's name.
+        package: whose modules count.
+    """
+    found: dict[str, set[str]] = {}
+    for module, source in files.items():
+        found[module] = set()
+        for node in ast.walk(ast.parse(source)):
+            names = []
+            if isinstance(node, ast.ImportFrom):
+                assert node.level == 0, f"{module} imports by dots: write the whole name"
+                names = [f"{node.module}.{a.name}" for a in node.names]
+                names = [name if name in files else node.module for name in names]
+            elif isinstance(node, ast.Import):
+                names = [a.name for a in node.names]
+            found[module] |= {n for n in names if n in files or n.partition(".")[0] == package} - {module}
     return found
 
 
-def test_imports_run_one_way():
+def sources(folder: Path) -> dict[str, str]:
+    """Source by module of every Python file below a folder."""
+    names = {p: ".".join(p.relative_to(folder.parent).with_suffix("").parts) for p in folder.rglob("*.py")}
+    return {name.removesuffix(".__init__"): p.read_text(encoding="utf-8") for p, name in names.items()}
+
+
+def upward(imports: dict[str, set[str]]) -> list[str]:
+    """Imports of a room that stands below."""
+    height = {room: k for k, room in enumerate(ROOMS)}
+    pairs = [(a, b) for a, others in imports.items() for b in others if a.count(".") and b.count(".")]
+    return [f"{a} imports {b}" for a, b in pairs if height[b.split(".")[1]] > height[a.split(".")[1]]]
+
+
+def circles(imports: dict[str, set[str]]) -> list[str]:
+    """Modules that import themselves by way of others."""
+
+    def reached(module: str) -> set[str]:
+        seen, left = set(), [module]
+        while left:
+            new = imports.get(left.pop(), set()) - seen
+            seen |= new
+            left += new
+        return seen
+
+    return sorted(module for module in imports if module in reached(module))
+
+
+def test_every_module_stands_in_a_room():
     package = ROOT / "carvana_lessons"
-    height = {room: k for k, rooms in enumerate(ROOMS) for room in rooms}
-    wrong = []
-    for path in package.rglob("*.py"):
-        room = path.relative_to(package).parts[0].removesuffix(".py")
-        if room == "__init__":
-            continue
-        allowed = {r for r, k in height.items() if k < height[room]} | {room}
-        wrong += [
-            f"{path.relative_to(ROOT)} imports {other}" for other in rooms_imported(path) - allowed - {"__init__"}
-        ]
-    assert wrong == []
+    assert {p.stem for p in package.glob("*.py")} == {"__init__", "__main__", "cli"}
+    folders = {p.parent.name for p in package.glob("*/__init__.py")}
+    assert folders == set(ROOMS) - {"cli", "__main__"}
+    tests = {p.name for p in (ROOT / "tests").iterdir() if p.is_dir() and any(p.glob("test_*.py"))}
+    assert tests - {"book"} == folders
+
+
+def test_imports_run_one_way_and_in_no_circle():
+    imports = imports_of(sources(ROOT / "carvana_lessons"))
+    assert upward(imports) == []
+    assert circles(imports) == []
+
+
+def test_the_extensions_of_the_book_import_in_no_circle():
+    folder = ROOT / "book" / "_ext"
+    imports = imports_of({p.stem: p.read_text(encoding="utf-8") for p in folder.glob("*.py")}, "")
+    assert circles(imports) == []
+
+
+@pytest.mark.parametrize(
+    "planted",
+    [
+        "from carvana_lessons.training import Trainer",
+        "def f():\n    import carvana_lessons.cli",
+        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from carvana_lessons import course",
+    ],
+)
+def test_a_planted_import_would_be_found(planted):
+    files = sources(ROOT / "carvana_lessons")
+    files["carvana_lessons.data.split"] += f"\n{planted}\n"
+    assert len(upward(imports_of(files))) == 1
+
+
+def test_a_planted_circle_would_be_found():
+    files = sources(ROOT / "carvana_lessons")
+    files["carvana_lessons.data.rle"] += "\ndef f():\n    from carvana_lessons.data.folder import CarFolder\n"
+    files["carvana_lessons.data.images"] += "\nfrom carvana_lessons.data import rle\n"
+    assert circles(imports_of(files)) == [
+        f"carvana_lessons.data.{name}" for name in ("folder", "images", "layout", "rle")
+    ]
+
+
+def test_training_loads_no_pictures_and_no_studio():
+    code = "import sys, carvana_lessons.training; print(*sys.modules)"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, encoding="utf-8", check=True)
+    loaded = set(run.stdout.split())
+    assert "torch" in loaded
+    heavy = {"matplotlib", "IPython", "ipywidgets", "carvana_lessons.studio", "carvana_lessons.show"}
+    assert loaded & heavy == set()
 
 
 def test_the_studio_knows_nothing_of_torch():

@@ -8,13 +8,15 @@ import torch
 import toy
 from torch.utils.data import DataLoader, TensorDataset
 
-from carvana_lessons import course, data, losses, models
-from carvana_lessons.checkpoint import load, restore_optimizer
+from carvana_lessons import course, data, models
 from carvana_lessons.data.batches import as_stored
-from carvana_lessons.device import find_device, find_precision
-from carvana_lessons.errors import CarvanaError
-from carvana_lessons.evaluate import car_logits, evaluate
-from carvana_lessons.trainer import Trainer
+from carvana_lessons.evaluation import evaluate
+from carvana_lessons.models.checkpoint import load
+from carvana_lessons.prediction import car_logits
+from carvana_lessons.training import Trainer, losses
+from carvana_lessons.training.state import restore_optimizer
+from carvana_lessons.utils.device import find_device, find_precision
+from carvana_lessons.utils.errors import CarvanaError
 
 pytestmark = pytest.mark.gpu
 GPU = "cuda"

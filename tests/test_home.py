@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from carvana_lessons import course, data, studio
-from carvana_lessons.colab import open_keep
-from carvana_lessons.errors import CarvanaError
-from carvana_lessons.files import cache_folder, expand
-from carvana_lessons.keeping import keep_folder
+from carvana_lessons.course.colab import open_keep
+from carvana_lessons.utils.archive import keep_folder
+from carvana_lessons.utils.errors import CarvanaError
+from carvana_lessons.utils.paths import cache_folder, expand
 
 HOMES = ("HOME", "USERPROFILE", "HOMEPATH", "HOMEDRIVE", "LOCALAPPDATA", "XDG_CACHE_HOME", "CARVANA_CACHE")
 

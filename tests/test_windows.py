@@ -14,10 +14,10 @@ from safetensors.torch import save_file
 from samples import Brightness
 
 from carvana_lessons import data, models
-from carvana_lessons.errors import CarvanaError, DataError
-from carvana_lessons.files import building, discard, replacing, writing
-from carvana_lessons.models.weights import load_shipped
-from carvana_lessons.submission import predict_folder, submit
+from carvana_lessons.models.shipped import load_shipped
+from carvana_lessons.prediction import predict_folder, submit
+from carvana_lessons.utils.errors import CarvanaError, DataError
+from carvana_lessons.utils.files import building, discard, replacing, writing
 
 ROOT = Path(__file__).resolve().parent.parent
 MAPS = Path("/proc/self/maps")
@@ -139,7 +139,7 @@ def test_shipped_weights_are_never_mapped(tmp_path, monkeypatch):
     folder = tmp_path / "weights"
     model = models.create("unet-tiny", width=2)
     models.ship(model, {}, folder)
-    monkeypatch.setattr("carvana_lessons.models.weights.FOLDER", folder)
+    monkeypatch.setattr("carvana_lessons.models.shipped.FOLDER", folder)
     seen = []
     model.register_load_state_dict_pre_hook(lambda *_: seen.append(mapped(folder)))
     load_shipped(model, "unet-tiny")

@@ -108,7 +108,7 @@ def _links(lesson: str, srcdir: str) -> str:
 
 
 class Room(SphinxDirective):
-    """``{room} carvana_lessons.losses carvana_lessons.metrics``: a section a module, an entry an object."""
+    """``{room} carvana_lessons.show carvana_lessons.features``: a section per module, an entry per object."""
 
     required_arguments = 1
     final_argument_whitespace = True

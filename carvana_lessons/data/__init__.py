@@ -4,8 +4,8 @@ from carvana_lessons.data.augment import Augment, mirror, recolor, rotate
 from carvana_lessons.data.cache import cache
 from carvana_lessons.data.dataset import CarDataset, loader
 from carvana_lessons.data.download import download
-from carvana_lessons.data.folder import CarFolder, Photo
-from carvana_lessons.data.reading import read_mask, read_pair, read_photo, read_resized
+from carvana_lessons.data.folder import CarFolder
+from carvana_lessons.data.images import Photo, read_mask, read_pair, read_photo, read_resized
 from carvana_lessons.data.rle import rle_decode, rle_encode, submission_line
 from carvana_lessons.data.split import k_folds_by_car, split_by_car, split_by_image
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn.functional import grid_sample
 
 from carvana_lessons.data.batches import in_parts, layout_of
-from carvana_lessons.errors import ArgumentError
+from carvana_lessons.utils.errors import ArgumentError
 
 CORNERS = {"black": "zeros", "symmetric": "reflection"}  # our words, and those of torch's grid_sample
 GREY = (0.2989, 0.587, 0.114)  # shares of red, green and blue, as torchvision takes them

@@ -21,13 +21,14 @@ from typing import BinaryIO
 import numpy as np
 
 from carvana_lessons.data.folder import CarFolder
-from carvana_lessons.data.reading import read_pair
-from carvana_lessons.errors import CarvanaError
-from carvana_lessons.files import building, cache_folder, discard
-from carvana_lessons.keeping import bring, put_by
-from carvana_lessons.locking import owned
-from carvana_lessons.progress import bar
-from carvana_lessons.wording import counted
+from carvana_lessons.data.images import read_pair
+from carvana_lessons.utils.archive import archive, restore
+from carvana_lessons.utils.errors import CarvanaError
+from carvana_lessons.utils.files import building, discard
+from carvana_lessons.utils.locking import owned
+from carvana_lessons.utils.paths import cache_folder
+from carvana_lessons.utils.progress import bar
+from carvana_lessons.utils.wording import counted
 
 FORMAT = 2  # counts up when what is stored changes, so that older copies are no longer found
 SHARE = 0.8  # of the free disk that one copy may take
@@ -59,7 +60,7 @@ def cache(cars: CarFolder, size: int | tuple[int, int], workers: int | None = No
         at_work = f"Another process is decoding these photos at {shape[0]}×{shape[1]}: waiting for its copy."
         with owned(folder, wait=at_work):
             _ensure(home, group, folder, whole, shape, workers)
-    put_by(folder)
+    archive(folder)
     return folder
 
 
@@ -71,7 +72,7 @@ def _ensure(
         return
     _remove_broken(folder, whole, shape)  # before the room is counted
     _check_room(home, whole, shape)
-    if not (bring(folder) and _complete(folder, whole, shape)):
+    if not (restore(folder) and _complete(folder, whole, shape)):
         _build(folder, whole, shape, workers or min(4, os.cpu_count() or 1))
     _tidy(home, group, keep=folder)
 

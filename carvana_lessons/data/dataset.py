@@ -12,9 +12,9 @@ from torch.utils.data import DataLoader, Dataset, RandomSampler
 from carvana_lessons.data.batches import Batch, BatchTransform, CarLoader, Stored, collate
 from carvana_lessons.data.cache import as_size, cache, open_cache
 from carvana_lessons.data.folder import CarFolder
-from carvana_lessons.data.reading import read_pair
-from carvana_lessons.device import find_device
-from carvana_lessons.errors import DataError
+from carvana_lessons.data.images import read_pair
+from carvana_lessons.utils.device import find_device
+from carvana_lessons.utils.errors import DataError
 
 Transform = Callable[[torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tensor]]
 

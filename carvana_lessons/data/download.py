@@ -9,7 +9,6 @@ import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from carvana_lessons.connection import explain_connection
 from carvana_lessons.data.credentials import (
     NEW,
     SETTINGS,
@@ -20,10 +19,12 @@ from carvana_lessons.data.credentials import (
 )
 from carvana_lessons.data.folder import CarFolder
 from carvana_lessons.data.unpack import copy_in, unpack
-from carvana_lessons.errors import CarvanaError
-from carvana_lessons.files import NO_ROOM, expand
-from carvana_lessons.locking import owned
-from carvana_lessons.system import explain_system
+from carvana_lessons.utils.connection import explain_connection
+from carvana_lessons.utils.errors import CarvanaError
+from carvana_lessons.utils.files import NO_ROOM
+from carvana_lessons.utils.locking import owned
+from carvana_lessons.utils.os_errors import explain_system
+from carvana_lessons.utils.paths import expand
 
 SLUG = "carvana-image-masking-challenge"
 PAGE = f"https://www.kaggle.com/competitions/{SLUG}"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import warnings
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import overload
@@ -13,39 +12,15 @@ from typing import overload
 import numpy as np
 import pandas as pd
 
+from carvana_lessons.data.images import Photo, read_mask
 from carvana_lessons.data.layout import Index, inspect, naming
 from carvana_lessons.data.opening import decode, orientation
-from carvana_lessons.data.reading import read_mask, read_photo
-from carvana_lessons.errors import DataError
-from carvana_lessons.files import expand
-from carvana_lessons.progress import bar
-from carvana_lessons.wording import counted
+from carvana_lessons.utils.errors import DataError
+from carvana_lessons.utils.paths import expand
+from carvana_lessons.utils.progress import bar
+from carvana_lessons.utils.wording import counted
 
 COLUMNS = ["year", "make", "model", "trim1", "trim2"]
-
-
-@dataclass(frozen=True)
-class Photo:
-    """One photo of a car: where it lies, not its pixels.
-
-    Attributes:
-        name: ``0ab1…_05``, the file without its ending.  car: ``0ab1…``, 12 hex digits.  view: 1 to 16.
-        image: path of the JPEG.  mask: path of the GIF or PNG, None for a photo without one.
-        size: **(width, height)**, as Pillow says it; arrays are (height, width).
-        index: the photo's row in the *whole* folder, the same in every part of it.
-    """
-
-    name: str
-    car: str
-    view: int
-    image: Path
-    mask: Path | None
-    size: tuple[int, int]
-    index: int
-
-    def read(self) -> np.ndarray:
-        """The photo's pixels: (H, W, 3) uint8, RGB, at full size."""
-        return read_photo(self.image)
 
 
 class CarFolder:

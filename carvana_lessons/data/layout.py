@@ -16,11 +16,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from carvana_lessons.data.images import unreadable
 from carvana_lessons.data.opening import UNREADABLE, decode
-from carvana_lessons.data.reading import unreadable
-from carvana_lessons.errors import DataError
-from carvana_lessons.finding import existing_folder
-from carvana_lessons.progress import bar
+from carvana_lessons.utils.errors import DataError
+from carvana_lessons.utils.paths import existing_folder
+from carvana_lessons.utils.progress import bar
 
 NAME = re.compile(r"[0-9a-f]{12}_(?:0[1-9]|1[0-6])")
 PHOTO = re.compile(rf"(?P<name>{NAME.pattern})\.jpe?g")

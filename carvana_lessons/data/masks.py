@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from carvana_lessons.data.wide import has_wide_colors, read_wide
-from carvana_lessons.errors import DataError
+from carvana_lessons.utils.errors import DataError
 
 GREY = {"1", "L", "I", "F"}  # and I;16 in its variants: one number a pixel
 COLORED = {"LA", "P", "PA", "RGB", "RGBA", "CMYK"}

@@ -16,7 +16,7 @@ from typing import BinaryIO, TypeVar
 import numpy as np
 from PIL import Image
 
-from carvana_lessons.errors import DataError
+from carvana_lessons.utils.errors import DataError
 
 Read = TypeVar("Read")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from carvana_lessons.errors import DataError
+from carvana_lessons.utils.errors import DataError
 
 
 def rle_encode(mask: np.ndarray) -> str:

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from carvana_lessons.data.folder import CarFolder
-from carvana_lessons.errors import DataError
-from carvana_lessons.wording import counted
+from carvana_lessons.utils.errors import DataError
+from carvana_lessons.utils.wording import counted
 
 
 def split_by_car(cars: CarFolder, fractions: Sequence[float] = (0.6, 0.2, 0.2), seed: int = 0) -> tuple[CarFolder, ...]:

@@ -12,9 +12,9 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
-from carvana_lessons.errors import CarvanaError, ExistsError
-from carvana_lessons.files import make_folder
-from carvana_lessons.progress import bar
+from carvana_lessons.utils.errors import CarvanaError, ExistsError
+from carvana_lessons.utils.files import make_folder
+from carvana_lessons.utils.progress import bar
 
 LITTER = {"__MACOSX", ".DS_Store", "Thumbs.db"}
 

@@ -5,7 +5,7 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from carvana_lessons.errors import CarvanaError
+from carvana_lessons.utils.errors import CarvanaError
 
 ENDED = re.compile(r"DataLoader worker \(pid")
 NO_SHARED_MEMORY = re.compile(

@@ -5,9 +5,9 @@ from __future__ import annotations
 import importlib
 from dataclasses import dataclass
 
-from carvana_lessons.errors import CarvanaError
 from carvana_lessons.exercises.base import Exercise
 from carvana_lessons.exercises.quiz import Quiz
+from carvana_lessons.utils.errors import CarvanaError
 
 # The notebook's name, the module, and the chapter's title.
 CHAPTERS = {

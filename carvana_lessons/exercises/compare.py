@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from carvana_lessons.wording import counted
+from carvana_lessons.utils.wording import counted
 
 CLOSE = 1e-4
 LONGEST = 160  # characters of a value in a message

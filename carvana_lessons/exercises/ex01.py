@@ -5,12 +5,13 @@ from collections import Counter
 import numpy as np
 import torch
 
-from carvana_lessons import data, metrics
+from carvana_lessons import data
+from carvana_lessons.evaluation import metrics
 from carvana_lessons.exercises.base import Exercise, Function, NotAttempted, attempted
 from carvana_lessons.exercises.compare import shown
 from carvana_lessons.exercises.quiz import Choice, Question, Quiz
 from carvana_lessons.exercises.sandbox import describe
-from carvana_lessons.wording import counted
+from carvana_lessons.utils.wording import counted
 
 
 def _ratio(above, below, empty=1.0) -> float:
@@ -366,7 +367,7 @@ def _judge_threshold(answer) -> str | None:
 _THRESHOLD = """
 import numpy as np
 
-from carvana_lessons import metrics
+from carvana_lessons.evaluation import metrics
 
 
 def my_threshold(share, masks):

@@ -116,7 +116,7 @@ same_order = Exercise(
     "share that both tables put in the same order. Within a table no two scores are equal. When it is right, ask it of "
     "the reported table and of ours:\n\n"
     "```python\n"
-    "from carvana_lessons.compare import measured, reported\n"
+    "from carvana_lessons.comparison import measured, reported\n"
     "\n"
     "theirs = reported().dice\n"
     'ours = measured("six-networks").table.set_index("network").dice[theirs.index]\n'

@@ -8,11 +8,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from carvana_lessons import losses
 from carvana_lessons.exercises.base import Each, Exercise, Function, Value, attempted
 from carvana_lessons.exercises.compare import difference, shown
 from carvana_lessons.exercises.quiz import Choice, Question, Quiz
-from carvana_lessons.wording import counted
+from carvana_lessons.training import losses
+from carvana_lessons.utils.wording import counted
 
 _HOURS = 100_064 * 0.0428 * 5 * 2 / 3600
 # Rounded answers are right, too.

@@ -8,10 +8,11 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from carvana_lessons.errors import CarvanaError, DataError, ExistsError
 from carvana_lessons.exercises.chapters import CHAPTERS, PAGES, Chapter, chapter
-from carvana_lessons.files import building, expand, new_file, replacing
-from carvana_lessons.locking import owned
+from carvana_lessons.utils.errors import CarvanaError, DataError, ExistsError
+from carvana_lessons.utils.files import building, new_file, replacing
+from carvana_lessons.utils.locking import owned
+from carvana_lessons.utils.paths import expand
 
 FIRST, LAST = "## Exercises", "## Summary"
 HOW = (

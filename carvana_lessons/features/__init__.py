@@ -1,6 +1,6 @@
 """What a network holds inside: what its stacks see, and the maps between its stages."""
 
-from carvana_lessons.features.maps import feature_maps, silenced, stages
+from carvana_lessons.features.maps import ablate, feature_maps, stages
 from carvana_lessons.features.readout import Probe, Readout
 from carvana_lessons.features.receptive import Window, receptive_field, seen_from, seen_pixels, windows
 from carvana_lessons.features.strongest import strongest
@@ -9,11 +9,11 @@ __all__ = [
     "Probe",
     "Readout",
     "Window",
+    "ablate",
     "feature_maps",
     "receptive_field",
     "seen_from",
     "seen_pixels",
-    "silenced",
     "stages",
     "strongest",
     "windows",

@@ -6,8 +6,8 @@ from contextlib import contextmanager
 
 from torch import Tensor, nn
 
-from carvana_lessons.errors import ArgumentError
-from carvana_lessons.looking import untouched
+from carvana_lessons.models.inspection import preserve_state
+from carvana_lessons.utils.errors import ArgumentError
 
 
 def stages(model: nn.Module) -> list[str]:
@@ -51,7 +51,7 @@ def feature_maps(model: nn.Module, x: Tensor, layers: Sequence[str] | None = Non
     found = [(name, _find(model, name)) for name in names]  # before the first hook: a wrong name leaves none behind
     hooks = [module.register_forward_hook(copier(name)) for name, module in found]
     try:
-        with untouched(model):
+        with preserve_state(model):
             model(x.to(next(model.parameters()).device))
     finally:
         for hook in hooks:
@@ -65,7 +65,7 @@ def feature_maps(model: nn.Module, x: Tensor, layers: Sequence[str] | None = Non
 
 
 @contextmanager
-def silenced(model: nn.Module, layer: str, channels: Iterable[int], taken: bool = False) -> Iterator[None]:
+def ablate(model: nn.Module, layer: str, channels: Iterable[int], taken: bool = False) -> Iterator[None]:
     """Inside the ``with`` block the chosen channels of one layer's output are zero; afterwards all is as before.
 
     Args:

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from carvana_lessons.wording import counted
+from carvana_lessons.utils.wording import counted
 
 
 class Probe(NamedTuple):

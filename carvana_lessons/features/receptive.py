@@ -7,9 +7,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from carvana_lessons.errors import ArgumentError
-from carvana_lessons.looking import untouched
 from carvana_lessons.models import Unpool
+from carvana_lessons.models.inspection import preserve_state
+from carvana_lessons.utils.errors import ArgumentError
 
 
 class Window(NamedTuple):
@@ -59,7 +59,7 @@ def windows(model: nn.Module, size: int = 64) -> list[Window]:
     ]
     parameter = next(model.parameters())
     try:
-        with untouched(model):
+        with preserve_state(model):
             model(torch.zeros(1, 3, size, size, device=parameter.device, dtype=parameter.dtype))
     finally:
         for hook in hooks:
@@ -109,7 +109,7 @@ def seen_from(model: nn.Module, layer: str, size: tuple[int, int], place: tuple[
     given: list[Tensor] = []
     twin.get_submodule(layer).register_forward_hook(lambda module, taken, output: given.append(output))
     x = torch.ones(1, channels, *size, dtype=torch.float64, device="cpu", requires_grad=True)
-    with untouched(twin), torch.enable_grad():
+    with preserve_state(twin), torch.enable_grad():
         twin(x)
         given[0][0, :, place[0], place[1]].sum().backward()
     return (x.grad[0] != 0).any(dim=0)

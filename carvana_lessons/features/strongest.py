@@ -5,8 +5,8 @@ import torch
 from torch import Tensor, nn
 
 from carvana_lessons.data import CarFolder, loader
-from carvana_lessons.errors import ArgumentError
 from carvana_lessons.features.maps import feature_maps
+from carvana_lessons.utils.errors import ArgumentError
 
 
 def strongest(

@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from carvana_lessons.errors import ArgumentError
+from carvana_lessons.utils.errors import ArgumentError
 
 
 class ConvBlock(nn.Sequential):
@@ -50,7 +50,7 @@ def channels_last(x: Tensor) -> bool:
     return x.stride(1) < x.stride(3)
 
 
-def refuse_odd_sizes(x: Tensor, divisor: int) -> None:
+def check_divisible(x: Tensor, divisor: int) -> None:
     """Raise where 2×2 pools cannot halve the image evenly.
 
     Args:

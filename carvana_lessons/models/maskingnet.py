@@ -13,7 +13,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from carvana_lessons.models.blocks import ConvBlock, channels_last, initialise, refuse_odd_sizes
+from carvana_lessons.models.blocks import ConvBlock, channels_last, check_divisible, initialise
 from carvana_lessons.models.coordinates import append_maps, coordinate_maps
 
 
@@ -119,7 +119,7 @@ class MaskingNet(nn.Module):
 
         ``maps``, (2, H, W), are needed for a crop alone: the same crop of the whole image's coordinate maps.
         """
-        refuse_odd_sizes(x, self.size_divisor)
+        check_divisible(x, self.size_divisor)
         if self.takes_maps and maps is None:
             maps = coordinate_maps(*x.shape[-2:], device=x.device, dtype=x.dtype)
         if self.design.coordinates == "input":

@@ -11,11 +11,11 @@ import torch
 from torch import Tensor, nn
 from torchvision.models import VGG16_BN_Weights
 
-from carvana_lessons.connection import explain_connection
-from carvana_lessons.errors import ArgumentError, CarvanaError
 from carvana_lessons.models.blocks import ConvBlock
 from carvana_lessons.models.maskingnet import MaskingNet
-from carvana_lessons.system import explain_system
+from carvana_lessons.utils.connection import explain_connection
+from carvana_lessons.utils.errors import ArgumentError, CarvanaError
+from carvana_lessons.utils.os_errors import explain_system
 
 # Of ImageNet's photos, which VGG was trained on after this was taken out: (x − MEAN) / STD, channel by channel.
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)

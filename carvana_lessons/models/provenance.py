@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from carvana_lessons.errors import CarvanaError
+from carvana_lessons.utils.errors import CarvanaError
 
 #: How photos become a network's input here. Weights that learned from photos prepared otherwise are refused.
 PREPARATION = "RGB, resized to the input size without keeping proportions, divided by 255"

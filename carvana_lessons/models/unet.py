@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from carvana_lessons.models.blocks import DoubleConv, initialise, refuse_odd_sizes
+from carvana_lessons.models.blocks import DoubleConv, check_divisible, initialise
 
 
 class UNet(nn.Module):
@@ -52,7 +52,7 @@ class UNet(nn.Module):
             part.apply(initialise)
 
     def forward(self, x: Tensor) -> Tensor:
-        refuse_odd_sizes(x, self.size_divisor)
+        check_divisible(x, self.size_divisor)
         seen = []
         for stage in self.down[:-1]:
             x = stage(x)  # (B, c, H/2ᵏ, W/2ᵏ)

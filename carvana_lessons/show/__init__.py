@@ -1,7 +1,8 @@
 """Every picture of the book, each with its alt text."""
 
-from carvana_lessons.figures import Picture, encode, figure
 from carvana_lessons.show.bars import bars
+from carvana_lessons.show.curves import training_curves
+from carvana_lessons.show.figures import Picture, encode, figure
 from carvana_lessons.show.flipbook import Flipbook, flipbook
 from carvana_lessons.show.intervals import intervals
 from carvana_lessons.show.live import play
@@ -28,4 +29,5 @@ __all__ = [
     "overlay",
     "play",
     "shrink",
+    "training_curves",
 ]

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 import pandas as pd
 from matplotlib import pyplot as plt
 
-from carvana_lessons.errors import DataError
-from carvana_lessons.figures import Picture, figure
+from carvana_lessons.show.figures import Picture, figure
+from carvana_lessons.utils.errors import DataError
 
 
 def bars(

@@ -4,7 +4,7 @@ import html
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from carvana_lessons.figures import Picture
+from carvana_lessons.show.figures import Picture
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 import pandas as pd
 from matplotlib import pyplot as plt
 
-from carvana_lessons.figures import Picture, figure
+from carvana_lessons.show.figures import Picture, figure
 
 
 def intervals(table: pd.DataFrame, unit: str, alt: str, form: str = "+.2f") -> Picture:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from inspect import signature
 from typing import TYPE_CHECKING
 
-from carvana_lessons.figures import Picture
+from carvana_lessons.show.figures import Picture
 
 if TYPE_CHECKING:
     import ipywidgets

@@ -8,7 +8,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import FancyArrowPatch, Rectangle
 from torch import nn
 
-from carvana_lessons.figures import Picture, figure
+from carvana_lessons.show.figures import Picture, figure
 from carvana_lessons.show.steps import Step, added, trace
 
 # Colour, and what the legend calls it.

@@ -7,7 +7,7 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from numpy.typing import ArrayLike
 
-from carvana_lessons.figures import Picture, figure
+from carvana_lessons.show.figures import Picture, figure
 
 LETTER, TITLE, BETWEEN = 0.075, 0.26, 0.25  # inches: a letter of a title, the title's height, room between maps
 

@@ -6,8 +6,8 @@ import numpy as np
 from matplotlib import pyplot as plt
 from PIL import Image
 
-from carvana_lessons.errors import ArgumentError
-from carvana_lessons.figures import Picture, figure
+from carvana_lessons.show.figures import Picture, figure
+from carvana_lessons.utils.errors import ArgumentError
 
 #: A colour of the pictures, RGB; after Okabe & Ito, told apart by colour-blind readers.
 BLUE, ORANGE, GREEN = (0, 114, 178), (213, 94, 0), (0, 158, 115)

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from carvana_lessons.looking import untouched
 from carvana_lessons.models import ConvBlock, Unpool
+from carvana_lessons.models.inspection import preserve_state
 
 
 @dataclass
@@ -64,7 +64,7 @@ def trace(model: nn.Module, size: tuple[int, int]) -> list[Step]:
         hooks += [member.register_forward_hook(note(f"{name}{key}")) for key, member in members]
     try:
         parameter = next(model.parameters())
-        with untouched(model):
+        with preserve_state(model):
             model(torch.zeros(1, 3, *size, device=parameter.device, dtype=parameter.dtype))
     finally:
         for hook in hooks:

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from carvana_lessons.errors import DataError
-from carvana_lessons.files import cache_folder
+from carvana_lessons.utils.errors import DataError
+from carvana_lessons.utils.paths import cache_folder
 
 #: Raised whenever the same settings give other pixels.
 VERSION = 5

@@ -13,8 +13,10 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-from carvana_lessons.errors import CarvanaError
+from carvana_lessons.studio.session import VIEWS
 from carvana_lessons.studio.settings import Settings
+from carvana_lessons.studio.view import describe, save_view
+from carvana_lessons.utils.errors import CarvanaError
 
 # Ctrl-C reaches every process of a terminal; the first one ends the others.
 START = (
@@ -102,12 +104,6 @@ def _serve(member: subprocess.Popen, left: queue.Queue, done: queue.Queue) -> No
 
 def _one_car(folder: Path, index: int, settings: Settings) -> Iterator[Photo]:
     """The 16 photos of one car."""
-    from carvana_lessons.studio.session import VIEWS
-    from carvana_lessons.studio.write import (  # the worker's half of the room; write imports this file
-        describe,
-        save_view,
-    )
-
     for view in range(1, VIEWS + 1):
         yield index, describe(index, settings) if view == 1 else None, save_view(folder, index, view, settings)
 

@@ -9,43 +9,17 @@ import json
 import os
 from pathlib import Path
 
-import numpy as np
-from PIL import Image
-
-from carvana_lessons.errors import DataError
-from carvana_lessons.files import building, expand
-from carvana_lessons.keeping import bring, put_by
-from carvana_lessons.locking import owned
-from carvana_lessons.progress import bar
-from carvana_lessons.studio.names import COLUMNS, car_id, metadata_row
-from carvana_lessons.studio.picture import render
-from carvana_lessons.studio.session import VIEWS, session
+from carvana_lessons.studio.names import COLUMNS
+from carvana_lessons.studio.session import VIEWS
 from carvana_lessons.studio.settings import DEFAULT, SOURCE, TAKEN, VERSION, Settings, default_folder
 from carvana_lessons.studio.team import photograph
-
-QUALITY = 92
-
-
-def save_view(folder: Path, index: int, view: int, settings: Settings) -> dict[str, str]:
-    """Take one photo and write it with its mask.
-
-    Returns: the two files' paths inside the folder, each with its sha256.
-    """
-    photo, mask = render(index, view, settings.size, settings.seed)
-    name = f"{car_id(settings.seed, index)}_{view:02d}"
-    paths = [f"train/{name}.jpg", f"train_masks/{name}_mask.gif"]
-    Image.fromarray(photo).save(folder / paths[0], quality=QUALITY)
-    drawn = Image.new("P", (mask.shape[1], mask.shape[0]))
-    drawn.putpalette([0, 0, 0, 255, 255, 255])
-    drawn.frombytes(mask.astype(np.uint8).tobytes())
-    drawn.save(folder / paths[1], optimize=False)
-    return {path: hashlib.sha256((folder / path).read_bytes()).hexdigest() for path in paths}
-
-
-def describe(index: int, settings: Settings) -> dict[str, str]:
-    """One car's row of ``metadata.csv``."""
-    car = session(settings.seed, index).car
-    return metadata_row(settings.seed, index, car.body.kind, car.paints.name)
+from carvana_lessons.studio.view import QUALITY
+from carvana_lessons.utils.archive import archive, restore
+from carvana_lessons.utils.errors import DataError
+from carvana_lessons.utils.files import building
+from carvana_lessons.utils.locking import owned
+from carvana_lessons.utils.paths import expand
+from carvana_lessons.utils.progress import bar
 
 
 def make(
@@ -121,9 +95,9 @@ def ensure(
     """
     settings = Settings(cars, size, seed).checked()
     folder = default_folder(settings)
-    if not folder.exists() and not bring(folder):
+    if not folder.exists() and not restore(folder):
         with owned(folder, wait=not progress or f"Another process is drawing {folder.name}: waiting for it."):
             if not folder.exists():
                 _make(folder, settings, workers, progress)
-    put_by(folder)
+    archive(folder)
     return folder

@@ -128,7 +128,7 @@ def test_every_public_object_has_an_entry_that_leads_to_its_chapter_and_back(pag
     import api
 
     entries = api.entries(str(ROOT / "book"))
-    assert {"carvana_lessons.models.UNet", "carvana_lessons.losses.bce"} <= {e.full for e in entries}
+    assert {"carvana_lessons.models.UNet", "carvana_lessons.training.losses.bce"} <= {e.full for e in entries}
     lost = []
     for entry in entries:
         chapters = api.chapters(entry.text, str(ROOT / "book"))
@@ -160,7 +160,9 @@ def test_the_rooms_name_every_module_that_a_reader_may_import(monkeypatch):
 def test_the_package_and_the_notebooks_can_be_taken_away():
     wheel = next((HTML / "_downloads").glob("carvana_lessons-*.whl"))
     names = zipfile.ZipFile(wheel).namelist()
-    assert "carvana_lessons/course.py" in names and "carvana_lessons/weights/unet-small.safetensors" in names
+    assert (
+        "carvana_lessons/course/lesson.py" in names and "carvana_lessons/models/weights/unet-small.safetensors" in names
+    )
     assert wheel.name in (HTML / "status.html").read_text(encoding="utf-8")
     with zipfile.ZipFile(HTML / "_downloads" / "notebooks.zip") as archive:
         for path in CHAPTERS:
@@ -170,8 +172,8 @@ def test_the_package_and_the_notebooks_can_be_taken_away():
 
 
 def test_a_field_shows_its_type_and_not_its_number(pages):
-    page = (HTML / "api" / "losses.html").read_text(encoding="utf-8")
-    assert 'id="carvana_lessons.metrics.Confusion.tp"' in page
+    page = (HTML / "api" / "evaluation.html").read_text(encoding="utf-8")
+    assert 'id="carvana_lessons.evaluation.metrics.Confusion.tp"' in page
     assert "Alias for field number" not in "".join(
         (HTML / f"{name}.html").read_text(encoding="utf-8") for name in PAGES
     )

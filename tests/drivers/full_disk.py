@@ -12,9 +12,10 @@ from pathlib import Path
 
 import torch
 
-from carvana_lessons import checkpoint, data, models, studio
-from carvana_lessons.errors import CarvanaError
-from carvana_lessons.submission import predict_folder, submit
+from carvana_lessons import data, models, studio
+from carvana_lessons.models import checkpoint
+from carvana_lessons.prediction import predict_folder, submit
+from carvana_lessons.utils.errors import CarvanaError
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from carvana_lessons.locking import owned
+from carvana_lessons.utils.locking import owned
 
 with owned(Path(sys.argv[1])):
     print("owned", flush=True)

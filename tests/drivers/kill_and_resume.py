@@ -10,7 +10,7 @@ from pathlib import Path
 
 import toy
 
-from carvana_lessons import checkpoint
+from carvana_lessons.models import checkpoint
 
 EPOCHS = 12
 

@@ -17,9 +17,8 @@ import torch
 from samples import Brightness
 
 from carvana_lessons import data
-from carvana_lessons.errors import CarvanaError
-from carvana_lessons.pseudo import pseudo_label
-from carvana_lessons.submission import merge, predict_folder, submit
+from carvana_lessons.prediction import merge, predict_folder, pseudo_label, submit
+from carvana_lessons.utils.errors import CarvanaError
 
 FAULT, INTERRUPTED = 2, 130  # exit codes
 STEPS = {

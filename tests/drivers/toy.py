@@ -6,9 +6,8 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, TensorDataset
 
-from carvana_lessons import losses
 from carvana_lessons.models.unet import UNet
-from carvana_lessons.trainer import Trainer
+from carvana_lessons.training import Trainer, losses
 
 
 def noisy(logits, y):

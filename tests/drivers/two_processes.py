@@ -8,7 +8,7 @@ import torch
 import toy
 import world
 
-from carvana_lessons import losses
+from carvana_lessons.training import losses
 
 EPOCHS, COUNT = 4, 48
 

@@ -8,7 +8,7 @@ import toy
 import world
 
 from carvana_lessons.models.unet import UNet
-from carvana_lessons.trainer import Trainer
+from carvana_lessons.training import Trainer
 
 
 def work(out: Path, rank: int) -> dict:

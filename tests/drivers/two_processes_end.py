@@ -6,8 +6,8 @@ from pathlib import Path
 import toy
 import world
 
-from carvana_lessons import checkpoint
-from carvana_lessons.locking import owned
+from carvana_lessons.models import checkpoint
+from carvana_lessons.utils.locking import owned
 
 
 def said(act) -> str:

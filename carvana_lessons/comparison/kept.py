@@ -1,0 +1,131 @@
+"""What was measured for this book on real photos and is too long for a chapter: tables that come with it.
+
+Lesson: 09.
+"""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from carvana_lessons.comparison.protocol import Protocol
+from carvana_lessons.comparison.reading import read_json, read_speeds, read_table
+from carvana_lessons.comparison.table import summarise
+from carvana_lessons.utils.errors import CarvanaError
+from carvana_lessons.utils.files import building
+from carvana_lessons.utils.locking import owned
+
+PACKAGE = Path(__file__).parents[1]
+# In the repository they stand in the book; the wheel, which has no book, carries a copy.
+PLACES = (PACKAGE.parent / "book" / "results", PACKAGE / "results")
+TABLES = ("runs", "cars", "speeds")
+FILES = ("about.json", *(f"{table}.csv" for table in TABLES))
+COLUMNS = {"runs": ("network", "seed", "dice", "parameters"), "cars": ("network", "seed", "car", "dice")}
+ENVIRONMENT = {"began": str, "torch": str, "device": str, "threads": int}
+ANEW = "run the comparison once more, and it is written anew"
+AGAIN = "fetch the course's results again, or keep yours again with --overwrite"
+ONCE_MORE = "run the comparison in another folder"
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A comparison that was made once, by a command that anybody with the photos can repeat.
+
+    Attributes:
+        about: command, commit, protocol, photos, hours of training, when it began, torch, device, threads.
+        runs: a row a run: network, seed, dice, worst, parameters, …  cars: a row a run and car: dice.
+        speeds: a row a network: train_ms, test_ms, memory_mb; empty where they were not measured.
+    """
+
+    about: dict
+    runs: pd.DataFrame
+    cars: pd.DataFrame
+    speeds: pd.DataFrame
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """As `carvana_lessons.comparison.summarise` makes it."""
+        return summarise(self.runs, self.cars, self.speeds.to_dict("index"))
+
+
+def measured(name: str) -> Measured:
+    """A comparison of the book, by name.
+
+    Raises: CarvanaError for a name that is not there.
+    Lesson: 09.
+    """
+    home = next((place for place in PLACES if place.is_dir()), PLACES[0])
+    folder = home / name
+    if not (folder / "about.json").exists():
+        there = ", ".join(sorted(f.parent.name for f in home.glob("*/about.json")))
+        raise CarvanaError(f"No results called {name!r} come with the course; there are {there or 'none'}.")
+    tables = {
+        table: read_table(folder / f"{table}.csv", COLUMNS.get(table, ("network",)), AGAIN)
+        for table in TABLES
+        if table in COLUMNS or (folder / f"{table}.csv").exists()
+    }
+    speeds = tables.pop("speeds", pd.DataFrame(columns=["network"])).set_index("network")
+    return Measured(read_json(folder / "about.json", {}, AGAIN), speeds=speeds, **tables)
+
+
+def keep(out: Path, folder: Path, commit: str, command: str | None = None, overwrite: bool = False) -> Path:
+    """Copy the numbers of a comparison to where the book keeps them; no photo and no weights come along.
+
+    Args:
+        out: the folder that `compare` or ``benchmarks beyond`` filled.  folder: to write.
+        commit: of the code that made them.  command: that made them; None for what `compare` was told.
+        overwrite: replace results that are there.
+    Returns: ``folder``, which appears when it is complete.
+    Raises: CarvanaError if nothing is done in ``out``, or if there is such a folder that is not to be overwritten.
+    """
+    _check_free(folder, overwrite)
+    if not (out / "runs.csv").exists():
+        raise CarvanaError(f"There is no runs.csv in {out}; run the comparison first.")
+    tables = {name: read_table(out / f"{name}.csv", COLUMNS[name], ANEW) for name in COLUMNS}
+    if speeds := read_speeds(out):
+        tables["speeds"] = pd.DataFrame.from_dict(speeds, orient="index").rename_axis("network").reset_index()
+    settings = read_json(out / "protocol.json", {"protocol": dict, "photos": dict}, ONCE_MORE)
+    about = {"command": command or _command(tables["runs"], settings["protocol"]), "commit": commit} | settings
+    seconds = sum(read_table(file, ("seconds",), _anew(file))["seconds"].sum() for file in out.rglob("history.csv"))
+    about["hours"] = round(seconds / 3600, 2)
+    runs = [read_json(file, ENVIRONMENT, _anew(file)) for file in out.glob("*/run.json")]
+    for run in sorted(runs, key=lambda run: run["began"])[:1]:
+        about |= {key: run[key] for key in ENVIRONMENT}
+    with owned(folder), building(folder, overwrite) as part:
+        _check_free(folder, overwrite)  # the tables were read meanwhile
+        for name, table in tables.items():
+            table.round(6).to_csv(part / f"{name}.csv", index=False, lineterminator="\n")
+        text = json.dumps(about, indent=1, ensure_ascii=False) + "\n"
+        (part / "about.json").write_text(text, encoding="utf-8", newline="\n")
+    return folder
+
+
+def _check_free(folder: Path, overwrite: bool) -> None:
+    """See that nothing is lost where ``folder`` is written.
+
+    Raises: CarvanaError for a folder that is there, unless it is to be overwritten and holds results and no more.
+    """
+    if not folder.exists():
+        return
+    if not (folder / "about.json").is_file():
+        raise CarvanaError(f"{folder} exists already: choose another name.")
+    if not overwrite:
+        raise CarvanaError(f"{folder} exists already: replace it with --overwrite, or choose another name.")
+    if others := sorted(path.name for path in folder.iterdir() if path.name not in FILES):
+        raise CarvanaError(f"{folder} holds {others[0]} too, which is no result: move it away, or choose another name.")
+
+
+def _anew(file: Path) -> str:
+    return f"remove the folder {file.parent}, and that run is made anew"
+
+
+def _command(runs: pd.DataFrame, protocol: dict) -> str:
+    """What `carvana-lessons compare` was told, from what it left; settings that are the default are not repeated."""
+    usual = asdict(Protocol())
+    options = [("network", name) for name in dict.fromkeys(runs["network"])]
+    options += [("seed", seed) for seed in sorted(set(runs["seed"]))]
+    options += [
+        (k.replace("_", "-"), value or 0) for k, value in protocol.items() if k not in usual or value != usual[k]
+    ]
+    return "carvana-lessons compare PHOTOS OUT " + " ".join(f"--{name} {value}" for name, value in options)

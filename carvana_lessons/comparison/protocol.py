@@ -1,0 +1,107 @@
+"""What all networks of a comparison have in common, and the file that says so."""
+
+import hashlib
+import json
+import platform
+from dataclasses import asdict, dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+
+import torch
+
+from carvana_lessons.data import Augment, CarFolder, split_by_car
+from carvana_lessons.utils.device import find_device
+from carvana_lessons.utils.errors import CarvanaError
+from carvana_lessons.utils.files import replacing
+from carvana_lessons.utils.wording import counted
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """How every network of a comparison is trained and scored.
+
+    Attributes:
+        size: side of the network's input, in pixels.  width: channels of the first stage; None for the published one.
+        epochs, batch_size, lr: of the training, one-cycle Adam on binary cross-entropy.
+        valid: share of the cars that is kept for the score; the split itself always has seed 0.
+        rotate, flip, color: of `Augment`; all 0 for no augmentation.
+    Lesson: 09.
+    """
+
+    size: int = 128
+    width: int | None = 8
+    epochs: int = 8
+    batch_size: int = 16
+    lr: float = 2e-3
+    valid: float = 1 / 6
+    rotate: float = 0.0
+    flip: float = 0.0
+    color: float = 0.0
+
+    @property
+    def transform(self) -> Augment | None:
+        """The augmentation, None where nothing is changed."""
+        augment = Augment(self.rotate, self.flip, self.color)
+        return augment if self.rotate or self.flip or self.color else None
+
+    def split(self, cars: CarFolder) -> tuple[CarFolder, CarFolder]:
+        """The photos to train on and those to score, of different cars."""
+        return split_by_car(cars, (1 - self.valid, self.valid), seed=0)
+
+    def __str__(self) -> str:
+        width = "published widths" if self.width is None else f"width {self.width}"
+        changes = self.transform or "no augmentation"
+        return (
+            f"{self.size}×{self.size} px, {width}, {counted(self.epochs, 'epoch')}, batch {self.batch_size}, one-cycle "
+            f"Adam with peak {self.lr:g}, {changes}"
+        )
+
+
+def claim(folder: Path, protocol: Protocol, cars: CarFolder) -> None:
+    """Make a folder the place of one protocol and one set of photos, or see that it is.
+
+    Raises: CarvanaError if its runs were made under other settings or on other photos, or if it holds other things.
+    """
+    file = folder / "protocol.json"
+    wanted = {"protocol": asdict(protocol), "photos": describe_photos(cars)}
+    if not file.exists():
+        if other := sorted(path.name for path in folder.glob("*") if not path.name.startswith(".")):
+            raise CarvanaError(f"{folder} holds {other[0]} and no comparison; choose another folder.")
+        with replacing(file) as temporary:
+            temporary.write_text(json.dumps(wanted, indent=1) + "\n", encoding="utf-8", newline="\n")
+        return
+    try:
+        there = json.loads(file.read_text(encoding="utf-8"))
+        there["protocol"].keys(), there["photos"].keys()
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise CarvanaError(f"{file} is damaged, or not of a comparison; choose another folder.") from error
+    changed = [
+        f"{name} {there[part].get(name)} instead of {value}"
+        for part in wanted
+        for name, value in wanted[part].items()
+        if there[part].get(name) != value
+    ]
+    if changed:
+        raise CarvanaError(
+            f"{folder} holds a comparison with {', '.join(changed)}; repeat its settings to go on, or choose another "
+            f"folder."
+        )
+
+
+def environment() -> dict:
+    """When a run began, and on what: for whoever wonders why numbers differ."""
+    return {
+        "began": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "device": torch.cuda.get_device_name() if find_device() == "cuda" else platform.processor() or "cpu",
+        "threads": torch.get_num_threads(),
+    }
+
+
+def describe_photos(cars: CarFolder) -> dict:
+    """The photos' number and digest: of names and sizes in pixels, so that copies on other machines are the same."""
+    digest = hashlib.blake2b(digest_size=8)
+    for photo in cars:
+        digest.update(f"{photo.name} {photo.size}\n".encode())
+    return {"cars": len(cars.ids), "photos": len(cars), "digest": digest.hexdigest()}

@@ -1,0 +1,170 @@
+"""Every run of a comparison in a folder of its own; what is done is not done again."""
+
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import pandas as pd
+import torch
+
+from carvana_lessons import models
+from carvana_lessons.comparison.protocol import Protocol, claim, environment
+from carvana_lessons.comparison.reading import read_json, read_speeds, read_table
+from carvana_lessons.comparison.speed import measure_speed
+from carvana_lessons.comparison.table import markdown, summarise
+from carvana_lessons.data import CarFolder, loader
+from carvana_lessons.evaluation.scoring import evaluate
+from carvana_lessons.training import Trainer
+from carvana_lessons.utils.errors import CarvanaError, DataError
+from carvana_lessons.utils.files import replacing
+from carvana_lessons.utils.locking import owned
+from carvana_lessons.utils.paths import expand
+
+RUN = {"network": str, "seed": int, "parameters": int}  # what the tables take from run.json
+
+
+def compare(
+    cars: CarFolder,
+    out: str | Path,
+    networks: Sequence[str],
+    seeds: Sequence[int] = (0, 1),
+    protocol: Protocol | None = None,
+    hours: float | None = None,
+    speed: bool = True,
+) -> pd.DataFrame:
+    """Train networks under one protocol, score them on cars that none of them saw, and tabulate.
+
+    ``out`` gets a folder a run (``unet-seed0``: settings, history, weights, a score a photo), ``results.csv`` with a
+    row a network, ``runs.csv`` with a row a run, ``cars.csv`` with a row a run and car, and ``results.md``. Whatever
+    ends it, the same call goes on after the last full epoch; further networks and seeds may be added to a folder.
+
+    Args:
+        cars: photos with masks.  out: a folder.  networks: names as of `models.names`; where ``unet`` is not among
+            them, the first is what the others are compared with.
+        seeds: of the first weights, the order of the photos and the augmentation; a run each.
+        protocol: what all have in common.  hours: no epoch is begun after that time; None for no limit.
+        speed: measure time and memory of each network; on a machine that does nothing else at the moment.
+    Returns: the table as `summarise` makes it, of the runs that are done.
+    Raises: ValueError for an unknown network; CarvanaError if the folder is of another protocol, or if nothing is
+        done when the time is over, or if another process is at it; Stopped, as `Trainer.fit`, and the same call goes
+        on.
+    Lesson: 09.
+    """
+    out, protocol = expand(out), protocol or Protocol()
+    for name in networks:
+        models.create(name, width=protocol.width)  # refused now, not after hours
+    with owned(out / "protocol.json"):
+        return _compare(cars, out, networks, seeds, protocol, hours, speed)
+
+
+def _compare(
+    cars: CarFolder,
+    out: Path,
+    networks: Sequence[str],
+    seeds: Sequence[int],
+    protocol: Protocol,
+    hours: float | None,
+    speed: bool,
+) -> pd.DataFrame:
+    claim(out, protocol, cars)
+    end = None if hours is None else time.monotonic() + 3600 * hours
+    known, unseen = protocol.split(cars)
+    # All networks once, then all again: a table is there as early as can be.
+    done = all(
+        _run(out / f"{name}-seed{seed}", name, seed, protocol, known, unseen, end)
+        for seed in seeds
+        for name in networks
+    )
+    if speed and done:
+        for name in networks:
+            _measure(out / "speed" / f"{name}.json", name, protocol)
+    return _write(out)
+
+
+def _run(
+    folder: Path, name: str, seed: int, protocol: Protocol, known: CarFolder, unseen: CarFolder, end: float | None
+) -> bool:
+    """One training and its scores, unless ``scores.csv`` says that it is done; False where it was stopped."""
+    if (folder / "scores.csv").exists():
+        return True
+    torch.manual_seed(seed)
+    model = models.create(name, width=protocol.width)
+    _note(folder / "run.json", _provenance(name, seed, protocol, model))
+    p = protocol
+    batches = loader(known, p.size, p.batch_size, shuffle=True, transform=p.transform, seed=seed)
+    trainer = Trainer(model, lr=p.lr, schedule="one-cycle", folder=folder, seed=seed)
+    seconds = None if end is None else end - time.monotonic()
+    history = trainer.fit(batches, epochs=p.epochs, resume=True, seconds=seconds)
+    if not len(history):  # not one epoch fitted into the time
+        return False
+    with replacing(folder / "history.csv") as file:
+        history.frame.to_csv(file, index=False, lineterminator="\n")
+    if len(history) < p.epochs:  # the time is over
+        return False
+    scores = evaluate(model, unseen, p.size, p.batch_size)
+    with replacing(folder / "scores.csv") as file:
+        scores.to_csv(file, index=False, lineterminator="\n")
+    return True
+
+
+def _provenance(name: str, seed: int, protocol: Protocol, model: torch.nn.Module) -> dict:
+    return {
+        "network": name,
+        "seed": seed,
+        "parameters": models.count_parameters(model),
+        "protocol": asdict(protocol),
+        **environment(),
+    }
+
+
+def _measure(file: Path, name: str, protocol: Protocol) -> None:
+    if not file.exists():
+        _note(file, asdict(measure_speed(name, protocol.width, protocol.size, protocol.batch_size)))
+
+
+def _note(file: Path, values: dict) -> None:
+    with replacing(file) as temporary:
+        temporary.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8", newline="\n")
+
+
+def _write(out: Path) -> pd.DataFrame:
+    """Tables of all runs that are done, whichever call made them."""
+    rows, tables = [], []
+    for file in sorted(out.glob("*/scores.csv")):
+        anew = f"remove the folder {file.parent}, and the same command makes that run anew"
+        about = read_json(file.parent / "run.json", RUN, anew)
+        if about["network"] not in models.names():
+            raise DataError(f"{file.parent / 'run.json'} names no network of the course: {anew}.")
+        scores = read_table(file, ("car", "dice"), anew)
+        history = read_table(file.parent / "history.csv", ("seconds",), anew)
+        run = {"network": about["network"], "seed": about["seed"]}
+        rows.append(
+            run
+            | {
+                "dice": scores["dice"].mean(),
+                "worst": scores["dice"].min(),
+                "parameters": about["parameters"],
+                "epochs": len(history),
+                "seconds": history["seconds"].sum(),
+            }
+        )
+        tables.append(scores.groupby("car", as_index=False)["dice"].mean().assign(**run))
+    if not rows:
+        raise CarvanaError(f"No run in {out} is done yet; the same command goes on with them.")
+    order = models.names()
+    runs = pd.DataFrame(rows).sort_values(["network", "seed"], key=_rank(order))
+    by_car = pd.concat(tables)[["network", "seed", "car", "dice"]].sort_values(["network", "seed"], key=_rank(order))
+    speeds = read_speeds(out)
+    result = summarise(runs, by_car, speeds)
+    for name, table in [("runs", runs), ("cars", by_car), ("results", result)]:
+        with replacing(out / f"{name}.csv") as file:
+            table.to_csv(file, index=False, lineterminator="\n")
+    with replacing(out / "results.md") as file:
+        file.write_text(markdown(result), encoding="utf-8", newline="\n")
+    return result
+
+
+def _rank(order: list[str]):
+    return lambda column: column.map(order.index) if column.name == "network" else column

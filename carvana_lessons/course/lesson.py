@@ -1,0 +1,180 @@
+"""What every chapter begins with: device, scale, data, seed — and one line that says so.  Lesson: 01."""
+
+import os
+import random
+from dataclasses import dataclass
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+import torch
+
+from carvana_lessons import studio
+from carvana_lessons.course import colab
+from carvana_lessons.data import CarFolder
+from carvana_lessons.show.figures import STYLE
+from carvana_lessons.utils.catalog import PRECISION_NAMES
+from carvana_lessons.utils.console import print_anywhere
+from carvana_lessons.utils.device import find_device, find_precision
+from carvana_lessons.utils.errors import CarvanaError
+from carvana_lessons.utils.paths import expand
+from carvana_lessons.utils.wording import counted
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How large a chapter works.
+
+    Attributes:
+        size: side of the square that photos are shrunk to, in pixels; 32, the most that the pools of a network halve,
+            divides it.
+        width: channels of a network's first stage where the chapter may choose.
+        batch_size: photos a step.
+        images: training photos a training sees in all; the number of epochs follows from it, so that a larger
+            folder does not take longer.  epochs: that number where it is fixed instead.
+        lr: Adam's highest learning rate.
+    """
+
+    size: int
+    width: int
+    batch_size: int
+    lr: float
+    images: int = 0
+    epochs: int = 0
+
+
+# The drawn photos are 480×320 pixels, so a larger square than 320 would hold pixels that no photo has.
+SCALES = {
+    "quick": Scale(size=128, width=8, batch_size=4, lr=2e-3, images=1_800),
+    "colab": Scale(size=320, width=32, batch_size=8, lr=1e-3, images=16_000),
+    "paper": Scale(size=512, width=64, batch_size=4, lr=1e-3, epochs=250),
+}
+TRAIN_SHARE = 0.6  # of the cars, in the split of most chapters
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """The setting of one chapter, as `start` found it.
+
+    Attributes:
+        name: the chapter's file name.  device: "cpu", "cuda" or "mps".  scale: "quick", "colab" or "paper".
+        precision: in which networks are trained there, in words.
+        data: a folder in Kaggle's layout.  source: what its photos are, in words.  seed: of every random choice.
+        size, width, batch_size, lr, epochs: see `Scale`.
+        keep: the chapter's folder for checkpoints that shall outlive this machine, None if nothing is kept:
+            ``Trainer(…, folder=lesson.keep and lesson.keep / "unet").fit(…, resume=True)``.
+    """
+
+    name: str
+    device: str
+    precision: str
+    scale: str
+    data: Path
+    source: str
+    seed: int
+    size: int
+    width: int
+    batch_size: int
+    lr: float
+    epochs: int
+    keep: Path | None = None
+
+    @property
+    def kind(self) -> str:
+        """ "synthetic studio" or "real photos", for captions."""
+        return self.source.split(",")[0]
+
+    def __str__(self) -> str:
+        return (
+            f"{self.name} · device {self.device}, {self.precision} · scale {self.scale} ({self.size}×{self.size} px, "
+            f"{self.epochs} epochs) · data: {self.source} · seed {self.seed}"
+            + (f" · kept in {self.keep.parent.name}" if self.keep else "")
+        )
+
+
+def start(name: str, seed: int = 0, keep: str | Path | None = None) -> Lesson:
+    """Begin a chapter: find the device, choose the scale, find or make the photos, seed everything, say so.
+
+    ``CARVANA_DEVICE`` is "cpu", "cuda" or "mps"; unset, the fastest that is here.
+    ``CARVANA_SCALE`` is "quick", "colab" or "paper"; unset, "colab" with a GPU and "quick" without.
+    ``CARVANA_DATA`` is a folder in Kaggle's layout; unset, the synthetic studio, made once into the user's cache.
+    A second line says so where the scale's size is larger than the photos. In Colab, a session without a GPU is told
+    where to switch it on.
+
+    Args:
+        name: the chapter's file name without ending, for the line that is printed.  seed: any integer ≥ 0.
+        keep: a folder for trainings and photos that shall outlive this machine, or "drive" for one on Google Drive;
+            trainings of `train_once` that are there go on or are taken from there. None: what ``CARVANA_KEEP`` says
+            (``keep`` sets it for the session), and where that is unset nothing is kept.
+    Returns: the `Lesson`.
+    Raises: CarvanaError for an unknown scale; DataError for a folder that is not in order;
+        CarvanaError for a ``keep`` that cannot be had, as `colab.open_keep`.
+    Lesson: 01.
+    """
+    print_anywhere()
+    device = find_device()
+    scale = scale_name(device)
+    kept = colab.open_keep(keep)  # before the photos: they may lie there
+    folder = data_folder()
+    cars = CarFolder(folder)
+    chosen = SCALES[scale]
+    epochs = chosen.epochs or max(1, round(chosen.images / (TRAIN_SHARE * len(cars))))
+    random.seed(seed)
+    np.random.seed(seed)  # noqa: NPY002  libraries that still use the global generator
+    torch.manual_seed(seed)
+    mpl.rcParams.update(STYLE)
+    lesson = Lesson(
+        name=name,
+        device=device,
+        precision=PRECISION_NAMES[find_precision(device)],
+        scale=scale,
+        data=folder,
+        source=describe(cars),
+        seed=seed,
+        size=chosen.size,
+        width=chosen.width,
+        batch_size=chosen.batch_size,
+        lr=chosen.lr,
+        epochs=epochs,
+        keep=kept and kept / name,
+    )
+    print(lesson)
+    if note := enlarging(cars, chosen.size):
+        print(note)
+    if device == "cpu" and colab.inside():
+        print(colab.NO_GPU)
+    return lesson
+
+
+def scale_name(device: str) -> str:
+    """``CARVANA_SCALE``, or what suits the device.
+
+    Raises: CarvanaError if the variable names no scale.
+    """
+    scale = os.environ.get("CARVANA_SCALE") or ("colab" if device == "cuda" else "quick")
+    if scale not in SCALES:
+        raise CarvanaError(f"CARVANA_SCALE is {scale!r}; set it to {', '.join(SCALES)}, or unset it.")
+    return scale
+
+
+def data_folder() -> Path:
+    """``CARVANA_DATA``, or the synthetic studio's folder, which is made when it is missing."""
+    chosen = os.environ.get("CARVANA_DATA")
+    return expand(chosen).resolve() if chosen else studio.ensure()
+
+
+def enlarging(cars: CarFolder, size: int) -> str | None:
+    """One sentence where photos are smaller than the square that a network sees; None where none is."""
+    cars.require("A lesson", masks=False)
+    width, height = min((photo.size for photo in cars), key=min)
+    if min(width, height) >= size:
+        return None
+    return f"Photos of {width}×{height} pixels are enlarged to {size}×{size}: more to compute, and nothing more to see."
+
+
+def describe(cars: CarFolder) -> str:
+    """What the photos are, in words that never pass the studio's off as real."""
+    count = counted(len(cars.ids), "car")
+    if cars.source == "synthetic studio":
+        return f"synthetic studio, {count}, {counted(len(cars), 'drawn photo')}"
+    return f"real photos, {count}, {counted(len(cars), 'photo')}"

@@ -1,0 +1,155 @@
+"""From a file to an array: a photo, a mask, or both at the size that a network takes.
+
+Arrays are (height, width); only Pillow, and ``photo.size`` after it, say (width, height).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+from PIL import Image
+
+from carvana_lessons.data.masks import NoMask, find_car, load_mask
+from carvana_lessons.data.opening import UNREADABLE, as_rgb, decode, lies, turned
+from carvana_lessons.data.shrink import shrink_mask
+from carvana_lessons.utils.errors import DataError
+
+Read = TypeVar("Read")
+
+
+@dataclass(frozen=True)
+class Photo:
+    """One photo of a car: where it lies, not its pixels.
+
+    Attributes:
+        name: ``0ab1…_05``, the file without its ending.  car: ``0ab1…``, 12 hex digits.  view: 1 to 16.
+        image: path of the JPEG.  mask: path of the GIF or PNG, None for a photo without one.
+        size: **(width, height)**, as Pillow says it; arrays are (height, width).
+        index: the photo's row in the *whole* folder, the same in every part of it.
+    """
+
+    name: str
+    car: str
+    view: int
+    image: Path
+    mask: Path | None
+    size: tuple[int, int]
+    index: int
+
+    def read(self) -> np.ndarray:
+        """The photo's pixels: (H, W, 3) uint8, RGB, at full size."""
+        return read_photo(self.image)
+
+
+def read_photo(path: str | Path, upright: bool = False) -> np.ndarray:
+    """Decode a photo at full size.
+
+    Grey, CMYK and 16-bit files come out as 8-bit RGB too, and what is transparent comes out white. A rotation noted in
+    EXIF is *not* applied: the masks were drawn on the pixels as they are stored, and turning the photo alone would part
+    the two.
+
+    Args:
+        path: JPEG or PNG.  upright: turn it as EXIF says after all, for a photo that has no mask to part from.
+    Returns: (H, W, 3) uint8, RGB.
+    Raises: DataError if the file is missing, not a whole image, or larger than any photo.
+    Lesson: 01.
+    """
+    return _read(path, lambda image: np.array(as_rgb(turned(image) if upright else image)))
+
+
+def read_size(path: str | Path) -> tuple[int, int]:
+    """(height, width) of a photo that is turned as EXIF says, as ``read_photo(path, upright=True)`` would find it."""
+    return _read(path, lambda image: image.size if lies(image) else image.size[::-1])
+
+
+def read_mask(path: str | Path | None) -> np.ndarray:
+    """Decode a mask at full size: 1 where the car is, 0 elsewhere.
+
+    Kaggle's masks are palette GIFs that hold 0 and 1, but the same file turned to grey holds 0 and 255, and one made
+    by other hands holds 1 and 2, colours, or the car as what is not transparent. So the only safe rule is *the brighter
+    of two values is car*, and it is applied here, once; `carvana_lessons.data.masks.find_car` says the whole of it.
+
+    Args:
+        path: GIF or PNG; None, as a photo without a mask has it, is refused.
+    Returns: (H, W) uint8 in {0, 1}.
+    Raises: DataError if the file is missing, not a whole image, or not a mask: with more than two values (soft edges),
+        with one that may be car or not, with colours and transparency that disagree.
+    Lesson: 01.
+    """
+    return _mask(path).copy()  # Pillow's own memory is read-only
+
+
+def read_resized(path: str | Path, size: tuple[int, int], upright: bool = False) -> np.ndarray:
+    """Decode a photo at the size that a network takes, as `read_pair` does.
+
+    Args:
+        path: JPEG or PNG.  size: (height, width) wanted, both at least 1.  upright: as `read_photo`.
+    Returns: (h, w, 3) uint8, RGB.
+    Raises: DataError if the file cannot be decoded.
+    Lesson: 03.
+    """
+    height, width = size
+
+    def shrunk(image: Image.Image) -> np.ndarray:
+        on_its_side = upright and lies(image)
+        # A draft keeps the mode; a JPEG alone heeds it.
+        image.draft(None, (height, width) if on_its_side else (width, height))
+        rgb = as_rgb(turned(image) if upright else image)
+        return np.array(rgb.resize((width, height), Image.Resampling.BILINEAR))
+
+    return _read(path, shrunk)
+
+
+def read_pair(photo: Photo, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray | None]:
+    """Decode a photo and its mask at the size that a network takes.
+
+    The JPEG is decoded at a fraction of its size where that suffices (Pillow's ``draft``: the decoder skips the high
+    frequencies, a fifth of the time at 128 px), then resized with antialiasing. The mask is averaged over the area of
+    each new pixel and cut at one half: a pixel is car when at least half of it is.
+
+    Args:
+        photo: one of a ``CarFolder``.  size: (height, width) wanted, both at least 1.
+    Returns: image (h, w, 3) uint8 RGB; mask (h, w) uint8 in {0, 1}, or None for a photo without a mask.
+    Raises: DataError if one of the files cannot be decoded or the mask has more than two values.
+    Lesson: 03.
+    """
+    small = read_resized(photo.image, size)
+    if photo.mask is None:
+        return small, None
+    return small, shrink_mask(_mask(photo.mask), size)
+
+
+def _mask(path: str | Path | None) -> np.ndarray:
+    """(H, W) uint8 in {0, 1}, perhaps read-only; see ``read_mask``."""
+    if path is None:
+        raise DataError('This photo has no mask: open its folder with masks="train_masks", or the name of its masks.')
+
+    try:
+        return find_car(_read(path, load_mask))
+    except NoMask as error:
+        raise DataError(f"{path} {error}.") from None
+
+
+def _read(path: str | Path, read: Callable[[Image.Image], Read]) -> Read:
+    try:
+        return decode(path, read)
+    except DataError:
+        raise
+    except UNREADABLE as error:
+        raise unreadable(path, error) from error
+
+
+def unreadable(path: str | Path, error: BaseException) -> DataError:
+    """The error for a file that does not decode."""
+    if Path(path).is_symlink() and not Path(path).exists():
+        return DataError(f"{path} is a link to a file that is not there: put that one back, or remove the link.")
+    if isinstance(error, PermissionError):
+        return DataError(f"{path} may not be read by you: ask its owner, or copy it to a folder of your own.")
+    if isinstance(error, FileNotFoundError):
+        return DataError(f"{path} is gone since the folder was opened: put it back, or open the folder again.")
+    if isinstance(error, Image.DecompressionBombError):
+        most = 2 * Image.MAX_IMAGE_PIXELS
+        return DataError(f"{path} has more than {most:,} pixels, far more than a photo; save it smaller.")
+    return DataError(f"{path} cannot be decoded ({error}): the copy is damaged or cut off; copy or download it again.")

@@ -1,0 +1,108 @@
+"""Masks without a network: the rules of thumb that every network has to beat.  Lesson: 01."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from carvana_lessons.data import CarFolder, Photo, loader, read_mask
+from carvana_lessons.prediction.inference import upsample
+from carvana_lessons.utils.errors import DataError
+
+BATCH = 64
+
+
+def mean_mask(photos: CarFolder, size: int | tuple[int, int] = 128) -> Tensor:
+    """In what share of the photos is a pixel car?
+
+    Args:
+        photos: photos with masks.  size: side, or (height, width), at which to answer.
+    Returns: (1, h, w) float32 in [0, 1].
+    Raises: DataError if there are no photos, or no masks.
+    Lesson: 01.
+    """
+    photos.require("A mean mask")
+    total = sum(y.sum(dim=0) for _, y in loader(photos, size=size, batch_size=BATCH))
+    return total / len(photos)
+
+
+def mean_mask_by_view(photos: CarFolder, size: int | tuple[int, int] = 128) -> dict[int, Tensor]:
+    """`mean_mask` of each view: {1: (1, h, w), …, 16: (1, h, w)}, the views that are there.
+
+    Raises: DataError if there are no photos, or no masks.
+    Lesson: 01.
+    """
+    photos.require("A mean mask")
+    views = sorted({photo.view for photo in photos})
+    return {view: mean_mask(photos.select(views=view), size) for view in views}
+
+
+def as_mask(share: Tensor, size: tuple[int, int], threshold: float = 0.5) -> np.ndarray:
+    """Enlarge a map of shares, then cut it: car where more than ``threshold`` of the training photos have car.
+
+    Args:
+        share: (1, h, w) in [0, 1].  size: **(width, height)** to reach, as ``photo.size`` says it.
+    Returns: (height, width) bool.
+    Lesson: 01.
+    """
+    width, height = size
+    return upsample(share[None], (height, width))[0, 0].gt(threshold).numpy()
+
+
+@dataclass(frozen=True)
+class Match:
+    """The training photo that looks most like a photo; ``mirrored`` if it does so in the mirror."""
+
+    photo: Photo
+    mirrored: bool
+
+    def read(self) -> np.ndarray:
+        """Its pixels, mirrored if it is: (H, W, 3) uint8."""
+        return self._turned(self.photo.read())
+
+    def mask(self) -> np.ndarray:
+        """Its mask, mirrored if it is: (H, W) bool, at full size."""
+        return self._turned(read_mask(self.photo.mask).view(bool))
+
+    def _turned(self, image: np.ndarray) -> np.ndarray:
+        return np.ascontiguousarray(image[:, ::-1]) if self.mirrored else image
+
+
+def most_similar(photos: CarFolder, train: CarFolder, own_car: bool = True, side: int = 16) -> list[Match]:
+    """A "model" that only remembers: for each photo, the training photo that looks most like it.
+
+    Alike means: the smallest squared difference between two grey thumbnails. Training photos count twice, as they are
+    and mirrored, because a car's left side is its right side in the mirror.
+
+    Args:
+        photos: to find something for.  train: to find it in.
+        own_car: False: what shows the photo's own car does not count.  side: of the thumbnails, in pixels.
+    Returns: one `Match` a photo, in their order.
+    Raises: DataError if there is nothing to find, or ``train`` has no masks.
+    Lesson: 01.
+    """
+    train.require("The mask of the photo that looks most alike")
+    seen = thumbnails(train, side)
+    memory = torch.cat([seen, seen.flip(-1)]).flatten(1)  # (2N, side²)
+    distance = torch.cdist(thumbnails(photos, side).flatten(1), memory)  # (M, 2N)
+    if not own_car:
+        cars = np.array([photo.car for photo in train] * 2)
+        same = np.array([photo.car for photo in photos])[:, None] == cars
+        distance[torch.from_numpy(same)] = torch.inf
+    best, found = distance.min(dim=1)
+    if best.isinf().any():
+        raise DataError("A photo has nothing to be compared with: every training photo shows its own car.")
+    return [Match(train[k % len(train)], k >= len(train)) for k in found.tolist()]
+
+
+def thumbnails(photos: CarFolder, side: int = 16) -> Tensor:
+    """Small grey copies, (N, side, side) float32 in [0, 1], from the decoded copy at 128 px.
+
+    Raises: DataError if there are no photos.
+    """
+    photos.require("A comparison", masks=False)
+    batches = loader(photos, size=128, batch_size=BATCH)
+    seen = (batch if isinstance(batch, Tensor) else batch[0] for batch in batches)  # photos without masks come alone
+    return torch.cat([F.adaptive_avg_pool2d(x.mean(dim=1), side) for x in seen])

@@ -1,0 +1,53 @@
+"""Which photos a score may be made of: those of cars that a network has not learned from.  Lesson: 02."""
+
+from collections.abc import Sequence
+
+from torch import nn
+
+from carvana_lessons.data import CarFolder, split_by_car
+from carvana_lessons.models import provenance
+from carvana_lessons.utils.errors import DataError
+from carvana_lessons.utils.wording import counted
+
+SHARE, SEED = 1 / 6, 0  # of the split that `carvana-lessons train` makes where nothing else is asked for
+
+
+def held_out(
+    photos: CarFolder, models: Sequence[nn.Module], share: float | None = None, seed: int | None = None
+) -> tuple[CarFolder, str | None]:
+    """Choose the photos to score.
+
+    Args:
+        photos: a folder.
+        models: networks; what they have learned from is in their ``provenance``.
+        share: of the cars to score, as `split_by_car` divides them; 1 for all; None for every car that no network has
+            learned from. Where a network does not say what it has learned from, None is 1/6.
+        seed: of that split; None is 0.
+    Returns: the photos, and a sentence where their score says less than it seems to, else None.
+    Raises: DataError if nothing is left to score.
+    Lesson: 02.
+    """
+    known = [provenance(model).train for model in models]
+    learned = frozenset[str]().union(*(cars for cars in known if cars is not None))
+    if share is None and seed is None and None not in known:
+        chosen = photos.select(cars=[car for car in photos.ids if car not in learned])
+        if not len(chosen):
+            raise DataError(
+                f"{photos.root} holds only cars that the network has learned from, and their score says nothing of "
+                "other cars: name another folder, or score them all the same with a share of 1 (--valid 1)."
+            )
+        return chosen, None
+    share, seed = SHARE if share is None else share, SEED if seed is None else seed
+    chosen = photos if share == 1 else split_by_car(photos, (1 - share, share), seed=seed)[1]
+    twice = sum(car in learned for car in chosen.ids)
+    if twice:
+        return chosen, (
+            f"Of the {len(chosen.ids)} cars that are scored the network has learned from {twice}"
+            f"{' at least' if None in known else ''}: the score says less of other cars than it seems to."
+        )
+    if None in known:
+        return chosen, (
+            "The weights do not say which cars they have learned from: the score is one of new cars only if those that "
+            f"are scored ({counted(len(chosen.ids), 'car')}) were kept from the training, by the same share and seed."
+        )
+    return chosen, None

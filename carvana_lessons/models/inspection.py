@@ -1,0 +1,65 @@
+"""Looking at a network without changing it: whoever looks leaves everything as it was."""
+
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+OWN = frozenset(vars(nn.Module()))  # what torch keeps in every module: parameters, hooks, mode
+
+
+@contextmanager
+def evaluation_mode(*models: nn.Module) -> Iterator[None]:
+    """Put networks into evaluation mode inside the ``with`` block; afterwards every module has the mode that it had.
+
+    Whoever leaves a network in evaluation mode changes the training that goes on.
+    """
+    modes = [(module, module.training) for model in models for module in model.modules()]
+    for model in models:
+        model.eval()
+    try:
+        yield
+    finally:
+        for module, training in modes:
+            module.training = training
+
+
+@contextmanager
+def preserve_state(model: nn.Module) -> Iterator[nn.Module]:
+    """Run a network in evaluation mode inside the ``with`` block; afterwards it is what it was before.
+
+    A network in training mode learns from every image that it is shown: batch norm keeps running means. Others count,
+    or draw random numbers. So modes (of every module for itself), buffers, plain attributes and random state are put
+    back; what an attribute refers to, a list that is appended to for example, is not.
+
+    Args:
+        model: any.  Hooks that are registered inside the block are the caller's to remove.
+    Yields: the network, in evaluation mode; no gradients are computed.
+    """
+    # By their version: what was not written to is not written to, and a backward pass may still need it.
+    buffers = [(buffer, buffer.detach().clone(), _version(buffer)) for buffer in model.buffers()]
+    attributes = [(module, {k: v for k, v in vars(module).items() if k not in OWN}) for module in model.modules()]
+    numbers, legacy = random.getstate(), np.random.get_state()  # noqa: NPY002  a network may draw from it
+    devices = {p.device.index or 0 for p in model.parameters() if p.device.type == "cuda"}
+    try:
+        with evaluation_mode(model), torch.random.fork_rng(sorted(devices)), torch.no_grad():
+            yield model
+    finally:
+        for module, before in attributes:
+            for name in vars(module).keys() - OWN - before.keys():
+                del vars(module)[name]
+            vars(module).update(before)
+        with torch.no_grad():
+            for buffer, before, version in buffers:
+                if version is None or _version(buffer) != version:
+                    buffer.copy_(before)
+        random.setstate(numbers)
+        np.random.set_state(legacy)  # noqa: NPY002
+
+
+def _version(tensor: Tensor) -> int | None:
+    """How often a tensor was written to; None for one of inference mode, which does not count."""
+    return None if tensor.is_inference() else tensor._version

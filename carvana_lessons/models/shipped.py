@@ -1,0 +1,87 @@
+"""Weights that come with the package, trained on the real photos: they load offline, and say what they are.
+
+Lesson: 09.
+"""
+
+import hashlib
+import json
+from pathlib import Path
+
+import torch
+from safetensors.torch import load, save_file
+from torch import Tensor, nn
+
+from carvana_lessons.models.provenance import provenance
+from carvana_lessons.utils import catalog
+from carvana_lessons.utils.errors import ArgumentError, CarvanaError
+from carvana_lessons.utils.files import replacing
+
+FOLDER = catalog.WEIGHTS
+NAME = "carvana"  # what `create(weights=…)` calls them
+
+
+def shipped() -> list[str]:
+    """Names of the networks whose weights come with the package.  Lesson: 09."""
+    return catalog.shipped(FOLDER)
+
+
+def read_card(name: str) -> dict:
+    """What the weights of a network are: network, width, `Provenance`, data, protocol, Dice, date, sha256.
+
+    Raises: ValueError for a network without shipped weights.
+    Lesson: 09.
+    """
+    if name not in shipped():
+        raise ArgumentError(f"No weights of {name!r} come with the package, only of {', '.join(shipped())}.")
+    return json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8"))
+
+
+def load_shipped(model: nn.Module, name: str) -> None:
+    """Put shipped weights into a network, in place.
+
+    Args:
+        model: of that name and of the card's width.  name: of the network.
+    Raises: CarvanaError if the file is not the one that the card is about.
+    """
+    path = FOLDER / f"{name}.safetensors"
+    content = path.read_bytes() if path.is_file() else b""  # not mapped into memory: `ship` may replace the file
+    if _digest(content) != read_card(name)["sha256"]:
+        raise CarvanaError(f"{path} is not the file that its card tells of; install the package again.")
+    weights = load(content)
+    model.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in weights.items()})
+
+
+def ship(model: nn.Module, card: dict, folder: Path = FOLDER) -> Path:
+    """Write a network's weights in half precision, and their card beside them.
+
+    Args:
+        model: as `create` makes it, with its ``provenance``.
+        card: what its reader should know; network, width, provenance and sha256 are added.
+        folder: where to.
+    Returns: the card's path.
+    """
+    name = model.recipe["name"]
+    weights: dict[str, Tensor] = {
+        k: (v.half() if v.is_floating_point() else v).contiguous() for k, v in model.state_dict().items()
+    }
+    path = folder / f"{name}.safetensors"
+    with replacing(path) as temporary:
+        save_file({k: v.cpu() for k, v in weights.items()}, temporary)
+    about = {"network": name, "width": model.recipe["width"]} | provenance(model).describe() | card
+    about["sha256"] = _digest(path.read_bytes())
+    with replacing(folder / f"{name}.json") as temporary:
+        temporary.write_text(json.dumps(about, indent=1, ensure_ascii=False) + "\n", encoding="utf-8", newline="\n")
+    return folder / f"{name}.json"
+
+
+def rounded(model: nn.Module) -> nn.Module:
+    """The same network with its weights rounded to half precision, as `ship` writes them, in place."""
+    with torch.no_grad():
+        for value in model.state_dict().values():
+            if value.is_floating_point():
+                value.copy_(value.half())
+    return model
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()

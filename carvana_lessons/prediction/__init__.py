@@ -1,0 +1,19 @@
+"""From a network to masks, cut-outs and the challenge's submission file."""
+
+from carvana_lessons.prediction.inference import Ensemble, car_logits, input_size, predict, upsample
+from carvana_lessons.prediction.pseudo_labels import pseudo_label
+from carvana_lessons.prediction.submission import merge, predict_folder, submit
+from carvana_lessons.prediction.trained import load_trained
+
+__all__ = [
+    "Ensemble",
+    "car_logits",
+    "input_size",
+    "load_trained",
+    "merge",
+    "predict",
+    "predict_folder",
+    "pseudo_label",
+    "submit",
+    "upsample",
+]

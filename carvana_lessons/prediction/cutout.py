@@ -1,0 +1,193 @@
+"""From a network's logits to a car on another background: a soft edge, clean colours, a transparent picture.
+
+Lesson: cut-out.
+"""
+
+import numpy as np
+import torch
+from PIL import Image
+from scipy import ndimage
+from torch import Tensor, nn
+
+from carvana_lessons.prediction.inference import car_logits, input_size, upsample
+from carvana_lessons.utils.errors import ArgumentError
+
+RADIUS = 2.0  # pixels of a photo: enough to hide the stairs, too little to look blurred
+WHITE = (255, 255, 255)
+
+
+def photo_logits(model: nn.Module, photo: np.ndarray, size: int | tuple[int, int] | None = None) -> Tensor:
+    """Logits at the photo's own size.
+
+    Args:
+        model: (B, 3, h, w) in [0, 1] → logits.  photo: (H, W, 3) uint8.
+        size: side, or (height, width), of the network's input; None: the one that it was trained for.
+    Returns: (1, 1, H, W) float32 on the CPU.
+    Lesson: cut-out.
+    """
+    height, width = input_size(model, size)
+    small = np.array(Image.fromarray(photo).resize((width, height), Image.Resampling.BILINEAR))
+    x = torch.from_numpy(small).permute(2, 0, 1)[None] / 255
+    return upsample(car_logits(model, x), photo.shape[:2]).cpu()
+
+
+def feather(outline: Tensor | np.ndarray, radius: float = RADIUS) -> np.ndarray:
+    """How much of every pixel is car: 0 outside, 1 inside, rising evenly over ``radius`` pixels on either side.
+
+    The outline runs where the logit is 0, between the pixels, and alpha is ½ there. The width is measured in pixels:
+    unlike that of ``sigmoid`` it does not depend on how sure the network is. Alpha is above ½ exactly where the
+    hard mask has car, so nothing thin is lost, as it would be by blurring the mask.
+
+    Args:
+        outline: logits (H, W) or (1, 1, H, W), car above 0; or a mask of bool or integers, car above 0.
+        radius: in pixels; 0 gives the hard mask.
+    Returns: (H, W) float32 in [0, 1].
+    Raises: ValueError for another shape, or a radius below 0.
+    Lesson: cut-out.
+    """
+    z = _signed(outline)
+    if not radius >= 0:
+        raise ArgumentError(f"An edge cannot be feathered over {radius} pixels; take 0 or more.")
+    car = z > 0
+    if radius == 0:
+        return car.astype(np.float32)
+    reach = int(np.ceil(radius))
+    away = np.minimum(_to_outline(z, reach), _to_outline(z.T, reach).T)
+    away = np.maximum(away, 1e-3)  # a pixel on the outline still says on which side it is, rounded to a byte too
+    return np.clip(0.5 + np.where(car, away, -away) / (2 * radius), 0, 1).astype(np.float32)
+
+
+def tidy(outline: Tensor | np.ndarray, share: float = 0.01) -> np.ndarray:
+    """Take away specks beside the car and fill small holes in it.
+
+    Args:
+        outline: as `feather` takes it.
+        share: pieces and holes smaller than this share of the largest piece go; 1 leaves that piece alone.
+    Returns: (H, W) float32 logits, those of specks and holes with the other sign; `feather` takes them.
+    Lesson: cut-out.
+    """
+    z = _signed(outline)
+    car = z > 0
+    numbers, _ = ndimage.label(car)
+    sizes = np.bincount(numbers.ravel())[1:]
+    if not len(sizes):
+        return z
+    least = share * sizes.max()
+    speck = np.isin(numbers, 1 + np.flatnonzero(sizes < least))
+    numbers, _ = ndimage.label(~car)
+    border = np.concatenate([numbers[0], numbers[-1], numbers[:, 0], numbers[:, -1]])
+    small = 1 + np.flatnonzero(np.bincount(numbers.ravel())[1:] < least)
+    hole = np.isin(numbers, np.setdiff1d(small, border))
+    return np.where(speck, -z, np.where(hole, np.maximum(-z, 1e-6), z)).astype(np.float32)
+
+
+def clean_edge(photo: np.ndarray, alpha: np.ndarray, steps: int = 64) -> np.ndarray:
+    """Give pixels that are partly car the colour of the car beside them, without the old background in it.
+
+    Args:
+        photo: (H, W, 3) uint8.  alpha: (H, W), as `feather` makes it.
+        steps: how many pixels away from whole car a colour is carried; beyond that pixels keep their own.
+    Returns: (H, W, 3) uint8.
+    Raises: ValueError if the sizes differ.
+    Lesson: cut-out.
+    """
+    _same_size(photo, alpha)
+    colour = np.pad(photo, ((1, 1), (1, 1), (0, 0))).astype(np.float32)
+    known = np.pad(alpha >= 1, 1)
+    y, x = np.nonzero(np.pad((alpha > 0) & (alpha < 1), 1))
+    around = [(i, j) for i in (-1, 0, 1) for j in (-1, 0, 1) if i or j]
+    for _ in range(steps):
+        has = np.stack([known[y + i, x + j] for i, j in around])
+        reached = has.any(axis=0)
+        if not reached.any():
+            break
+        near = np.stack([colour[y + i, x + j] for i, j in around]) * has[..., None]
+        row, column = y[reached], x[reached]
+        colour[row, column] = (near.sum(axis=0)[reached].T / has.sum(axis=0)[reached]).T
+        known[row, column] = True
+        y, x = y[~reached], x[~reached]
+    return (colour[1:-1, 1:-1] + 0.5).astype(np.uint8)
+
+
+def compose(photo: np.ndarray, alpha: np.ndarray, background: np.ndarray | tuple[int, int, int] = WHITE) -> np.ndarray:
+    """Put the car on another background: alpha · photo + (1 − alpha) · background, rounded.
+
+    Args:
+        photo: (H, W, 3) uint8.  alpha: (H, W) in [0, 1].
+        background: an RGB colour, or a picture (H, W, 3) uint8 of the photo's size.
+    Returns: (H, W, 3) uint8.
+    Raises: ValueError if the sizes differ.
+    Source: Porter & Duff 1984, "over".  Lesson: cut-out.
+    """
+    _same_size(photo, alpha)
+    behind = np.asarray(background)
+    if behind.shape not in ((3,), photo.shape):
+        raise ValueError(
+            f"The background is {behind.shape} and the photo {photo.shape}; give a colour (red, green, blue), or a "
+            "picture resized to the photo's size."
+        )
+    share = alpha[..., None].astype(np.float32)
+    return (share * photo + (1 - share) * behind + 0.5).astype(np.uint8)
+
+
+def transparent(photo: np.ndarray, alpha: np.ndarray, blank: bool = False) -> np.ndarray:
+    """The cut-out as a picture with a transparent background, to save as PNG.
+
+    Args:
+        photo: (H, W, 3) uint8.  alpha: (H, W) in [0, 1].
+        blank: black out what cannot be seen. Otherwise the file still holds the whole photo: an editor can bring the
+            background back.
+    Returns: (H, W, 4) uint8, colours not multiplied by alpha.
+    Raises: ValueError if the sizes differ.
+    Lesson: cut-out.
+    """
+    _same_size(photo, alpha)
+    opacity = (alpha * 255 + 0.5).astype(np.uint8)
+    return np.dstack([np.where(opacity[..., None] > 0, photo, 0) if blank else photo, opacity])
+
+
+def gradient(size: tuple[int, int], top: tuple[int, int, int], bottom: tuple[int, int, int]) -> np.ndarray:
+    """A background that goes evenly from one colour to another: (H, W, 3) uint8 for a size of (H, W)."""
+    height, width = size
+    share = np.linspace(0, 1, height)[:, None]
+    column = (1 - share) * np.asarray(top) + share * np.asarray(bottom)
+    return np.repeat((column + 0.5).astype(np.uint8)[:, None], width, axis=1)
+
+
+def chessboard(size: tuple[int, int], side: int = 24) -> np.ndarray:
+    """The pale squares by which editors show transparency: (H, W, 3) uint8 for a size of (H, W)."""
+    row, column = np.ogrid[: size[0], : size[1]]
+    dark = (row // side + column // side) % 2
+    return np.where(dark[..., None], np.uint8(215), np.uint8(245)).repeat(3, axis=2)
+
+
+def _signed(outline: Tensor | np.ndarray) -> np.ndarray:
+    """Logits or a mask as (H, W) float32, car above 0."""
+    values = outline.detach().cpu().numpy() if isinstance(outline, Tensor) else np.asarray(outline)
+    values = values[0, 0] if values.ndim == 4 and values.shape[:2] == (1, 1) else values
+    if values.ndim != 2:
+        raise ValueError(f"An outline is (H, W), or (1, 1, H, W), not {values.shape}: take one photo at a time.")
+    return values.astype(np.float32) if values.dtype.kind == "f" else (values > 0) - np.float32(0.5)
+
+
+def _to_outline(z: np.ndarray, reach: int) -> np.ndarray:
+    """Distance to the nearest place where the outline crosses a column of pixel centres; inf beyond ``reach``."""
+    ahead, behind = np.full_like(z, np.inf), np.full_like(z, np.inf)
+    here, there = z[:-1], z[1:]
+    cross = (here > 0) != (there > 0)
+    share = here[cross] / (here[cross] - there[cross])  # of the way to the next pixel, where the logit is 0
+    ahead[:-1][cross], behind[1:][cross] = share, 1 - share
+    for _ in range(reach):
+        ahead[:-1] = np.minimum(ahead[:-1], ahead[1:] + 1)
+        behind[1:] = np.minimum(behind[1:], behind[:-1] + 1)
+    along = np.minimum(ahead, behind) ** 2
+    squared = along.copy()
+    for step in range(1, reach + 1):
+        squared[:, step:] = np.minimum(squared[:, step:], along[:, :-step] + step**2)
+        squared[:, :-step] = np.minimum(squared[:, :-step], along[:, step:] + step**2)
+    return np.sqrt(squared)
+
+
+def _same_size(photo: np.ndarray, alpha: np.ndarray) -> None:
+    if photo.shape[:2] != alpha.shape or photo.ndim != 3:
+        raise ValueError(f"The photo is {photo.shape} and alpha {alpha.shape}; both must have one height and width.")

@@ -1,0 +1,217 @@
+"""Photos of any name in any folder: which files are some, which are left out, and which are masks of our own."""
+
+import hashlib
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
+from carvana_lessons.data.images import UNREADABLE, unreadable
+from carvana_lessons.data.layout import naming
+from carvana_lessons.prediction.manifest import KEY, difference, from_text, to_text
+from carvana_lessons.utils.errors import DataError, ExistsError
+from carvana_lessons.utils.files import replacing
+from carvana_lessons.utils.paths import check_there, expand
+from carvana_lessons.utils.wording import counted
+
+PHOTOS = {".jpg", ".jpeg", ".png"}
+# Photos too, and not read: of phones, of the web, of scanners, of cameras.
+OTHERS = {
+    *(".heic", ".heif", ".webp", ".tif", ".tiff", ".gif", ".bmp", ".avif", ".jxl", ".jp2", ".jfif", ".jpe"),
+    *(".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf", ".orf", ".rw2", ".pef", ".srw"),
+}
+CURE = "save as JPEG or PNG"
+LONGEST = 255  # bytes of a name on most disks
+
+
+@dataclass
+class Found:
+    """What lies in some folders.
+
+    Attributes:
+        photos: in the order of their names.  others: photos that are not read.  own: masks and cut-outs of ours.
+    """
+
+    photos: list[Path] = field(default_factory=list)
+    others: list[Path] = field(default_factory=list)
+    own: list[Path] = field(default_factory=list)
+
+    @property
+    def left_out(self) -> str:
+        """What is left out, and the cure; empty where all is used."""
+        told = []
+        if self.others:
+            told.append(f"{_named(self.others, 'file')} of a kind that is not read ({CURE})")
+        if self.own:
+            told.append(f"{_named(self.own, 'file')} that `predict` wrote itself")
+        return f"Left out: {' and '.join(told)}." if told else ""
+
+
+@dataclass
+class Faults:
+    """Photos that cannot be used, gathered while the others go on."""
+
+    said: dict[Path, str] = field(default_factory=dict)
+
+    @contextmanager
+    def of(self, file: Path) -> Iterator[None]:
+        """Around the work on one photo."""
+        try:
+            yield
+        except DataError as error:
+            self.said[file] = str(error)
+
+    def tell(self, total: int, out: Path) -> None:
+        """At the end.
+
+        Args:
+            total: photos, these included.  out: where the masks of the others are.
+        Raises: DataError that names them, if there are any.
+        """
+        if not self.said:
+            return
+        first, *more = self.said
+        also = f" Nor can {naming([file.name for file in more])} be used." if more else ""
+        others = f"; the others have theirs in {out}" if len(self.said) < total else ""
+        count = f"{len(self.said):,} of {counted(total, 'photo')} got no mask"
+        raise DataError(f"{self.said[first]}{also} So {count}{others}.")
+
+
+def find_photos(sources: str | Path | Sequence[str | Path]) -> Found:
+    """Photos of folders, without what lies in sub-folders, and photos that are named one by one.
+
+    A mask or a cut-out of ours is told by the note in it, whatever its name: a photo may be called ``car_mask.png``.
+
+    Raises: DataError for a name that is no photo and no folder, or if no photo is found.
+    """
+    sources = [expand(s) for s in ([sources] if isinstance(sources, str | Path) else sources)]
+    found = Found()
+    for source in sources:
+        check_there(source)
+        if source.is_dir():
+            for file in _below(source)[0]:
+                _sort_in(file, found)
+        elif source.suffix.lower() in PHOTOS | OTHERS:
+            _sort_in(source, found)
+        else:
+            raise DataError(f"{source} is no .jpg or .png; name photos, or the folder that holds them.")
+    found.photos = list({photo.absolute(): photo for photo in found.photos}.values())  # named twice, used once
+    if not found.photos:
+        raise _no_photos(sources, found)
+    return found
+
+
+def lacking(files: list[Path], out: Path, note: dict, cut_outs: bool, overwrite: bool, faults: Faults) -> list[Path]:
+    """The photos of which a mask, or a cut-out where it is wanted, is still to be written.
+
+    Args:
+        files: the photos.  out: the folder of the masks.  note: what is to make them, see `manifest.made_with`.
+        cut_outs: whether they are wanted too.  overwrite: whether files with another note may be replaced.
+        faults: gathers photos that cannot be read.
+    Raises: ExistsError for a file that is there and is none that would be written now.
+    """
+    todo, photos = [], {os.path.realpath(file) for file in files}
+    for file in files:
+        names = [f"{file.stem}_mask.png", *([f"{file.stem}_cut_out.png"] if cut_outs else [])]
+        there = [out / name for name in names if os.path.lexists(out / name)]
+        for path in there:
+            if os.path.realpath(path) in photos:
+                raise ExistsError(
+                    f"{path} is one of the photos, and the mask of {file.name} would take its place: choose another "
+                    "folder for the masks."
+                )
+            then = read_note(path)
+            digest = None
+            with faults.of(file):
+                digest = content(file)
+            if digest is None:
+                break
+            told = difference(then, note | {"photo": digest}) if then is not None else "by something else"
+            if told and not overwrite:
+                raise ExistsError(
+                    f"{path} is there and was made otherwise ({told}): choose another folder for the masks, or have "
+                    "them replaced with --overwrite."
+                )
+            if told:
+                todo.append(file)
+                break
+        else:
+            if len(there) < len(names):
+                todo.append(file)
+    return todo
+
+
+def save(path: Path, pixels: np.ndarray, note: dict) -> None:
+    """Write a PNG file that carries a note of what made it, whole or not at all."""
+    text = PngInfo()
+    text.add_text(KEY, to_text(note))
+    with replacing(path) as temporary:
+        Image.fromarray(pixels).save(temporary, format="PNG", pnginfo=text)
+
+
+def read_note(path: Path) -> dict | None:
+    """The note in a PNG file of ours; None for whatever else lies there."""
+    if path.suffix.lower() != ".png" or not path.is_file():
+        return None
+    try:
+        with Image.open(path) as image:
+            return from_text(image.info.get(KEY, ""))
+    except UNREADABLE:
+        return None
+
+
+def content(photo: Path) -> str:
+    """Hex digits over the bytes of a photo: another one under the same name has others.
+
+    Raises: DataError if it cannot be read.
+    """
+    if photo.exists() and not photo.is_file():
+        raise DataError(f"{photo} is no file but a pipe or a device: remove it from the photos.")
+    if len(os.fsencode(f"{photo.stem}_cut_out.png")) > LONGEST:
+        raise DataError(f"{photo} has so long a name that its mask would have none on most disks: rename it.")
+    try:
+        return hashlib.blake2b(photo.read_bytes(), digest_size=8).hexdigest()
+    except OSError as error:
+        raise unreadable(photo, error) from error
+
+
+def _below(folder: Path) -> tuple[list[Path], list[Path]]:
+    """Files and folders of a folder, without what a Mac leaves beside every file."""
+    try:
+        entries = sorted(p for p in folder.iterdir() if not p.name.startswith("._"))
+        folders = [p for p in entries if p.is_dir()]
+    except OSError as error:
+        raise DataError(
+            f"{folder} cannot be read ({error.strerror}): copy the photos to a folder of your own."
+        ) from error
+    return [p for p in entries if p not in set(folders)], folders
+
+
+def _sort_in(file: Path, found: Found) -> None:
+    ending = file.suffix.lower()
+    if ending in OTHERS:
+        found.others.append(file)
+    elif ending in PHOTOS:
+        (found.photos if read_note(file) is None else found.own).append(file)
+
+
+def _named(files: list[Path], thing: str) -> str:
+    return f"{counted(len(files), thing)}, {naming([f.name for f in files])},"
+
+
+def _no_photos(sources: list[Path], found: Found) -> DataError:
+    where = str(sources[0]) if len(sources) == 1 else "these folders"
+    if found.others or found.own:
+        return DataError(f"There is no .jpg or .png to predict in {where}. {found.left_out}")
+    folders = [folder for source in sources if source.is_dir() for folder in _below(source)[1]]
+    holding = next((f for f in folders if any(p.suffix.lower() in PHOTOS for p in _below(f)[0])), None)
+    if holding is not None:
+        return DataError(
+            f"There is no .jpg or .png in {where} itself, and sub-folders are not searched: name {holding}."
+        )
+    return DataError(f"There is no .jpg or .png in {where}; name the folder that holds the photos.")

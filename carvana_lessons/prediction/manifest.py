@@ -1,0 +1,82 @@
+"""What made a mask or a submission: networks and settings, as a note of plain values.  Lesson: 09.
+
+Whatever is gone on with carries its note, so that the work of two networks is never mixed in one file or one folder.
+"""
+
+import json
+import uuid
+from collections.abc import Sequence
+
+from torch import nn
+
+from carvana_lessons.prediction.inference import Size, input_size
+from carvana_lessons.utils.catalog import PRECISION_NAMES
+from carvana_lessons.utils.device import inference_precision
+from carvana_lessons.utils.fingerprint import NoFingerprint, fingerprint
+
+KEY = "carvana_lessons"  # of the note, wherever it lies
+FORMAT = 1  # of the note; one with another number is of another version, and nothing is known of it
+UNSPOKEN = {"networks", "photos", "photo"}  # digests: that they differ is all that they tell
+
+
+def identity(model: nn.Module) -> str:
+    """Hex digits over a network's code, layers and weights: the same for the same network in any process.
+
+    What it may count or note while it answers is left out, or the same network would be another one afterwards. One
+    whose code cannot be told from another's gets digits that never come again.
+    """
+    code = [(type(part), vars(part).get("forward")) for part in model.modules()]
+    try:
+        return fingerprint([code, repr(model), list(model.state_dict().items())])
+    except NoFingerprint:
+        return uuid.uuid4().hex
+
+
+def made_with(model: nn.Module | Sequence[nn.Module], size: Size, flip: bool, precision: str | None = None) -> dict:
+    """What decides about a mask, except for the photo.
+
+    Args:
+        model, size, flip, precision: as `carvana_lessons.evaluation.scoring.evaluate`.
+    Returns: plain values, the same after a way through JSON.
+    """
+    models = [model] if isinstance(model, nn.Module) else list(model)
+    # In an order of their own: which network is named first does not matter, which answers at which size does.
+    asked = sorted((identity(network), "×".join(map(str, input_size(network, size)))) for network in models)
+    sizes = [at for _, at in asked]
+    return {
+        "format": FORMAT,
+        "networks": [name for name, _ in asked],
+        "size": sizes[:1] if len(set(sizes)) == 1 else sizes,
+        "flip": flip,
+        "precision": PRECISION_NAMES[precision or inference_precision(next(models[0].parameters()).device)],
+    }
+
+
+def difference(then: dict, now: dict) -> str:
+    """What two notes do not share, in words; empty where they agree."""
+    told = []
+    for key in {**then, **now}:
+        before, after = then.get(key), now.get(key)
+        if before != after:
+            told.append(f"other {key}" if key in UNSPOKEN else f"{key} {_plain(before)} then, {_plain(after)} now")
+    return ", ".join(told)
+
+
+def to_text(note: dict) -> str:
+    """A note as one line."""
+    return json.dumps({KEY: note})
+
+
+def from_text(text: str | bytes) -> dict | None:
+    """The note of one line; None if there is none, or one of another version."""
+    try:
+        note = json.loads(text)[KEY]
+        return note if note["format"] == FORMAT else None
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return None
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return " and ".join(value) if isinstance(value, list) else str(value)

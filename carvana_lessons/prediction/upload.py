@@ -1,0 +1,138 @@
+"""A photo that the reader brings: chosen in the notebook, cut out by the kernel, shown and offered for download.
+
+Lesson: cut-out.
+"""
+
+import base64
+import html
+import io
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import PurePath
+
+import ipywidgets as widgets
+import numpy as np
+from PIL import Image
+from torch import nn
+
+from carvana_lessons.data.images import unreadable
+from carvana_lessons.data.opening import UNREADABLE, as_rgb, decode, turned
+from carvana_lessons.prediction.cutout import (
+    RADIUS,
+    chessboard,
+    clean_edge,
+    compose,
+    feather,
+    photo_logits,
+    tidy,
+    transparent,
+)
+from carvana_lessons.show import encode, flipbook, shrink
+from carvana_lessons.utils.errors import CarvanaError, DataError
+
+SIDE = 1600  # pixels: the PNG stays below 3 MB, which travels to the browser in the page
+WIDTH = 640  # of the pictures shown
+
+
+def uploaded(value: Mapping | Sequence[Mapping]) -> list[tuple[str, bytes]]:
+    """The files in the value of a ``FileUpload``, whatever the version of ipywidgets.
+
+    Args:
+        value: of ipywidgets 7 (Colab) a dictionary, name → {"content": bytes, …}; of ipywidgets 8 a tuple of
+            dictionaries with "name" and "content", a memoryview.
+    Returns: a (name, content) for each file, in their order; none before a file was chosen.
+    Lesson: cut-out.
+    """
+    files = value.items() if isinstance(value, Mapping) else [(file["name"], file) for file in value]
+    return [(name, bytes(file["content"])) for name, file in files]
+
+
+def open_photo(name: str, content: bytes, side: int = SIDE) -> np.ndarray:
+    """Decode a reader's own photo: turned as EXIF says, in RGB, not larger than wanted.
+
+    There is no mask that the photo must lie under, so unlike `read_photo` this turns it.
+
+    Args:
+        name: for the error.  content: of a JPEG or PNG file.  side: the longest allowed, in pixels.
+    Returns: (H, W, 3) uint8; what was transparent is white.
+    Raises: DataError if it is no photo that can be decoded, or larger than any photo.
+    Lesson: cut-out.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # large, and shrunk below
+            return decode(io.BytesIO(content), lambda image: _small(image, side))
+    except Image.DecompressionBombError as error:
+        raise unreadable(name, error) from error
+    except UNREADABLE as error:
+        raise DataError(f"{name} is no photo that can be read here; choose a JPEG or PNG file.") from error
+
+
+def _small(image: Image.Image, side: int) -> np.ndarray:
+    image.draft(None, (side, side))  # a large JPEG is decoded at a fraction of its size
+    photo = as_rgb(turned(image))
+    photo.thumbnail((side, side), Image.Resampling.LANCZOS)
+    return np.array(photo)
+
+
+def answer(
+    model: nn.Module, size: int | tuple[int, int] | None, name: str, content: bytes, radius: float = RADIUS
+) -> str:
+    """Before and after as HTML, with a link to the transparent PNG.
+
+    Args:
+        model, size: as `photo_logits`.  name, content: of the file.  radius: of the feather, in pixels.
+    Raises: DataError as `open_photo`.
+    """
+    photo = open_photo(name, content)
+    alpha = feather(tidy(photo_logits(model, photo, size)), radius)
+    clean = clean_edge(photo, alpha)
+    pages = {
+        "before": photo,
+        "on white": compose(clean, alpha),
+        "transparent": compose(clean, alpha, chessboard(alpha.shape)),
+    }
+    alts = [f"{name}: the photo.", f"{name}: its car on white.", f"{name}: its car on the squares of transparency."]
+    pictures = [encode(shrink(p, WIDTH), alt) for p, alt in zip(pages.values(), alts, strict=True)]
+    buffer = io.BytesIO()
+    Image.fromarray(transparent(clean, alpha, blank=True)).save(buffer, format="PNG")
+    data = base64.b64encode(buffer.getvalue()).decode()
+    file = html.escape(f"{PurePath(name).stem}_cut_out.png")
+    style = "text-decoration:underline;color:#0072B2"  # JupyterLab draws links of widgets as plain text
+    link = f'<a download="{file}" style="{style}" href="data:image/png;base64,{data}">Download {file}</a>'
+    about = f"{alpha.shape[1]}×{alpha.shape[0]} pixels, {alpha.mean():.0%} of them car"
+    book = flipbook(pictures, list(pages), "step", start=1)._repr_html_()
+    return f"{book}<p>{link} ({about})</p>"
+
+
+def cut_out_widget(model: nn.Module, size: int | tuple[int, int] | None = None, radius: float = RADIUS) -> widgets.VBox:
+    """A button that takes a photo, and under it before and after; JupyterLab and Colab show it, a page cannot.
+
+    Nothing but the kernel sees the photo.
+
+    Args: as `answer`.
+    Lesson: cut-out.
+    """
+    chooser = widgets.FileUpload(accept=".jpg,.jpeg,.png", multiple=False, description="Choose a photo")
+    chooser.layout.width = "14em"
+    shown = widgets.HTML()
+
+    def cut_out(change: Mapping) -> None:
+        name = "The photo"
+        try:
+            for name, content in uploaded(change["new"])[-1:]:
+                shown.value = f"<p>Cutting out {html.escape(name)} …</p>"
+                shown.value = answer(model, size, name, content, radius)
+        except CarvanaError as error:
+            shown.value = _alert(str(error))
+        except (Exception, KeyboardInterrupt) as error:
+            # Nobody sees what is raised here: a page that waits for ever would be all that is left of it.
+            what = f"{type(error).__name__}: {error}".strip(": ")
+            shown.value = _alert(f"{name} was not cut out ({what}); choose it again, or another photo.")
+
+    chooser.observe(cut_out, names="value")
+    return widgets.VBox([chooser, shown])
+
+
+def _alert(sentence: str) -> str:
+    return f'<p role="alert">{html.escape(sentence)}</p>'

@@ -1,0 +1,40 @@
+"""What happened while a network trained, as curves over the epochs."""
+
+import pandas as pd
+from matplotlib import pyplot as plt
+
+from carvana_lessons.show.figures import Picture, figure
+from carvana_lessons.utils.wording import counted
+
+
+def training_curves(frame: pd.DataFrame) -> Picture:
+    """Loss and, where there was validation data, Dice over the epochs.
+
+    Args:
+        frame: the ``frame`` of a `carvana_lessons.training.History`, of one epoch or more.
+
+    Lesson: 02.
+    """
+    validated = frame["valid_dice"].notna().any()
+    fig, axes = plt.subplots(1, 2 if validated else 1, figsize=(7.5 if validated else 4, 2.6), squeeze=False)
+    loss = axes[0, 0]
+    loss.plot(frame["epoch"], frame["loss"], "o-", ms=3, label="training")
+    if validated:
+        loss.plot(frame["epoch"], frame["valid_loss"], "o-", ms=3, label="validation")
+        dice = axes[0, 1]
+        dice.plot(frame["epoch"], frame["valid_dice"], "o-", ms=3, color="C1")
+        dice.set(xlabel="epoch", title=f"Dice on validation: {frame['valid_dice'].iloc[-1]:.4f}")
+    loss.set(xlabel="epoch", title="loss", yscale="log")
+    loss.legend()
+    for axis in axes.flat:
+        axis.xaxis.get_major_locator().set_params(integer=True)
+    fig.tight_layout()
+    return figure(fig, alt=_describe(frame))
+
+
+def _describe(frame: pd.DataFrame) -> str:
+    first, last = frame.iloc[0], frame.iloc[-1]
+    text = f"Training loss over {counted(len(frame), 'epoch')}, from {first['loss']:.3f} to {last['loss']:.3f}"
+    if pd.notna(last["valid_dice"]):
+        text += f"; Dice on the validation photos from {first['valid_dice']:.3f} to {last['valid_dice']:.3f}"
+    return text + "."

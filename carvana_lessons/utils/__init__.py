@@ -1,0 +1,1 @@
+"""Tools that know nothing of cars: files, errors, progress, devices."""

@@ -1,0 +1,97 @@
+"""What there is, by name, without loading torch: networks, weights that come with the package, precisions.
+
+The command line answers from here before anything slow is loaded.
+"""
+
+from pathlib import Path
+
+from carvana_lessons.utils.errors import ArgumentError, CarvanaError
+from carvana_lessons.utils.paths import expand
+
+NETWORKS = ("unet-tiny", "unet-small", "unet", "segnet", "arc1", "arc2", "arc3", "maskingnet")  # of `models.create`
+WEIGHTS = Path(__file__).parents[1] / "models" / "weights"
+SCHEDULES = ("constant", "halving", "one-cycle")  # of the learning rate
+PRECISION_NAMES = {"no": "float32", "bf16": "bf16 mixed precision", "fp16": "fp16 mixed precision"}
+BEST, LAST = "best.safetensors", "last.safetensors"  # of a run's folder
+
+
+def shipped(folder: Path = WEIGHTS) -> list[str]:
+    """Names of the networks whose weights come with the package."""
+    return sorted(path.stem for path in folder.glob("*.json"))
+
+
+def check_network(name: str) -> str:
+    """The same name, if it is one of a network.
+
+    Raises: ArgumentError that lists those there are.
+    """
+    if name not in NETWORKS:
+        raise ArgumentError(f"There is no network called {name!r}; the course has {', '.join(NETWORKS)}.")
+    return name
+
+
+def check_schedule(name: str) -> str:
+    """The same name, if it is one of a schedule of the learning rate.
+
+    Raises: ArgumentError that lists those there are.
+    """
+    if name not in SCHEDULES:
+        raise ArgumentError(f"There is no schedule {name!r}; the trainer has {', '.join(SCHEDULES)}.")
+    return name
+
+
+def check_precision(precision: str | None) -> str | None:
+    """The same precision, if it is one.
+
+    Raises: ArgumentError for anything but None, "no", "bf16" and "fp16".
+    """
+    if precision is not None and precision not in PRECISION_NAMES:
+        raise ArgumentError(f"There is no precision {precision!r}; take {', '.join(PRECISION_NAMES)}.")
+    return precision
+
+
+def find_weights(place: str | Path) -> str | Path:
+    """What a reader means by some weights.
+
+    Args:
+        place: a name of `shipped`, which wins over a file or folder of that name (``./unet`` is always a path); a
+            checkpoint; or the folder of a run, of which its best epoch is meant.
+    Returns: the name, or the path of the checkpoint.
+    Raises: CarvanaError that says what there is where nothing like that is.
+    """
+    text = str(place)
+    if text in shipped():
+        return text
+    if not text.strip():
+        raise ArgumentError(f"The name of the weights is empty; {_choice()}.")
+    path = expand(text)
+    if path.is_file():
+        return path
+    if path.is_dir():
+        return _of_run(path)
+    if text in NETWORKS:
+        raise ArgumentError(
+            f"No weights of {text} come with the package, only of {' and '.join(shipped())}; train first, with "
+            f"`carvana-lessons train FOLDER OUT --network {text}`, and name OUT/{BEST}."
+        )
+    many = [part for part in text.split(",") if part.strip()]
+    if len(many) > 1:
+        raise ArgumentError(f"There is no checkpoint {text}; name several one by one, each with its own --weights.")
+    raise CarvanaError(f"There is no checkpoint {text}; train first, or name another file; {_choice()}.")
+
+
+def _of_run(folder: Path) -> Path:
+    """The checkpoint of a run's best epoch."""
+    if (folder / BEST).is_file():
+        return folder / BEST
+    if (folder / LAST).is_file():
+        raise CarvanaError(
+            f"{folder} holds no {BEST}, it was lost or moved away; {folder / LAST} may be named instead."
+        )
+    below = sorted(path.parent for path in folder.glob(f"*/{BEST}"))
+    cure = f"but {below[0]} does; name that one" if below else f"train first, or name another file; {_choice()}"
+    raise CarvanaError(f"{folder} is a folder without {BEST}: {cure}.")
+
+
+def _choice() -> str:
+    return f"with the package come weights called {' and '.join(shipped())}"

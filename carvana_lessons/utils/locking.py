@@ -1,0 +1,77 @@
+"""One process at a time: two that write one file or one folder of a run would mix what they write."""
+
+import errno
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from carvana_lessons.utils.errors import CarvanaError
+from carvana_lessons.utils.files import destination, make_folder, writing
+from carvana_lessons.utils.interrupts import delay_interrupt
+
+# What a disk that knows no locks answers, as some network drives do.
+NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, getattr(errno, "ENOTSUP", errno.EOPNOTSUPP)}
+PAUSE = 0.05  # seconds between two tries, as filelock's own
+
+
+@contextmanager
+def owned(path: Path, wait: bool | str = False) -> Iterator[None]:
+    """Around everything that writes ``path``, a file or the folder of a run: no other process does so meanwhile.
+
+    The system drops the lock when a process ends, however it ends: a killed one leaves nothing that must be removed.
+    A disk that knows no locks grants them all.
+
+    Args:
+        path: what is written; beside it lies ``.NAME.lock`` for as long as it is owned, or in it where it is a folder
+            beside which this user may write nothing.
+        wait: until the other process is done, instead of refusing at once; a text is printed where that is needed.
+    Raises: CarvanaError if another process owns it, or if nothing may be written there.
+    """
+    path = Path(os.path.realpath(destination(path)))  # one name, by whatever link it is reached
+    make_folder(path.parent)
+    inside = path.is_dir() and not os.access(path.parent, os.W_OK)  # a disk's own folder, or a user's home
+    lock = FileLock((path if inside else path.parent) / f".{path.name}.lock", timeout=0)
+    try:
+        _hold(lock, path, wait)
+        yield
+    finally:
+        with delay_interrupt():
+            if lock.is_locked:
+                with suppress(OSError):  # while it is held; Windows removes it on release
+                    Path(lock.lock_file).unlink()
+                lock.release()
+
+
+def _hold(lock: FileLock, path: Path, wait: bool | str) -> None:
+    try:
+        with writing(path):
+            _acquire(lock, wait)
+    except Timeout as error:
+        raise CarvanaError(
+            f"Another process is writing {path} at this moment: wait until it has ended, or choose another name."
+        ) from error
+    except NotImplementedError:
+        pass
+    except OSError as error:
+        if error.errno not in NO_LOCKS:
+            raise
+
+
+def _acquire(lock: FileLock, wait: bool | str) -> None:
+    """Try again and again, where it waits: each try is whole, however often Ctrl-C is pressed."""
+    while True:
+        try:
+            with delay_interrupt():
+                lock.acquire()
+            return
+        except Timeout:
+            if not wait:
+                raise
+        if isinstance(wait, str):
+            print(wait, flush=True)
+            wait = True
+        time.sleep(PAUSE)

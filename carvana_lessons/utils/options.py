@@ -1,0 +1,180 @@
+"""The options that several commands share, and how each reads what was typed.
+
+What cannot be read is refused here, before torch is loaded, in a sentence that repeats it and says what to write.
+"""
+
+import math
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from carvana_lessons.utils import catalog
+
+LARGEST = 8192  # pixels a side
+SEEDS = 2**32
+NETWORKS = ", ".join(catalog.NETWORKS)
+
+
+def number(kind: type, wanted: str, fits: Callable[[float], bool]) -> dict:
+    """What makes an option one of a number; "nan" and "inf", with which a training fails much later, fit nowhere.
+
+    Typer's own ``min`` and ``max`` do not repeat what was typed, and 0 < x cannot be said with them.
+
+    Args:
+        kind: int or float.  wanted: in words, what fits.  fits: whether a number does.
+    Returns: arguments of ``typer.Option``.
+    """
+
+    def parse(text: object) -> float:
+        try:
+            value = kind(text)
+        except ValueError:
+            value = None
+        if value is None or not fits(value):
+            raise typer.BadParameter(f"{str(text)[:60]!r} will not do; write {wanted}.")
+        return value
+
+    return {"parser": parse, "metavar": "NUMBER"}
+
+
+ONE_OR_MORE = number(int, "a whole number of 1 or more", lambda n: n >= 1)
+ZERO_OR_MORE = number(int, "a whole number of 0 or more", lambda n: n >= 0)
+A_SEED = number(int, f"a whole number from 0 to {SEEDS - 1}, and one alone", lambda n: 0 <= n < SEEDS)
+SEVERAL_SEEDS = number(
+    int, f"a whole number from 0 to {SEEDS - 1}, and repeat --seed for several", lambda n: 0 <= n < SEEDS
+)
+WIDTH = number(int, "a whole number from 1 to 512", lambda n: 1 <= n <= 512)
+WIDTH_OR_ZERO = number(int, "a whole number from 0 to 512", lambda n: 0 <= n <= 512)
+AMOUNT = number(float, "a number of 0 or more", lambda x: 0 <= x < math.inf)
+RATE = number(float, "a number above 0, such as 0.002 (at 0 nothing is learned)", lambda x: 0 < x < math.inf)
+SHARE = number(float, "a share of the cars above 0, and 1 at most, such as 0.2", lambda x: 0 < x <= 1)
+PART = number(float, "a share of the cars above 0 and below 1, such as 0.2: both parts need some", lambda x: 0 < x < 1)
+ANGLE = number(float, "a number of degrees from 0 to 180", lambda x: 0 <= x <= 180)
+CHANGE = number(float, "a number from 0 to 0.99", lambda x: 0 <= x <= 0.99)
+PROBABILITY = number(float, "a number from 0 to 1", lambda x: 0 <= x <= 1)
+
+
+def each(check: Callable[[str], object]) -> Callable:
+    """A callback of an option that may be unset or repeated: what was typed, if ``check`` has nothing against it."""
+
+    def callback(value: object) -> object:
+        for one in value if isinstance(value, list | tuple) else [value]:
+            if one is not None:
+                check(one)
+        return value
+
+    return callback
+
+
+def is_one(name: str) -> None:
+    """Refuse several things in one word."""
+    if "," in name:
+        raise typer.BadParameter(f"{name!r} are several; write each with an option of its own.")
+
+
+def is_name(text: str) -> None:
+    """Refuse what is no name of one folder but a path."""
+    if not text.strip(". ") or re.search(r"[/\\:]", text):
+        raise typer.BadParameter(f"{text!r} is no name; write one without folders, six-networks for example.")
+
+
+def is_network(name: str) -> None:
+    """Refuse what is no name of a network."""
+    is_one(name)
+    catalog.check_network(name)
+
+
+def is_grouping(by: str) -> None:
+    """Refuse what scores are not grouped by."""
+    if by not in ("view", "car", "color"):
+        raise typer.BadParameter(f"{by!r} will not do; write view, car or color.")
+
+
+def is_schedule(name: str) -> None:
+    """Refuse what is no name of a schedule."""
+    catalog.check_schedule(name)
+
+
+def square(text: object) -> int:
+    """ "320" or "320x320" → 320, the side of a square."""
+    words = re.split("[x×]", str(text).lower())
+    if len(words) > 2 or not all(map(is_count, words)):
+        raise typer.BadParameter(f"{text!r} is no size; write the side of a square in pixels, 320 or 320x320.")
+    sides = {int(word) for word in words}
+    if len(sides) > 1:
+        raise typer.BadParameter(
+            f"{text!r} is no square, and networks answer at squares here; write one side, {min(sides)} for example (in "
+            "Python, size=(height, width) is taken)."
+        )
+    if not 1 <= min(sides) <= LARGEST:
+        raise typer.BadParameter(f"{text!r} is out of range; write a side from 1 to {LARGEST} pixels.")
+    return sides.pop()
+
+
+def photo_size(text: str) -> tuple[int, int]:
+    """ "480x320" → (480, 320), width first, as photos are named."""
+    width, cross, height = text.lower().replace("×", "x").partition("x")
+    if not (cross and is_count(width) and is_count(height)):
+        raise typer.BadParameter(f"{text!r} is no size; write it as WIDTHxHEIGHT, 480x320 for example.")
+    return int(width), int(height)
+
+
+def shard_of(text: str) -> tuple[int, int]:
+    """ "2/4" → (2, 4)."""
+    k, slash, n = text.partition("/")
+    if not (slash and is_count(k) and is_count(n) and 1 <= int(k) <= int(n)):
+        raise typer.BadParameter(f"{text!r} is no shard; write it as K/N, 1/4 to 4/4 for example.")
+    return int(k), int(n)
+
+
+def is_count(text: str) -> bool:
+    """Digits that `int` takes, not ², and few enough for a number that means something."""
+    return text.isascii() and text.isdigit() and len(text) < 10
+
+
+Book = Annotated[Path, typer.Option(help="The folder of the chapters.")]
+Folder = Annotated[Path, typer.Argument(help="A folder in Kaggle's layout: train/, train_masks/, metadata.csv.")]
+Photos = Annotated[
+    list[Path] | None,
+    typer.Argument(help="Any folder of JPEG or PNG files, or such files themselves.", show_default=False),
+]
+Weights = Annotated[
+    list[str],
+    typer.Option(
+        "--weights",
+        callback=each(catalog.find_weights),
+        help="A checkpoint, the folder of a run, or weights that come with the package: "
+        f"{', '.join(catalog.shipped())}; repeat it to average several.",
+    ),
+]
+Size = Annotated[
+    int,
+    typer.Option(parser=square, metavar="PIXELS", help="Side of the square that the network sees: 320 or 320x320."),
+]
+InputSize = Annotated[
+    int | None,
+    typer.Option(
+        parser=square,
+        metavar="PIXELS",
+        help="Side of the square that the networks see; unset, the size that each was trained for.",
+    ),
+]
+Precision = Annotated[
+    str | None,
+    typer.Option(
+        callback=each(catalog.check_precision),
+        help="no (float32), bf16 or fp16; unset, what suits the device.",
+    ),
+]
+Batch = Annotated[int, typer.Option(**ONE_OR_MORE, help="Photos a step.")]
+Epochs = Annotated[int, typer.Option(**ONE_OR_MORE, help="Passes over the training photos.")]
+Workers = Annotated[int, typer.Option(**ZERO_OR_MORE, help="Processes that prepare batches.")]
+Flip = Annotated[bool, typer.Option("--flip", help="Average with the answer for the mirrored photo.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is there and was made otherwise.")]
+Seed = Annotated[int, typer.Option(**A_SEED, help="Of the split, the first weights and the order of the photos.")]
+Hours = Annotated[
+    float | None, typer.Option(**AMOUNT, help="Begin no epoch after that time; the same command goes on.")
+]

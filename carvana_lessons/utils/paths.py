@@ -1,0 +1,69 @@
+"""Paths that a user named, and the one folder that the course makes: a wrong name is said before anything is loaded."""
+
+import os
+from contextlib import suppress
+from pathlib import Path
+
+import platformdirs
+
+from carvana_lessons.utils.errors import CarvanaError, DataError
+
+
+def cache_folder() -> Path:
+    """The folder for photos, caches and checkpoints that the course makes.
+
+    ``CARVANA_CACHE`` where it is set (a folder on a larger disk, say), else the user's cache folder.
+
+    Raises: CarvanaError where the variable is unset and the user has no home folder, as in some containers.
+    """
+    chosen = os.environ.get("CARVANA_CACHE")
+    if chosen:
+        return expand(chosen).resolve()
+    with suppress(RuntimeError):  # newer versions of platformdirs raise it, older ones answer with "~" as it is
+        folder = platformdirs.user_cache_path("carvana-lessons")
+        if folder.is_absolute():
+            return folder
+    raise CarvanaError("This user has no home folder here: set CARVANA_CACHE to a folder that may be written to.")
+
+
+def expand(path: str | Path) -> Path:
+    """A path with the home folder in place of its ``~``.
+
+    Raises: CarvanaError where there is no such home folder.
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise CarvanaError(
+            f"{path} begins with a home folder that does not exist here; write the whole path."
+        ) from error
+
+
+def existing_folder(path: str | Path) -> Path:
+    """A folder of photos that somebody named, as a whole path.
+
+    Returns: the path, with the home folder in place of its ``~``; what the folder holds is not looked at.
+    Raises: DataError if there is none, or a file in its place; where a photo was named, with the folder that it is of.
+    Lesson: 01.
+    """
+    root = expand(path).absolute()
+    if root.is_dir():
+        return root
+    cure = (
+        "give the folder that holds train/ and train_masks/ (test/ for a submission), or make one with "
+        "`carvana-lessons studio`."
+    )
+    if not root.exists():
+        raise DataError(f"{root} does not exist: {cure}")
+    if any((above := folder / "train").is_dir() for folder in list(root.parents)[:2]):
+        raise DataError(f"{root} is a file, not a folder: give the folder that it is in, {above.parent}.")
+    raise DataError(f"{root} is a file, not a folder: {cure}")
+
+
+def check_there(path: str | Path) -> None:
+    """Refuse a photo, or a folder of photos, that is not there.
+
+    Raises: DataError.
+    """
+    if not os.path.lexists(expand(path)):
+        raise DataError(f"{path} does not exist; name photos, or the folder that holds them.")

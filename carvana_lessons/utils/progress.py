@@ -1,0 +1,92 @@
+"""A progress bar that leaves nothing behind: not in a terminal, not in a notebook, not in the built page."""
+
+import html
+import sys
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from tqdm.std import tqdm
+
+from carvana_lessons.utils.console import print_anywhere
+
+
+def in_notebook() -> bool:
+    """Whether this Python is the kernel of a notebook (JupyterLab, Colab, nbmake)."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython else None
+    return hasattr(shell, "kernel")
+
+
+class _NotebookBar(tqdm):
+    """tqdm's own text, redrawn in one output of the cell.
+
+    tqdm's notebook bar is a widget: in a built page it asks a foreign server for the scripts that draw it, and its
+    text bar goes to stderr, where warnings would drown in it.
+    """
+
+    _handle = None  # set late: tqdm's constructor may draw before ours has run
+
+    def display(self, msg: str | None = None, pos: int | None = None) -> bool:
+        from IPython.display import HTML, display
+
+        text = str(self) if msg is None else msg
+        content = HTML(f"<pre style='margin:0'>{html.escape(text)}</pre>" if text else "")
+        if self._handle is None:
+            self._handle = display(content, display_id=True)
+        else:
+            self._handle.update(content)
+        return True
+
+    def clear(self, *args: Any, **kwargs: Any) -> None:
+        pass  # there is no line of a terminal to wipe
+
+    def close(self) -> None:
+        if not self.disable:
+            self.disable = True
+            self._decr_instances(self)
+            self.display("")
+
+
+def bar(
+    iterable: Iterable | None = None, total: int | None = None, desc: str = "", unit: str = "it", disable: bool = False
+) -> tqdm:
+    """tqdm, in the form that suits where it runs; used as an iterator or with ``update()`` and ``close()``.
+
+    Args:
+        iterable: what to walk through, or None to count by hand.  total: number of steps.
+        desc: what is being done, shown before the bar.  unit: what one step is ("photo").  disable: count unseen.
+    """
+    options = {"total": total, "desc": desc, "unit": unit, "disable": disable, "leave": False}
+    print_anywhere()
+    if in_notebook():
+        return _NotebookBar(iterable, ncols=90, mininterval=0.4, **options)
+    pause = 0.1 if sys.stderr.isatty() else 15  # a log file gets a line now and then, not a thousand
+    return tqdm(iterable, dynamic_ncols=True, mininterval=pause, **options)
+
+
+class Live:
+    """One output of a notebook's cell that is drawn again and again, and cleared in the end; nothing in a terminal."""
+
+    def __init__(self, seconds: float = 2.0) -> None:
+        """Draw at most once in that many seconds, so that a page is not flooded."""
+        self._seconds, self._last, self._handle = seconds, -float("inf"), None
+
+    def update(self, render: Callable[[], str]) -> None:
+        """Show the HTML that ``render`` returns; it is called only when it is time to draw."""
+        if not in_notebook() or time.monotonic() - self._last < self._seconds:
+            return
+        from IPython.display import HTML, display
+
+        if self._handle is None:
+            self._handle = display(HTML(render()), display_id=True)
+        else:
+            self._handle.update(HTML(render()))
+        self._last = time.monotonic()
+
+    def clear(self) -> None:
+        """Leave an empty output."""
+        if self._handle is not None:
+            from IPython.display import HTML
+
+            self._handle.update(HTML(""))

@@ -1,0 +1,83 @@
+"""Weights that come with the package: what they say of themselves is true."""
+
+import hashlib
+import json
+
+import pytest
+import torch
+
+from carvana_lessons import data, models
+from carvana_lessons.evaluation import evaluate
+from carvana_lessons.models import weights as room
+from carvana_lessons.utils.errors import CarvanaError
+
+
+@pytest.mark.parametrize("name", models.shipped())
+def test_the_file_is_the_cards(name):
+    card, path = models.read_card(name), room.FOLDER / f"{name}.safetensors"
+    assert card["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert card["network"] == name and card["dice"] > 0.97 and "Carvana" in card["data"]
+    model = models.create(name, weights="carvana")
+    assert not model.training and model.recipe["width"] == card["width"]
+
+
+def test_together_they_are_small():
+    assert sum(path.stat().st_size for path in room.FOLDER.iterdir()) < 3e6
+
+
+@pytest.mark.parametrize("name", models.shipped())
+def test_they_score_on_real_photos_what_the_card_says(name, real_photos):
+    card = models.read_card(name)
+    _, unseen = data.split_by_car(real_photos, (5 / 6, 1 / 6), seed=0)
+    some = unseen[::8]
+    dice = evaluate(models.create(name, weights="carvana"), some, size=card["size"], cached=False).dice
+    assert abs(dice.mean() - card["dice"]) < 0.004  # 32 of the card's 256 photos
+    assert dice.min() >= card["worst"] - 0.001
+
+
+@pytest.fixture
+def own_folder(tmp_path, monkeypatch):
+    monkeypatch.setattr(room, "FOLDER", tmp_path)
+    return tmp_path
+
+
+def test_what_is_shipped_comes_back_rounded_to_half_precision(own_folder):
+    torch.manual_seed(0)
+    model = models.create("unet", width=2)
+    model(torch.rand(2, 3, 32, 32))  # batch norms have seen something
+    models.ship(model, {"dice": 0.5}, own_folder)
+    assert models.shipped() == ["unet"]
+    again = models.create("unet", weights="carvana")
+    for (name, a), b in zip(model.state_dict().items(), again.state_dict().values(), strict=True):
+        assert torch.equal(a.half().float() if a.is_floating_point() else a, b), name
+    assert json.loads((own_folder / "unet.json").read_text(encoding="utf-8"))["dice"] == 0.5
+    twin = room.rounded(model).eval()
+    x = torch.rand(1, 3, 32, 32)
+    assert torch.equal(twin(x), again(x))
+
+
+def test_a_changed_file_is_refused(own_folder):
+    models.ship(models.create("unet-tiny", width=2), {}, own_folder)
+    file = own_folder / "unet-tiny.safetensors"
+    file.write_bytes(file.read_bytes()[:-1] + b"x")
+    with pytest.raises(CarvanaError, match="not the file"):
+        models.create("unet-tiny", weights="carvana")
+    file.unlink()
+    with pytest.raises(CarvanaError, match="install the package again"):
+        models.create("unet-tiny", weights="carvana")
+
+
+@pytest.mark.parametrize(
+    "settings, words",
+    [
+        ({"weights": "imagenet"}, "no weights called 'imagenet'"),
+        ({"name": "segnet"}, "only of unet-tiny"),
+        ({"width": 4}, "of width 2"),
+        ({"num_classes": 2}, "leave the other settings"),
+        ({"dilation": [1] * 6}, "leave the other settings"),
+    ],
+)
+def test_what_there_is_not_is_refused(own_folder, settings, words):
+    models.ship(models.create("unet-tiny", width=2), {}, own_folder)
+    with pytest.raises(ValueError, match=words):
+        models.create(**({"name": "unet-tiny", "weights": "carvana"} | settings))
