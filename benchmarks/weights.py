@@ -14,7 +14,7 @@ import torch
 from carvana_lessons import data, models
 from carvana_lessons.comparison import Protocol
 from carvana_lessons.evaluation import evaluate
-from carvana_lessons.models.shipped import rounded
+from carvana_lessons.models.model_cards import rounded
 from carvana_lessons.training import Trainer, losses
 from carvana_lessons.utils.paths import cache_folder
 

@@ -40,12 +40,13 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     from carvana_lessons import course  # here, so that --help needs no torch
     from carvana_lessons.data import CarFolder
+    from carvana_lessons.utils.device import find_device
     from carvana_lessons.utils.errors import CarvanaError
 
     try:
         folder = course.data_folder()  # makes the studio's photos when they are missing
         cars = CarFolder(folder)
-        device = course.find_device()
+        device = find_device()
         scale = course.scale_name(device)
     except CarvanaError as error:
         print(f"book: {error}", file=sys.stderr)

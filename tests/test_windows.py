@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 from samples import Brightness
 
 from carvana_lessons import data, models
-from carvana_lessons.models.shipped import load_shipped
+from carvana_lessons.models.model_cards import load_shipped
 from carvana_lessons.prediction import predict_folder, submit
 from carvana_lessons.utils.errors import CarvanaError, DataError
 from carvana_lessons.utils.files import building, discard, replacing, writing
@@ -139,7 +139,7 @@ def test_shipped_weights_are_never_mapped(tmp_path, monkeypatch):
     folder = tmp_path / "weights"
     model = models.create("unet-tiny", width=2)
     models.ship(model, {}, folder)
-    monkeypatch.setattr("carvana_lessons.models.shipped.FOLDER", folder)
+    monkeypatch.setattr("carvana_lessons.models.model_cards.FOLDER", folder)
     seen = []
     model.register_load_state_dict_pre_hook(lambda *_: seen.append(mapped(folder)))
     load_shipped(model, "unet-tiny")

@@ -3,11 +3,12 @@
 from carvana_lessons.models.blocks import ConvBlock, DoubleConv
 from carvana_lessons.models.coordinates import append_maps, coordinate_maps
 from carvana_lessons.models.fuse import ready
+from carvana_lessons.models.logits import car_logit
 from carvana_lessons.models.maskingnet import DESIGNS, Design, MaskingNet, Unpool
+from carvana_lessons.models.model_cards import read_card, ship, shipped
 from carvana_lessons.models.pretrained import load_pretrained
 from carvana_lessons.models.provenance import Provenance, provenance
 from carvana_lessons.models.registry import count_parameters, create, names
-from carvana_lessons.models.shipped import read_card, ship, shipped
 from carvana_lessons.models.unet import UNet
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "UNet",
     "Unpool",
     "append_maps",
+    "car_logit",
     "coordinate_maps",
     "count_parameters",
     "create",

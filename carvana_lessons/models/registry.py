@@ -7,8 +7,8 @@ from functools import partial
 from torch import nn
 
 from carvana_lessons.models.maskingnet import DESIGNS, Design, MaskingNet
+from carvana_lessons.models.model_cards import NAME, load_shipped, read_card
 from carvana_lessons.models.provenance import Provenance
-from carvana_lessons.models.shipped import NAME, load_shipped, read_card
 from carvana_lessons.models.unet import UNet
 from carvana_lessons.utils.errors import ArgumentError
 

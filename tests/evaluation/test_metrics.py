@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from carvana_lessons.evaluation import metrics
+from carvana_lessons.models.logits import car_logit
 
 pairs = st.tuples(st.integers(1, 6), st.integers(1, 6)).flatmap(
     lambda shape: st.tuples(arrays(bool, shape), arrays(bool, shape))
@@ -58,7 +59,7 @@ def test_shapes_must_agree():
 
 def test_two_channels_mean_the_same_as_softmax():
     logits = torch.randn(2, 2, 3, 4)
-    torch.testing.assert_close(metrics.car_logit(logits).sigmoid()[:, 0], logits.softmax(dim=1)[:, 1])
-    assert metrics.car_logit(logits[:, :1].bfloat16()).dtype == torch.float32
+    torch.testing.assert_close(car_logit(logits).sigmoid()[:, 0], logits.softmax(dim=1)[:, 1])
+    assert car_logit(logits[:, :1].bfloat16()).dtype == torch.float32
     with pytest.raises(ValueError, match="not 3"):
-        metrics.car_logit(torch.zeros(1, 3, 2, 2))
+        car_logit(torch.zeros(1, 3, 2, 2))

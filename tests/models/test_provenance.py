@@ -12,8 +12,8 @@ from carvana_lessons import data, models
 from carvana_lessons.evaluation import evaluate, score
 from carvana_lessons.models import checkpoint
 from carvana_lessons.models.checkpoint import Checkpoint
+from carvana_lessons.models.model_cards import ship
 from carvana_lessons.models.provenance import PREPARATION, Provenance
-from carvana_lessons.models.shipped import ship
 from carvana_lessons.prediction import car_logits, predict, upsample
 from carvana_lessons.prediction.cutout import photo_logits
 from carvana_lessons.training import Trainer
@@ -149,7 +149,7 @@ def test_shipped_weights_say_it_too():
 
 
 def test_a_card_carries_it(tmp_path, monkeypatch, cars, own_cache):
-    monkeypatch.setattr("carvana_lessons.models.shipped.FOLDER", tmp_path)
+    monkeypatch.setattr("carvana_lessons.models.model_cards.FOLDER", tmp_path)
     model = trained(cars, size=(16, 32))
     card = json.loads(ship(model, {"dice": 0.5}, tmp_path).read_text(encoding="utf-8"))
     assert card["size"] == [16, 32] and card["preparation"] == PREPARATION

@@ -50,7 +50,7 @@ def test_scoring_reads_one_true_mask_ahead_and_no_more(cars, monkeypatch):
     """However long the masks to be scored take: true ones that pile up meanwhile are 2.5 MB each."""
     read, taken = [], []
     monkeypatch.setattr(
-        "carvana_lessons.prediction.inference.read_mask", lambda path: read.append(path) or read_mask(path)
+        "carvana_lessons.evaluation.scoring.read_mask", lambda path: read.append(path) or read_mask(path)
     )
 
     def slow():

@@ -8,7 +8,7 @@ import torch
 
 from carvana_lessons import data, models
 from carvana_lessons.evaluation import evaluate
-from carvana_lessons.models import weights as room
+from carvana_lessons.models import model_cards as room
 from carvana_lessons.utils.errors import CarvanaError
 
 
