@@ -1,0 +1,104 @@
+"""What a thing does, as a few hex digits: the code of functions and classes, and the values that they use.
+
+Two things with one fingerprint give the same results; it is the same in another session and another process, where a
+cell was run again, moved or commented. So it holds no address, no line number, no file name and no order of a set.
+Code of a library is known by its name; code of a notebook, and of modules of one's own, by its instructions.
+
+joblib.hash is not enough: it knows a function by its name, so that edited code would count as the same.
+
+The files: `lookups` tells one's own code from a library's; `digest` writes to the hash; `code` adds functions, classes
+and modules; `state` adds tensors, networks and objects. This file chooses between them.
+"""
+
+import functools
+import types
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from carvana_lessons.utils.fingerprint.code import PLAIN
+from carvana_lessons.utils.fingerprint.digest import NoFingerprint
+from carvana_lessons.utils.fingerprint.lookups import is_library, is_own
+from carvana_lessons.utils.fingerprint.state import StateDigest
+
+__all__ = ["NoFingerprint", "fingerprint", "is_own"]
+
+
+def fingerprint(value: Any, trained: nn.Module | None = None) -> str:
+    """Hex digits that change with everything that decides what a thing does.
+
+    Args:
+        value: anything: a number, a function with the functions and values that it uses, a network, an object.
+        trained: a network whose weights are about to change, so that only their names and shapes count.
+    Raises: NoFingerprint for a thing that cannot be told from another one.
+    Lesson: 04.
+    """
+    reading = _Reading(trained)
+    try:
+        reading.add(value)
+        reading.add_submodules()
+    except RecursionError as error:
+        raise NoFingerprint(f"a {type(value).__name__} is nested too deeply") from error
+    return reading.digest.hexdigest()
+
+
+class _Reading(StateDigest):
+    """One walk through a thing: each part is written as its kind wants."""
+
+    def add(self, value: Any) -> None:
+        kind = type(value)
+        if kind in PLAIN:
+            self.write(kind.__name__, repr(value))
+        elif kind is float:
+            self.write("float", value.hex())
+        elif kind in (tuple, list):
+            if kind is tuple or self.is_new(value):
+                self.add_all(kind.__name__, value)
+        elif kind in (set, frozenset):
+            self.add_set(value)
+        elif self.is_new(value):
+            self.add_new(value)
+
+    def add_new(self, value: Any) -> None:
+        """What is met for the first time and has an identity of its own."""
+        if isinstance(value, dict) and type(value) is dict:
+            self.add_all("dict", [part for item in value.items() for part in item])
+        elif isinstance(value, types.FunctionType):
+            self.add_function(value)
+        elif isinstance(value, type):
+            self.add_class(value)
+        elif isinstance(value, types.ModuleType):
+            self.write("module", value.__name__ if is_library(value.__name__) else "")
+            if not is_library(value.__name__):
+                self.add_source(value)
+        elif isinstance(value, types.CodeType):
+            self.add_code(value)
+        elif isinstance(value, types.MethodType):
+            self.add_all("method", [value.__func__, value.__self__])
+        elif isinstance(value, types.BuiltinFunctionType | types.MethodWrapperType):
+            owner = None if isinstance(value.__self__, types.ModuleType) else value.__self__
+            self.add_all("builtin", [getattr(value, "__module__", None) or "", value.__qualname__, owner])
+        elif isinstance(value, staticmethod | classmethod):
+            self.add_all(type(value).__name__, [value.__func__])
+        elif isinstance(value, property):
+            self.add_all("property", [value.fget, value.fset, value.fdel])
+        elif isinstance(value, functools.cached_property):
+            self.add_all("cached property", [value.func])
+        elif isinstance(value, functools.partial):
+            self.add_all("partial", [type(value), value.func, value.args, value.keywords, vars(value)])
+        elif isinstance(value, Tensor):
+            self.add_tensor(value)
+        elif isinstance(value, np.ndarray):
+            self.add_array(value)
+        elif isinstance(value, torch.Generator):
+            self.add_all("generator", [value.get_state()])
+        elif isinstance(value, nn.Module):
+            self.add_network(value)
+        else:
+            self.add_object(value)
+
+    def add_set(self, value: Iterable[Any]) -> None:
+        self.write(type(value).__name__, *sorted(fingerprint(member, self.trained) for member in value))

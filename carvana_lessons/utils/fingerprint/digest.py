@@ -1,0 +1,46 @@
+"""Numbering and writing: what every part of a fingerprint goes through."""
+
+import hashlib
+from collections.abc import Iterable
+from typing import Any
+
+from carvana_lessons.utils.errors import CarvanaError
+
+
+class NoFingerprint(CarvanaError):
+    """A thing that cannot be told from another one: an open file, a generator, a function that calls ``eval``."""
+
+
+class Digest:
+    """A hash that texts are written to; what was met before is written as its number, so circles end."""
+
+    def __init__(self) -> None:
+        self.digest = hashlib.blake2b(digest_size=10)
+        self.met: dict[int, int] = {}
+        self.kept: list[Any] = []  # alive, so that no other thing gets the same id
+
+    def add(self, value: Any) -> None:
+        """Write a value of any kind."""
+        raise NotImplementedError
+
+    def is_new(self, value: Any) -> bool:
+        number = self.met.setdefault(id(value), len(self.met))
+        if number == len(self.kept):
+            self.kept.append(value)
+            return True
+        self.write("again", str(number))
+        return False
+
+    def write(self, kind: str, *texts: str) -> None:
+        for text in (kind, *texts):
+            part = text.encode("utf-8", "surrogatepass")
+            self.digest.update(len(part).to_bytes(8, "little") + part)
+
+    def add_all(self, kind: str, values: Iterable[Any]) -> None:
+        values = list(values)
+        self.write(kind, str(len(values)))
+        for value in values:
+            self.add(value)
+
+    def add_named(self, kind: str, values: dict[str, Any]) -> None:
+        self.add_all(kind, [part for name in sorted(values) for part in (name, values[name])])
