@@ -11,7 +11,8 @@ import tarfile
 from pathlib import Path
 
 from carvana_lessons.utils.errors import CarvanaError
-from carvana_lessons.utils.files import building, replacing
+from carvana_lessons.utils.files import replacing
+from carvana_lessons.utils.folders import building
 from carvana_lessons.utils.paths import expand
 
 VARIABLE = "CARVANA_KEEP"
