@@ -1,6 +1,7 @@
 """What there is, by name, without loading torch: networks, weights that come with the package, precisions.
 
-The command line answers from here before anything slow is loaded.
+The command line answers from here before anything slow is loaded. Typer's own choices (an Enum or a Literal) would say
+the same mistake in other words than the Python functions, which take these names too.
 """
 
 from pathlib import Path

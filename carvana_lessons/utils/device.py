@@ -26,6 +26,8 @@ OUT_OF_MEMORY = (
 def find_device() -> str:
     """The device to use: what ``CARVANA_DEVICE`` names, or else the fastest that torch finds here.
 
+    ``torch.accelerator`` answers the second half, from torch 2.6 on.
+
     Returns: "cuda", "mps" or "cpu".
     Raises: CarvanaError if the variable names another device, or one that is not here.
     Lesson: 02.
@@ -112,7 +114,10 @@ def enough_memory(device: torch.device | str, x: Tensor | None, cure: str) -> It
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """True for what torch raises where a device's memory, or the computer's, is too small."""
+    """True for what torch raises where a device's memory, or the computer's, is too small.
+
+    accelerate's ``should_reduce_batch_size`` misses ``CUBLAS_STATUS_ALLOC_FAILED``, and what a CPU says on Windows.
+    """
     return isinstance(error, RuntimeError) and any(words in str(error).lower() for words in OUT_OF_MEMORY)
 
 

@@ -1,4 +1,7 @@
-"""Where the course keeps what it makes, and how a file appears there: whole, or not at all."""
+"""How a file appears on a disk: whole, or not at all.
+
+The package for that, atomicwrites, is archived; it replaces a link itself, and a full disk is a traceback.
+"""
 
 import errno
 import os

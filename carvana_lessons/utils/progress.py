@@ -1,4 +1,7 @@
-"""A progress bar that leaves nothing behind: not in a terminal, not in a notebook, not in the built page."""
+"""A progress bar that leaves nothing behind: not in a terminal, not in a notebook, not in the built page.
+
+tqdm draws the bar. Its own form for notebooks (tqdm.auto) is not enough: it leaves a widget in the built page.
+"""
 
 import html
 import sys
@@ -66,7 +69,10 @@ def bar(
 
 
 class Live:
-    """One output of a notebook's cell that is drawn again and again, and cleared in the end; nothing in a terminal."""
+    """One output of a notebook's cell that is drawn again and again, and cleared in the end; nothing in a terminal.
+
+    ``ipywidgets.Output`` does that too, and leaves a widget in the built page.
+    """
 
     def __init__(self, seconds: float = 2.0) -> None:
         """Draw at most once in that many seconds, so that a page is not flooded."""
