@@ -8,7 +8,7 @@ import typer
 
 import carvana_lessons
 from carvana_lessons.utils import options
-from carvana_lessons.utils.catalog import SCHEDULES
+from carvana_lessons.utils.catalog import DEFENSE, SCHEDULES
 from carvana_lessons.utils.command_line import run
 from carvana_lessons.utils.console import print_anywhere, print_notes
 from carvana_lessons.utils.errors import CarvanaError
@@ -332,14 +332,13 @@ def compare_networks(
 ) -> None:
     """Chapter 9: several networks under one protocol, scored on cars that none of them saw."""
     existing_folder(folder)
-    from carvana_lessons import data, models
+    from carvana_lessons import data
     from carvana_lessons.comparison import Protocol, compare, markdown
     from carvana_lessons.utils.errors import Stopped
 
     protocol = Protocol(size, width or None, epochs, batch_size, lr, valid, rotate, flip, color)
-    names = networks or [name for name in models.names() if name not in ("unet-tiny", "unet-small")]
     try:
-        table = compare(data.CarFolder(folder), out, names, seeds or (0, 1), protocol, hours, speed)
+        table = compare(data.CarFolder(folder), out, networks or DEFENSE, seeds or (0, 1), protocol, hours, speed)
     except KeyboardInterrupt as stop:
         raise Stopped(f"Stopped: what is done is kept in {out}, and the same command goes on with it.") from stop
     typer.echo(f"{protocol}\n\n{markdown(table)}\nKept in {out}.")

@@ -1,4 +1,8 @@
-"""A folder of photos becomes a table of scores in a file; the command ``evaluate`` in Python.  Lesson: 02."""
+"""A folder of photos becomes a table of scores in a file; the command ``evaluate`` in Python.
+
+Lesson:
+    02.
+"""
 
 import warnings
 from collections.abc import Sequence
@@ -17,7 +21,15 @@ from carvana_lessons.utils.locking import owned
 
 
 class FolderScores(NamedTuple):
-    """One row per photo as `evaluate` gives it, and the photos that were scored."""
+    """The scores of a folder.
+
+    Attributes:
+        scores: one row per photo, as `evaluate` gives it.
+        photos: those that were scored.
+
+    Lesson:
+        02.
+    """
 
     scores: pd.DataFrame
     photos: CarFolder
@@ -61,7 +73,8 @@ def evaluate_folder(
     Warns:
         UserWarning: where the score says less than it seems to.
 
-    Lesson: 02.
+    Lesson:
+        02.
     """
     photos, note = held_out(CarFolder(folder), [model] if isinstance(model, nn.Module) else model, valid, seed)
     if note is not None:

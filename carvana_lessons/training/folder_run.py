@@ -1,4 +1,8 @@
-"""A folder of photos becomes a trained network in another folder; the command ``train`` in Python.  Lesson: 02."""
+"""A folder of photos becomes a trained network in another folder; the command ``train`` in Python.
+
+Lesson:
+    02.
+"""
 
 import os
 from pathlib import Path
@@ -19,7 +23,15 @@ TABLE = "history.csv"
 
 
 class FolderRun(NamedTuple):
-    """A training that is done: its history, and the photos of the cars that it was validated on."""
+    """A training that is done.
+
+    Attributes:
+        history: one row per epoch.
+        valid: the photos of the cars that it was validated on.
+
+    Lesson:
+        02.
+    """
 
     history: History
     valid: data.CarFolder
@@ -76,7 +88,8 @@ def train_folder(
             history and nothing to go on with, or where the time was too short for one epoch.
         Stopped: when somebody presses stop; its text says what is kept and how to go on.
 
-    Lesson: 02.
+    Lesson:
+        02.
     """
     out = expand(out)
     table = out / TABLE

@@ -10,6 +10,7 @@ from carvana_lessons.utils.errors import ArgumentError, CarvanaError
 from carvana_lessons.utils.paths import expand
 
 NETWORKS = ("unet-tiny", "unet-small", "unet", "segnet", "arc1", "arc2", "arc3", "maskingnet")  # of `models.create`
+DEFENSE = ("unet", "segnet", "arc1", "arc2", "arc3", "maskingnet")  # the six that were compared there
 WEIGHTS = Path(__file__).parents[1] / "models" / "weights"
 SCHEDULES = ("constant", "halving", "one-cycle")  # of the learning rate
 PRECISION_NAMES = {"no": "float32", "bf16": "bf16 mixed precision", "fp16": "fp16 mixed precision"}

@@ -17,6 +17,7 @@ VARIABLE = "CARVANA_DEVICE"
 DEVICES = ("cpu", "cuda", "mps")
 WIDE = 256  # channels
 # Of CUDA, cuBLAS and cuDNN, of Apple's GPU, of the CPU; a GPU that is nearly full fails in one of its libraries.
+# accelerate's should_reduce_batch_size misses CUBLAS_STATUS_ALLOC_FAILED, and what a CPU says on Windows.
 OUT_OF_MEMORY = (
     *("out of memory", "alloc_failed", "allocation_failed", "unable to find an engine to execute"),
     *("can't allocate memory", "not enough memory"),
@@ -26,12 +27,11 @@ OUT_OF_MEMORY = (
 def find_device() -> str:
     """The device to use: what ``CARVANA_DEVICE`` names, or else the fastest that torch finds here.
 
-    ``torch.accelerator`` answers the second half, from torch 2.6 on.
-
     Returns: "cuda", "mps" or "cpu".
     Raises: CarvanaError if the variable names another device, or one that is not here.
     Lesson: 02.
     """
+    # torch.accelerator would name it, from torch 2.6 on; this package takes 2.5 too.
     usable = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     chosen = os.environ.get(VARIABLE, "").strip().lower()
     if not chosen:
@@ -114,10 +114,7 @@ def enough_memory(device: torch.device | str, x: Tensor | None, cure: str) -> It
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """True for what torch raises where a device's memory, or the computer's, is too small.
-
-    accelerate's ``should_reduce_batch_size`` misses ``CUBLAS_STATUS_ALLOC_FAILED``, and what a CPU says on Windows.
-    """
+    """True for what torch raises where a device's memory, or the computer's, is too small."""
     return isinstance(error, RuntimeError) and any(words in str(error).lower() for words in OUT_OF_MEMORY)
 
 

@@ -118,7 +118,14 @@ def make_folder(folder: Path) -> None:
 
 @contextmanager
 def making(path: Path) -> Iterator[None]:
-    """Around making a name on a disk: whatever the system has against it is said."""
+    """Around making a name on a disk: whatever the system has against it is said.
+
+    Args:
+        path: the name.
+
+    Raises:
+        CarvanaError: in place of an OSError, but for those that `writing` has a sentence for.
+    """
     try:
         yield
     except OSError as error:
@@ -200,6 +207,11 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def share(temporary: Path, mode: int) -> None:
-    """Let others read what was made private, as temporary names are; a disk without such rights keeps its own."""
+    """Let others read what was made private, as temporary names are; a disk without such rights keeps its own.
+
+    Args:
+        temporary: a file or a folder.
+        mode: its rights, as ``chmod`` takes them.
+    """
     with suppress(PermissionError):
         temporary.chmod(mode)

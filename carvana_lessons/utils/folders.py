@@ -18,12 +18,17 @@ def building(folder: Path, overwrite: bool = False) -> Iterator[Path]:
     """Fill a folder beside ``folder``, then rename it to ``folder`` in one step.
 
     Args:
-        folder: to make.  overwrite: put it in the place of one that is there, when it is complete.
-    Yields: the temporary folder to fill. When the block raises it is removed; when the process is killed its name
-    (``.NAME.….part``) tells that it is not the real one. If another process finished ``folder`` first, that one wins
-    and this copy is dropped.
-    Raises: ExistsError, a FileExistsError, if ``folder`` exists when the block begins, and is not to be overwritten;
-        CarvanaError if the disk is full or may not be written to.
+        folder: to make.
+        overwrite: put it in the place of one that is there, when it is complete.
+
+    Yields:
+        the temporary folder to fill. When the block raises it is removed; when the process is killed its name
+        (``.NAME.….part``) tells that it is not the real one. If another process finished ``folder`` first, that one
+        wins and this copy is dropped.
+
+    Raises:
+        ExistsError: a FileExistsError, if ``folder`` exists when the block begins, and is not to be overwritten.
+        CarvanaError: if the disk is full or may not be written to.
     """
     folder = Path(folder)
     place = destination(folder)
@@ -73,13 +78,17 @@ def _exchange(new: Path, place: Path) -> None:
 
 
 def discard(folder: Path) -> bool:
-    """Remove a folder in one step for whoever looks: all of it or, where it cannot be, nothing.
+    """Remove a folder in one step: all of it or, where it cannot be, nothing.
 
     Windows removes no file that a program has open or has mapped into memory, and renames no folder that holds one.
     Removing file by file would leave half a folder there. Of a link the link goes, never what it leads to; a file is
     no folder and stays.
 
-    Returns: True if nothing is left under that name.
+    Args:
+        folder: its path.
+
+    Returns:
+        True if nothing is left under that name.
     """
     if folder.is_file():
         return False

@@ -19,7 +19,6 @@ from torch.utils.data import Dataset
 
 def cores() -> int:
     """How many processor cores this process may use; a container often has fewer than its machine."""
-    # os.process_cpu_count() of Python 3.13; psutil's cpu_affinity() is missing on macOS.
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
@@ -31,10 +30,10 @@ def machine_memory() -> int:
 def milliseconds(call: Callable[[Any], Any], items: Iterable, repeats: int = 3) -> float:
     """The median time of ``call(item)``, over all items, each ``repeats`` times, after one call to warm up.
 
-    The median, because a machine that does something else for a moment spoils a mean. ``torch.utils.benchmark.Timer``
-    is not enough: it repeats one call, which then reads from memory what a new photo would read from the disk, and sets
-    torch to one thread.  Lesson: 03.
+    The median, because a machine that does something else for a moment spoils a mean.  Lesson: 03.
     """
+    # torch.utils.benchmark.Timer is not enough: it repeats one call, which then reads from memory what a new photo
+    # would read from the disk, and it sets torch to one thread.
     items = list(items)
     call(items[0])
     times = []
@@ -69,8 +68,7 @@ def pace(batches: Iterable) -> Pace:
 class Memory:
     """How much this process grows while a ``with`` block runs: its resident memory, looked at every few milliseconds.
 
-    Memory that was freed before the block and is used again inside it does not count as growth. ``tracemalloc`` does
-    not see torch's tensors, and ``resource.getrusage`` knows the peak since the process began alone.  Lesson: 03.
+    Memory that was freed before the block and is used again inside it does not count as growth.  Lesson: 03.
 
     Args:
         every: seconds between two looks.
@@ -82,6 +80,7 @@ class Memory:
         self._thread = threading.Thread(target=self._watch, daemon=True)
         self._start = self._peak = 0
 
+    # tracemalloc does not see torch's tensors, and resource.getrusage knows only the peak since the process began.
     @property
     def growth(self) -> int:
         """Bytes between the start of the block and the peak so far."""

@@ -69,10 +69,7 @@ def bar(
 
 
 class Live:
-    """One output of a notebook's cell that is drawn again and again, and cleared in the end; nothing in a terminal.
-
-    ``ipywidgets.Output`` does that too, and leaves a widget in the built page.
-    """
+    """One output of a notebook's cell that is drawn again and again, and cleared in the end; nothing in a terminal."""
 
     def __init__(self, seconds: float = 2.0) -> None:
         """Draw at most once in that many seconds, so that a page is not flooded."""
@@ -82,7 +79,7 @@ class Live:
         """Show the HTML that ``render`` returns; it is called only when it is time to draw."""
         if not in_notebook() or time.monotonic() - self._last < self._seconds:
             return
-        from IPython.display import HTML, display
+        from IPython.display import HTML, display  # ipywidgets.Output would leave a widget in the built page
 
         if self._handle is None:
             self._handle = display(HTML(render()), display_id=True)

@@ -33,8 +33,15 @@ def fingerprint(value: Any, trained: nn.Module | None = None) -> str:
     Args:
         value: anything: a number, a function with the functions and values that it uses, a network, an object.
         trained: a network whose weights are about to change, so that only their names and shapes count.
-    Raises: NoFingerprint for a thing that cannot be told from another one.
-    Lesson: 04.
+
+    Returns:
+        hex digits.
+
+    Raises:
+        NoFingerprint: for a thing that cannot be told from another one.
+
+    Lesson:
+        04.
     """
     reading = _Reading(trained)
     try:
@@ -51,54 +58,54 @@ class _Reading(StateDigest):
     def add(self, value: Any) -> None:
         kind = type(value)
         if kind in PLAIN:
-            self.write(kind.__name__, repr(value))
+            self._write(kind.__name__, repr(value))
         elif kind is float:
-            self.write("float", value.hex())
+            self._write("float", value.hex())
         elif kind in (tuple, list):
-            if kind is tuple or self.is_new(value):
-                self.add_all(kind.__name__, value)
+            if kind is tuple or self._is_new(value):
+                self._add_all(kind.__name__, value)
         elif kind in (set, frozenset):
-            self.add_set(value)
-        elif self.is_new(value):
-            self.add_new(value)
+            self._add_set(value)
+        elif self._is_new(value):
+            self._add_new(value)
 
-    def add_new(self, value: Any) -> None:
+    def _add_new(self, value: Any) -> None:
         """What is met for the first time and has an identity of its own."""
         if isinstance(value, dict) and type(value) is dict:
-            self.add_all("dict", [part for item in value.items() for part in item])
+            self._add_all("dict", [part for item in value.items() for part in item])
         elif isinstance(value, types.FunctionType):
-            self.add_function(value)
+            self._add_function(value)
         elif isinstance(value, type):
-            self.add_class(value)
+            self._add_class(value)
         elif isinstance(value, types.ModuleType):
-            self.write("module", value.__name__ if is_library(value.__name__) else "")
+            self._write("module", value.__name__ if is_library(value.__name__) else "")
             if not is_library(value.__name__):
-                self.add_source(value)
+                self._add_source(value)
         elif isinstance(value, types.CodeType):
-            self.add_code(value)
+            self._add_code(value)
         elif isinstance(value, types.MethodType):
-            self.add_all("method", [value.__func__, value.__self__])
+            self._add_all("method", [value.__func__, value.__self__])
         elif isinstance(value, types.BuiltinFunctionType | types.MethodWrapperType):
             owner = None if isinstance(value.__self__, types.ModuleType) else value.__self__
-            self.add_all("builtin", [getattr(value, "__module__", None) or "", value.__qualname__, owner])
+            self._add_all("builtin", [getattr(value, "__module__", None) or "", value.__qualname__, owner])
         elif isinstance(value, staticmethod | classmethod):
-            self.add_all(type(value).__name__, [value.__func__])
+            self._add_all(type(value).__name__, [value.__func__])
         elif isinstance(value, property):
-            self.add_all("property", [value.fget, value.fset, value.fdel])
+            self._add_all("property", [value.fget, value.fset, value.fdel])
         elif isinstance(value, functools.cached_property):
-            self.add_all("cached property", [value.func])
+            self._add_all("cached property", [value.func])
         elif isinstance(value, functools.partial):
-            self.add_all("partial", [type(value), value.func, value.args, value.keywords, vars(value)])
+            self._add_all("partial", [type(value), value.func, value.args, value.keywords, vars(value)])
         elif isinstance(value, Tensor):
-            self.add_tensor(value)
+            self._add_tensor(value)
         elif isinstance(value, np.ndarray):
-            self.add_array(value)
+            self._add_array(value)
         elif isinstance(value, torch.Generator):
-            self.add_all("generator", [value.get_state()])
+            self._add_all("generator", [value.get_state()])
         elif isinstance(value, nn.Module):
-            self.add_network(value)
+            self._add_network(value)
         else:
-            self.add_object(value)
+            self._add_object(value)
 
-    def add_set(self, value: Iterable[Any]) -> None:
-        self.write(type(value).__name__, *sorted(fingerprint(member, self.trained) for member in value))
+    def _add_set(self, value: Iterable[Any]) -> None:
+        self._write(type(value).__name__, *sorted(fingerprint(member, self.trained) for member in value))

@@ -36,25 +36,25 @@ class CodeDigest(Digest):
         self.attributes: set[str] = set()
         self.searched: set[tuple[int, frozenset[str]]] = set()
 
-    def add_function(self, value: types.FunctionType) -> None:
+    def _add_function(self, value: types.FunctionType) -> None:
         """By its name where a library has it under that name, else by its instructions and all that they use."""
         if is_named(value):
-            self.write("named", value.__module__, value.__qualname__)
+            self._write("named", value.__module__, value.__qualname__)
             module = sys.modules[value.__module__]
-            self.add_module(module, lookups(value.__code__)[2])
+            self._add_module(module, lookups(value.__code__)[2])
             return
         if plain := vars(value).get("_torchdynamo_orig_callable"):
-            self.add_all("compiled", [plain])
+            self._add_all("compiled", [plain])
             return
-        self.write("function")
+        self._write("function")
         self.add(value.__code__)
-        self.add_all("defaults", [value.__defaults__, value.__kwdefaults__])
-        self.add_all("captured", [_content(cell) for cell in value.__closure__ or ()])
-        self.add_named("attributes", {k: v for k, v in vars(value).items() if k != "__wrapped__"})
+        self._add_all("defaults", [value.__defaults__, value.__kwdefaults__])
+        self._add_all("captured", [_content(cell) for cell in value.__closure__ or ()])
+        self._add_named("attributes", {k: v for k, v in vars(value).items() if k != "__wrapped__"})
         if not is_library(value.__globals__.get("__name__", "")):
-            self.add_uses(value)
+            self._add_uses(value)
 
-    def add_uses(self, function: types.FunctionType) -> None:
+    def _add_uses(self, function: types.FunctionType) -> None:
         """The values of the names that a function looks up when it is called, and those in its own modules."""
         names, imported, attributes = lookups(function.__code__)
         self.attributes |= attributes
@@ -63,24 +63,24 @@ class CodeDigest(Digest):
         for name in sorted(names):
             if name in function.__globals__:
                 found = function.__globals__[name]
-                self.write("uses", name)
+                self._write("uses", name)
                 self.add(found)
                 if isinstance(found, types.ModuleType):
-                    self.add_module(found, attributes)
+                    self._add_module(found, attributes)
             elif name in builtin and name not in BLIND:
-                self.write("builtin", name)
+                self._write("builtin", name)
             elif name in builtin:
                 raise NoFingerprint(f"the function {function.__name__} calls {name}, which may use anything")
             else:
-                self.write("missing", name)
+                self._write("missing", name)
         package = function.__globals__.get("__package__")
         modules = [(name, module) for name in sorted(imported) for module in modules_of(name, package)]
         for name, module in modules:  # when all are there: the first may have the second as an attribute
-            self.write("imports", name)
+            self._write("imports", name)
             self.add(module)
-            self.add_module(module, attributes)
+            self._add_module(module, attributes)
 
-    def add_module(self, module: types.ModuleType, attributes: set[str]) -> None:
+    def _add_module(self, module: types.ModuleType, attributes: set[str]) -> None:
         """What a function may take from a module: of a library, only what somebody else has put into it."""
         search = (id(module), frozenset(attributes))
         if search in self.searched:
@@ -88,19 +88,19 @@ class CodeDigest(Digest):
         self.searched.add(search)
         taken = {name: vars(module)[name] for name in attributes if name in vars(module)}
         if is_library(module.__name__):
-            self.add_put_in(taken)
+            self._add_put_in(taken)
         else:
-            self.add_named("of module", taken)
+            self._add_named("of module", taken)
         for name in sorted(taken):
             if isinstance(taken[name], types.ModuleType):
-                self.add_module(taken[name], attributes)
+                self._add_module(taken[name], attributes)
 
-    def add_put_in(self, values: dict[str, Any]) -> None:
+    def _add_put_in(self, values: dict[str, Any]) -> None:
         """Functions of somebody else that stand in a library: ``torch.nn.functional.relu = mine``."""
         if put_in := {name: value for name, value in values.items() if was_put_in(value)}:
-            self.add_named("put in", put_in)
+            self._add_named("put in", put_in)
 
-    def add_source(self, module: types.ModuleType) -> None:
+    def _add_source(self, module: types.ModuleType) -> None:
         """All code of a module of one's own, as its file has it and as it was loaded, and of those that it uses."""
         self.modules.append(module)
         file = getattr(module, "__file__", None)
@@ -109,7 +109,7 @@ class CodeDigest(Digest):
             try:
                 body = compile(content, module.__name__, "exec", dont_inherit=True)
             except (SyntaxError, ValueError):  # no source: an extension, or edited while it is read
-                self.write("file", hashlib.sha256(content).hexdigest())
+                self._write("file", hashlib.sha256(content).hexdigest())
             else:
                 self.attributes |= lookups(body)[2]
                 self.add(body)
@@ -118,11 +118,11 @@ class CodeDigest(Digest):
         for name, value in sorted(vars(module).items()):
             if name.startswith("__") or isinstance(value, types.ModuleType):  # modules: `add_submodules`
                 continue
-            self.write("has", name)
+            self._write("has", name)
             if type(value) in PLAIN or isinstance(value, float | Tensor | np.ndarray):
                 self.add(value)
                 continue
-            self.add_all("loaded", codes(value))
+            self._add_all("loaded", codes(value))
             owner = getattr(value if isinstance(value, type | types.FunctionType) else type(value), "__module__", None)
             other = sys.modules.get(owner) if isinstance(owner, str) and owner != "__main__" else None
             if other is not None and not is_library(other.__name__):
@@ -139,33 +139,33 @@ class CodeDigest(Digest):
                 for name in sorted(self.attributes & vars(module).keys()):
                     found = vars(module)[name]
                     if isinstance(found, types.ModuleType) and id(found) not in self.met:
-                        self.write("module inside", name)
+                        self._write("module inside", name)
                         self.add(found)
 
-    def add_code(self, code: types.CodeType) -> None:
+    def _add_code(self, code: types.CodeType) -> None:
         """Instructions, without where they stand: lines, file and name of the cell change whenever it runs again."""
-        self.write("code", str(code.co_flags), str(code.co_argcount), str(code.co_posonlyargcount))
-        self.write("names", str(code.co_kwonlyargcount), *code.co_names, *code.co_varnames)
-        self.write("cells", *code.co_freevars, "", *code.co_cellvars)
+        self._write("code", str(code.co_flags), str(code.co_argcount), str(code.co_posonlyargcount))
+        self._write("names", str(code.co_kwonlyargcount), *code.co_names, *code.co_varnames)
+        self._write("cells", *code.co_freevars, "", *code.co_cellvars)
         self.digest.update(code.co_code + getattr(code, "co_exceptiontable", b""))
-        self.add_all("constants", code.co_consts)
+        self._add_all("constants", code.co_consts)
 
-    def add_class(self, value: type) -> None:
+    def _add_class(self, value: type) -> None:
         """By its name where a library has it, with what was put into it since; else by all that is in it."""
         own = not is_named(value)
         inside = {k: v for k, v in vars(value).items() if k not in ASIDE}
         if own:
-            self.write("class", value.__name__)
+            self._write("class", value.__name__)
             if type(value) is not type and isinstance(type(value).__module__, str):  # not one of C
-                self.add_all("made by", [type(value)])
-            self.add_all("bases", [base for base in value.__bases__ if base is not object])
+                self._add_all("made by", [type(value)])
+            self._add_all("bases", [base for base in value.__bases__ if base is not object])
         else:
-            self.write("named", value.__module__, value.__qualname__)
+            self._write("named", value.__module__, value.__qualname__)
             inside = {k: v for k, v in inside.items() if was_put_in(v)}
             for base in value.__mro__[1:]:
                 inside |= {f"{base.__qualname__}.{k}": v for k, v in vars(base).items() if was_put_in(v)}
         slots = (types.MemberDescriptorType, types.GetSetDescriptorType)
-        self.add_named("inside", {k: v for k, v in inside.items() if not isinstance(v, slots)})
+        self._add_named("inside", {k: v for k, v in inside.items() if not isinstance(v, slots)})
 
 
 def _content(cell: types.CellType) -> Any:

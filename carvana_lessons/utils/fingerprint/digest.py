@@ -20,27 +20,31 @@ class Digest:
         self.kept: list[Any] = []  # alive, so that no other thing gets the same id
 
     def add(self, value: Any) -> None:
-        """Write a value of any kind."""
+        """Write a value of any kind.
+
+        Args:
+            value: to write.
+        """
         raise NotImplementedError
 
-    def is_new(self, value: Any) -> bool:
+    def _is_new(self, value: Any) -> bool:
         number = self.met.setdefault(id(value), len(self.met))
         if number == len(self.kept):
             self.kept.append(value)
             return True
-        self.write("again", str(number))
+        self._write("again", str(number))
         return False
 
-    def write(self, kind: str, *texts: str) -> None:
+    def _write(self, kind: str, *texts: str) -> None:
         for text in (kind, *texts):
             part = text.encode("utf-8", "surrogatepass")
             self.digest.update(len(part).to_bytes(8, "little") + part)
 
-    def add_all(self, kind: str, values: Iterable[Any]) -> None:
+    def _add_all(self, kind: str, values: Iterable[Any]) -> None:
         values = list(values)
-        self.write(kind, str(len(values)))
+        self._write(kind, str(len(values)))
         for value in values:
             self.add(value)
 
-    def add_named(self, kind: str, values: dict[str, Any]) -> None:
-        self.add_all(kind, [part for name in sorted(values) for part in (name, values[name])])
+    def _add_named(self, kind: str, values: dict[str, Any]) -> None:
+        self._add_all(kind, [part for name in sorted(values) for part in (name, values[name])])

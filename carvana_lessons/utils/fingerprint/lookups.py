@@ -22,7 +22,11 @@ ASIDE = {
 
 @functools.cache
 def is_library(name: str) -> bool:
-    """Whether a module is torch's, Python's, this package's or another installed one's."""
+    """Whether a module is torch's, Python's, this package's or another installed one's.
+
+    Args:
+        name: of the module, with dots.
+    """
     top = name.partition(".")[0]
     if top == "__main__":  # a notebook or a script, whatever program runs it
         return False
@@ -43,7 +47,11 @@ def is_library(name: str) -> bool:
 
 
 def is_named(value: type | types.FunctionType) -> bool:
-    """Whether a library has this very thing under its name."""
+    """Whether a library has this very thing under its name.
+
+    Args:
+        value: a class or a function.
+    """
     if not is_library(value.__module__ or ""):
         return False
     found = sys.modules.get(value.__module__)
@@ -53,12 +61,20 @@ def is_named(value: type | types.FunctionType) -> bool:
 
 
 def is_own(kind: type) -> bool:
-    """Whether a class is a notebook's or of a module of one's own, so that its name does not say what it does."""
+    """Whether a class is a notebook's or of a module of one's own, so that its name does not say what it does.
+
+    Args:
+        kind: the class.
+    """
     return not is_named(kind)
 
 
 def was_put_in(value: Any) -> bool:
-    """Whether something in a library's class is a function of somebody else: ``UNet.forward = my_forward``."""
+    """Whether something in a library's class is a function of somebody else: ``UNet.forward = my_forward``.
+
+    Args:
+        value: what stands there.
+    """
     value = getattr(value, "fget", None) or getattr(value, "__func__", None) or value
     return isinstance(value, types.FunctionType) and not is_library(value.__globals__.get("__name__", ""))
 
@@ -67,6 +83,12 @@ def lookups(code: types.CodeType) -> tuple[set[str], set[str], set[str]]:
     """Global names that instructions look up, what they import, and all names that may be attributes.
 
     A text may be one too: ``getattr(losses, "focal")``.
+
+    Args:
+        code: with the functions inside it.
+
+    Returns:
+        the three sets.
     """
     names, imported, attributes, module = set(), set(), set(code.co_names), ""
     for step in dis.get_instructions(code):
@@ -87,7 +109,15 @@ def lookups(code: types.CodeType) -> tuple[set[str], set[str], set[str]]:
 
 
 def modules_of(name: str, package: str | None) -> list[types.ModuleType]:
-    """Modules of one's own that a function imports when it is called: now, so that they count the same before it."""
+    """Modules of one's own that a function imports when it is called: now, so that they count the same before it.
+
+    Args:
+        name: as the ``import`` says it.
+        package: of the function, for a relative import.
+
+    Returns:
+        the modules, by name.
+    """
     found = []
     for full in {name, f"{package}.{name}".rstrip(".") if package else name}:  # relative ones are named without dots
         if full.strip(".") and not is_library(full):
@@ -99,7 +129,14 @@ def modules_of(name: str, package: str | None) -> list[types.ModuleType]:
 
 
 def codes(value: Any) -> list[types.CodeType]:
-    """The instructions of a function, of what it decorates, and of the methods of a class."""
+    """The instructions of a function, of what it decorates, and of the methods of a class.
+
+    Args:
+        value: anything; what is no code has none.
+
+    Returns:
+        one object for each function, in a fixed order.
+    """
     if isinstance(value, type):
         inside = [value for name, value in sorted(vars(value).items()) if name not in ASIDE]
         return [code for part in inside if not isinstance(part, type) for code in codes(part)]

@@ -40,76 +40,76 @@ class StateDigest(CodeDigest):
         changing = [*trained.parameters(), *trained.buffers()] if trained is not None else []
         self.changing = {id(tensor) for tensor in changing}
 
-    def add_tensor(self, value: Tensor) -> None:
-        self.write("tensor", str(value.dtype), str(tuple(value.shape)), str(value.requires_grad))
+    def _add_tensor(self, value: Tensor) -> None:
+        self._write("tensor", str(value.dtype), str(tuple(value.shape)), str(value.requires_grad))
         if id(value) not in self.changing:
             try:
                 self.digest.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
             except (RuntimeError, NotImplementedError, TypeError) as error:
                 raise NoFingerprint(f"a tensor's values cannot be read ({error})") from error
 
-    def add_array(self, value: np.ndarray) -> None:
-        self.write("array", value.dtype.str, str(value.shape))
+    def _add_array(self, value: np.ndarray) -> None:
+        self._write("array", value.dtype.str, str(value.shape))
         if isinstance(value, np.ma.MaskedArray):
-            self.add_all("mask", [np.ma.getmaskarray(value), value.fill_value])
+            self._add_all("mask", [np.ma.getmaskarray(value), value.fill_value])
             value = value.data
         if value.dtype.hasobject:
-            self.add_all("members", value.ravel().tolist())
+            self._add_all("members", value.ravel().tolist())
         else:
             self.digest.update(np.ascontiguousarray(value).tobytes())
 
-    def add_network(self, value: nn.Module) -> None:
+    def _add_network(self, value: nn.Module) -> None:
         """Its code, its layers in their order, its weights, and the hooks that change what they give."""
         state = vars(value)
         if plain := state["_modules"].get("_orig_mod"):
-            self.add_all("compiled", [plain])
+            self._add_all("compiled", [plain])
             return
-        self.write("network")
-        self.add_module(nn.functional, set(vars(nn.functional)))  # its layers call them
+        self._write("network")
+        self._add_module(nn.functional, set(vars(nn.functional)))  # its layers call them
         self.add(type(value))
         for part in ("_parameters", "_buffers"):
             for name, tensor in state[part].items():
-                self.write(part, name)
+                self._write(part, name)
                 if isinstance(tensor, Tensor) and not isinstance(tensor, nn.parameter.UninitializedTensorMixin):
-                    if self.is_new(tensor):
-                        self.add_tensor(tensor)
+                    if self._is_new(tensor):
+                        self._add_tensor(tensor)
                 else:
-                    self.write(type(tensor).__name__)
+                    self._write(type(tensor).__name__)
         for name, module in state["_modules"].items():
-            self.write("_modules", name)
+            self._write("_modules", name)
             self.add(module)
         flags = [state.get(name, {}) for name in WITH]
         for name in HOOKS:  # numbered by a counter of the process: only the order counts
             for key, hook in state.get(name, {}).items():
-                self.write(name, *(str(key in flag) for flag in flags))
+                self._write(name, *(str(key in flag) for flag in flags))
                 self.add(hook)
         handled = {*INNER, *HOOKS, *WITH}
-        self.add_named("state", {k: v for k, v in state.items() if k not in handled})
+        self._add_named("state", {k: v for k, v in state.items() if k not in handled})
 
-    def add_object(self, value: Any) -> None:
+    def _add_object(self, value: Any) -> None:
         """Class and state, as `copy` and `pickle` take them."""
         kind = type(value)
         if kind.__module__.partition(".")[0] in SHOWN_ONLY:
-            self.write("shown by", kind.__module__, kind.__qualname__)
+            self._write("shown by", kind.__module__, kind.__qualname__)
             return
         reduce = copyreg.dispatch_table.get(kind)
         try:
             parts = reduce(value) if reduce else value.__reduce_ex__(4)
         except Exception as error:  # whatever a class raises that does not want to be taken apart
             raise NoFingerprint(f"a {kind.__name__} cannot be told from another one") from error
-        self.write("object")
+        self._write("object")
         self.add(kind)
         if isinstance(parts, str):
-            self.write("known as", parts)
+            self._write("known as", parts)
             self.add(getattr(value, "__wrapped__", None))  # of a function whose answers are remembered
             return
         make, given, state, items, pairs, *_ = (*parts, None, None, None, None)
         if isinstance(state, dict):  # without what was only computed from the rest, and remembered
             seen = {k for base in kind.__mro__ for k, v in vars(base).items() if type(v) is functools.cached_property}
             state = {k: v for k, v in state.items() if k not in seen}
-            self.add_all("made by", [make, given])
-            self.add_all("state", [part for k in sorted(state, key=str) for part in (k, state[k])])
+            self._add_all("made by", [make, given])
+            self._add_all("state", [part for k in sorted(state, key=str) for part in (k, state[k])])
         else:
-            self.add_all("made by", [make, given, state])
-        self.add_all("items", items or ())
-        self.add_all("pairs", pairs or ())
+            self._add_all("made by", [make, given, state])
+        self._add_all("items", items or ())
+        self._add_all("pairs", pairs or ())
