@@ -2,7 +2,7 @@
 
 The rooms, in the order in which a photo passes through them; each imports only those above it:
 
-- ``utils``: files, errors, progress, devices; knows nothing of cars
+- ``utils``: tools under all rooms: files, errors, progress, devices
 - ``data``: photos on disk become batches of tensors
 - ``studio``: draws photos and masks where there are no real ones
 - ``models``: networks, from batches to logits

@@ -1,4 +1,4 @@
-"""How good masks are: the challenge's Dice, simple rules to compare with, tables of the best and the worst."""
+"""Masks and true masks become scores: the challenge's Dice, for networks and for simple rules to compare with."""
 
 from carvana_lessons.evaluation.folder_scores import FolderScores, evaluate_folder
 from carvana_lessons.evaluation.held_out import held_out

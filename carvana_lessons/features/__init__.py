@@ -1,4 +1,4 @@
-"""What a network holds inside: what its stacks see, and the maps between its stages."""
+"""A network and a photo become what lies inside: how far each stage sees, and the maps between the stages."""
 
 from carvana_lessons.features.maps import ablate, feature_maps, stages
 from carvana_lessons.features.readout import Probe, Readout

@@ -1,4 +1,4 @@
-"""The training loop, and what a long run needs around it."""
+"""A network and batches become a trained network, its history, and checkpoints from which a stopped run goes on."""
 
 from carvana_lessons.training.cached import train_once
 from carvana_lessons.training.folder_run import FolderRun, train_folder
