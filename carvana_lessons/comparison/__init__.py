@@ -1,4 +1,4 @@
-"""Names of networks and one protocol become a table: scores with their uncertainty, time and memory.
+"""Names of networks and one protocol become a table: scores with confidence intervals, time and memory.
 
 What others report stands beside it.
 """

@@ -1,4 +1,4 @@
-"""Masks and true masks become scores: the challenge's Dice, for networks and for simple rules to compare with."""
+"""Masks and true masks become scores: the challenge's Dice, for networks and for simple baselines."""
 
 from carvana_lessons.evaluation.folder_scores import FolderScores, evaluate_folder
 from carvana_lessons.evaluation.held_out import held_out

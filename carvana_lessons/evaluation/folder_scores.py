@@ -57,7 +57,7 @@ def evaluate_folder(
         batch_size: photos per forward pass.
         flip: average with the answer for the mirrored photo.
         precision: "no", "bf16" or "fp16"; None for what suits the device.
-        valid: share of the cars to score, and with ``seed`` which; as `held_out` takes them.
+        valid: fraction of the cars to score; with ``seed`` it says which, as `held_out` takes them.
         seed: of that split.
         out: a CSV file for the scores; None writes none.
         overwrite: whether a file that is there may be replaced.

@@ -1,4 +1,4 @@
-"""A network and a photo become what lies inside: how far each stage sees, and the maps between the stages."""
+"""A network and a photo become what lies inside: receptive fields, feature maps, and what can be read from them."""
 
 from carvana_lessons.features.maps import ablate, feature_maps, stages
 from carvana_lessons.features.readout import Probe, Readout

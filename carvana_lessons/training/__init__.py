@@ -1,4 +1,4 @@
-"""A network and batches become a trained network, its history, and checkpoints from which a stopped run goes on."""
+"""A network and batches become a trained network, its history, and checkpoints from which a stopped run continues."""
 
 from carvana_lessons.training.cached import train_once
 from carvana_lessons.training.folder_run import FolderRun, train_folder

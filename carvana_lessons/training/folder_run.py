@@ -58,35 +58,35 @@ def train_folder(
     resume: bool = False,
     overwrite: bool = False,
 ) -> FolderRun:
-    """Train a network on the photos of a folder, split by car, and keep what is needed to go on and to predict.
+    """Train a network on the photos of a folder, split by car, and save what is needed to continue and to predict.
 
     Args:
         folder: photos and masks in Kaggle's layout.
-        out: gets ``last.safetensors``, ``best.safetensors`` and ``history.csv``, each written anew after every epoch.
+        out: gets ``last.safetensors``, ``best.safetensors`` and ``history.csv``, after every epoch.
         network: a name as of `models.names`.
         width: channels of the first stage; None for the published ones.
         size: side of the square that the network sees, in pixels.
         batch_size: photos per batch.
         epochs: passes over the training photos.
-        lr: learning rate; of "one-cycle" the highest one.
+        lr: learning rate; for "one-cycle" the peak.
         schedule: "constant", "halving" or "one-cycle".
-        valid: share of the cars that is kept for validation, above 0 and below 1.
+        valid: fraction of the cars held out for validation, above 0 and below 1.
         seed: of the split, the first weights and the order of the photos.
         workers: processes that prepare batches; 0 for none.
-        accumulate: batches per step.
-        clip: largest gradient norm; None for any.
+        accumulate: batches per optimizer step (gradient accumulation).
+        clip: clip the gradient norm to this; None for no clipping.
         precision: "no", "bf16" or "fp16"; None for what suits the device.
         hours: no epoch is begun after that time; None for no limit.
-        resume: go on after the last full epoch in ``out``.
-        overwrite: begin anew where ``out`` holds a run, which is lost.
+        resume: continue after the last full epoch in ``out``.
+        overwrite: start again where ``out`` holds a run, which is lost.
 
     Returns:
         The history, and the photos that were validated on.
 
     Raises:
         CarvanaError: where ``out`` holds a run and neither ``resume`` nor ``overwrite`` is asked for, where it holds a
-            history and nothing to go on with, or where the time was too short for one epoch.
-        Stopped: when somebody presses stop; its text says what is kept and how to go on.
+            history but no checkpoint to continue from, or where the time was too short for one epoch.
+        Stopped: when somebody presses stop; its text says what is saved and how to continue.
 
     Lesson:
         02.
@@ -131,7 +131,7 @@ def train_folder(
 
 
 def _check_new(out: Path, resume: bool, overwrite: bool) -> None:
-    """Refuse a folder whose run would be lost, or which holds nothing to go on with."""
+    """Refuse a folder whose run would be lost, or that has no checkpoint to continue from."""
     there = (out / TABLE).exists()
     if resume and there and not any((out / name).exists() for name in (LAST, BEST)):
         raise CarvanaError(
@@ -146,7 +146,7 @@ def _check_new(out: Path, resume: bool, overwrite: bool) -> None:
 
 
 def _how_to_go_on(done: int, out: Path, resume: bool, overwrite: bool) -> str:
-    """What is kept of a stopped training, and what to type next."""
+    """What is saved of a stopped training, and what to type next."""
     if not done:
         return "Stopped in epoch 1: nothing of it is kept yet."
     how = "" if resume else " with --resume in place of --overwrite" if overwrite else " with --resume"

@@ -1,4 +1,4 @@
-"""From words that were typed to an exit code: what goes wrong ends with one sentence."""
+"""Running a command line: an error ends with one sentence, and an exit code that says whose fault it was."""
 
 import traceback
 
@@ -9,16 +9,16 @@ from carvana_lessons.utils.console import is_broken_pipe, stop_printing
 
 
 def run(commands: typer.Typer, name: str, words: list[str], debug: bool = False) -> int:
-    """Run one command; as click's own ``main``, which would keep an interrupt's text to itself.
+    """Run one command; as click's own ``main``, which would not print an interrupt's text.
 
     Args:
-        commands: what there is.
-        name: of the program, which the sentence begins with.
-        words: that were typed after it.
-        debug: print the trace of an error too.
+        commands: all commands.
+        name: of the program; the sentence begins with it.
+        words: the arguments.
+        debug: print the traceback of an error too.
 
     Returns:
-        The exit code, which tells whose fault it was.
+        the exit code.
     """
     try:
         command = typer.main.get_command(commands)
@@ -37,7 +37,7 @@ def run(commands: typer.Typer, name: str, words: list[str], debug: bool = False)
         if debug:
             traceback.print_exception(error)
         told, code = failures.explain(error)
-    for word in words:  # a name with a line break shall not make two lines of one sentence
+    for word in words:  # a name with a line break must not split the sentence into two lines
         told = told if word.isprintable() else told.replace(word, ascii(word)[1:-1])
     typer.echo(f"{name}: {told}", err=True)
     stop_printing(failing=True)

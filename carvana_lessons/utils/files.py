@@ -1,4 +1,4 @@
-"""How a file appears on a disk: whole, or not at all.
+"""Writing files atomically: they appear complete, or not at all.
 
 The package for that, atomicwrites, is archived; it replaces a link itself, and a full disk is a traceback.
 """
@@ -118,10 +118,10 @@ def make_folder(folder: Path) -> None:
 
 @contextmanager
 def making(path: Path) -> Iterator[None]:
-    """Around making a name on a disk: whatever the system has against it is said.
+    """Wrap the creation of a file or folder: every refusal of the system becomes one sentence.
 
     Args:
-        path: the name.
+        path: the file or folder.
 
     Raises:
         CarvanaError: in place of an OSError, but for those that `writing` has a sentence for.
@@ -207,11 +207,11 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def share(temporary: Path, mode: int) -> None:
-    """Let others read what was made private, as temporary names are; a disk without such rights keeps its own.
+    """Set the permissions of a temporary file or folder, which is private at first; some disks have none.
 
     Args:
         temporary: a file or a folder.
-        mode: its rights, as ``chmod`` takes them.
+        mode: its permissions, as ``chmod`` takes them.
     """
     with suppress(PermissionError):
         temporary.chmod(mode)

@@ -1,4 +1,4 @@
-"""How a folder appears and goes: whole, or not at all."""
+"""Making, replacing and removing folders atomically: completely, or not at all."""
 
 import shutil
 import tempfile
@@ -78,11 +78,11 @@ def _exchange(new: Path, place: Path) -> None:
 
 
 def discard(folder: Path) -> bool:
-    """Remove a folder in one step: all of it or, where it cannot be, nothing.
+    """Remove a folder atomically: other processes see all of it or nothing.
 
     Windows removes no file that a program has open or has mapped into memory, and renames no folder that holds one.
-    Removing file by file would leave half a folder there. Of a link the link goes, never what it leads to; a file is
-    no folder and stays.
+    Removing file by file would leave half a folder there. Of a link only the link is removed; a file is no folder and
+    stays.
 
     Args:
         folder: its path.

@@ -1,6 +1,6 @@
-"""What a thing does, as a few hex digits: the code of functions and classes, and the values that they use.
+"""A hash of what an object does: the code of functions and classes, and the values that they use.
 
-Two things with one fingerprint give the same results; it is the same in another session and another process, where a
+Two objects with one fingerprint give the same results; it is the same in another session and another process, where a
 cell was run again, moved or commented. So it holds no address, no line number, no file name and no order of a set.
 Code of a library is known by its name; code of a notebook, and of modules of one's own, by its instructions.
 
@@ -28,7 +28,7 @@ __all__ = ["NoFingerprint", "fingerprint", "is_own"]
 
 
 def fingerprint(value: Any, trained: nn.Module | None = None) -> str:
-    """Hex digits that change with everything that decides what a thing does.
+    """A hash, in hex, that changes with everything that decides what an object does.
 
     Args:
         value: anything: a number, a function with the functions and values that it uses, a network, an object.
@@ -38,7 +38,7 @@ def fingerprint(value: Any, trained: nn.Module | None = None) -> str:
         hex digits.
 
     Raises:
-        NoFingerprint: for a thing that cannot be told from another one.
+        NoFingerprint: for an object that cannot be told from another one.
 
     Lesson:
         04.
@@ -53,7 +53,7 @@ def fingerprint(value: Any, trained: nn.Module | None = None) -> str:
 
 
 class _Reading(StateDigest):
-    """One walk through a thing: each part is written as its kind wants."""
+    """One walk through an object and all that it uses: each part is written as its type wants."""
 
     def add(self, value: Any) -> None:
         kind = type(value)

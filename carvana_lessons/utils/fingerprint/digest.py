@@ -8,7 +8,7 @@ from carvana_lessons.utils.errors import CarvanaError
 
 
 class NoFingerprint(CarvanaError):
-    """A thing that cannot be told from another one: an open file, a generator, a function that calls ``eval``."""
+    """An object without a fingerprint: an open file, a generator, a function that calls ``eval``."""
 
 
 class Digest:
