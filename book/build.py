@@ -6,7 +6,8 @@
 Work happens in ``build/``: ``build/book`` is a copy of ``book/`` whose notebooks are executed by nbmake, ``build/html``
 the pages. A chapter is executed again when its own text, the package, the photos or the scale changed, and not
 otherwise; ``build/executed.json`` remembers from what each was made and how many seconds it took. The notebooks in
-``book/`` themselves are never written to.
+``book/`` themselves are never written to. jupyter-cache, with which Jupyter Book executes, is not enough: it executes a
+notebook again when its code changed, and not when the package, the photos or the scale did.
 """
 
 import argparse

@@ -1,19 +1,16 @@
 """The course on the command line: the same functions, one sentence where something goes wrong."""
 
-import os
 import sys
-import traceback
-import warnings
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 import carvana_lessons
-from carvana_lessons.utils import catalog, failures, options, usage
-from carvana_lessons.utils.catalog import SCHEDULES
-from carvana_lessons.utils.console import is_broken_pipe, print_anywhere, print_notes, stop_printing
+from carvana_lessons.utils import options
+from carvana_lessons.utils.catalog import DEFENSE, SCHEDULES
+from carvana_lessons.utils.command_line import run
+from carvana_lessons.utils.console import print_anywhere, print_notes
 from carvana_lessons.utils.errors import CarvanaError
 from carvana_lessons.utils.options import (
     Batch,
@@ -34,7 +31,7 @@ from carvana_lessons.utils.options import (
     photo_size,
     shard_of,
 )
-from carvana_lessons.utils.paths import check_there, existing_folder
+from carvana_lessons.utils.paths import check_there, existing_folder, expand
 from carvana_lessons.utils.wording import counted
 
 # Rooms are imported inside the commands: --help, and what was typed wrong, are answered at once, without loading torch.
@@ -148,69 +145,33 @@ def train(
 ) -> None:
     """Chapter 2: train a network, split by car. On several GPUs: accelerate launch -m carvana_lessons train …"""
     existing_folder(folder)
-    import torch
-
-    from carvana_lessons import data, models
-    from carvana_lessons.training import Trainer
-    from carvana_lessons.utils.errors import Stopped
-    from carvana_lessons.utils.files import replacing
-    from carvana_lessons.utils.paths import expand
-
     if resume and overwrite:
         raise typer.BadParameter("--resume goes on with a run and --overwrite begins anew; take one of the two.")
-    out = expand(out)
-    table = out / "history.csv"
-    if resume and table.exists() and not any((out / name).exists() for name in (catalog.LAST, catalog.BEST)):
-        raise CarvanaError(
-            f"{out} holds the history of a run, and nothing of it to go on with: put its {catalog.LAST} back, "
-            "overwrite the history with --overwrite, or choose another folder."
-        )
-    if table.exists() and not (resume or overwrite):
-        raise CarvanaError(
-            f"{out} holds the history of a run already: go on with it with --resume, overwrite it with --overwrite, or "
-            "choose another folder."
-        )
-    known, unseen = data.split_by_car(data.CarFolder(folder), (1 - valid, valid), seed=seed)
-    torch.manual_seed(seed)
-    model = models.create(network, width=width)
-    trainer = Trainer(
-        model,
+    from carvana_lessons.training import train_folder
+
+    history, unseen = train_folder(
+        folder,
+        out,
+        network,
+        width=width,
+        size=size,
+        batch_size=batch_size,
+        epochs=epochs,
         lr=lr,
         schedule=schedule,
+        valid=valid,
+        seed=seed,
+        workers=workers,
         accumulate=accumulate,
         clip=clip or None,
         precision=precision,
-        folder=out,
-        seed=seed,
+        hours=hours,
+        resume=resume,
+        overwrite=overwrite,
     )
-
-    def write_history(*_: object) -> None:
-        if int(os.environ.get("RANK", "0")) == 0:  # of several processes, one
-            with replacing(table) as file:
-                trainer.history.frame.to_csv(file, index=False, lineterminator="\n")
-
-    try:
-        history = trainer.fit(
-            data.loader(known, size=size, batch_size=batch_size, shuffle=True, seed=seed, workers=workers),
-            data.loader(unseen, size=size, batch_size=batch_size),
-            epochs=epochs,
-            resume=resume,
-            seconds=None if hours is None else 3600 * hours,
-            after_epoch=write_history,
-            overwrite=overwrite,
-        )
-    except Stopped as stop:
-        done = stop.epochs
-        how = "" if resume or not done else " with --resume in place of --overwrite" if overwrite else " with --resume"
-        on = f"the same command{how} goes on"
-        kept = f"{counted(done, 'full epoch')} in {out} {'is' if done == 1 else 'are'} kept, and {on}"
-        raise Stopped(f"Stopped in epoch {done + 1}: {kept if done else 'nothing of it is kept yet'}.") from stop
-    if not len(history):
-        raise CarvanaError("No epoch was finished, so nothing is kept; run it again, with more time.")
-    write_history()
     typer.echo(
         f"Dice on {counted(len(unseen.ids), 'other car')}, at {size}×{size}: {history.last['valid_dice']:.4f}. "
-        f"Kept in {out}."
+        f"Kept in {expand(out)}."
     )
 
 
@@ -239,25 +200,21 @@ def evaluate(
 ) -> None:
     """Chapter 2: Dice at the photos' own size; the best and the worst photos by name."""
     existing_folder(folder)
-    from carvana_lessons import data
-    from carvana_lessons.evaluation import tables
-    from carvana_lessons.evaluation.held_out import held_out
-    from carvana_lessons.evaluation.scoring import evaluate as score
-    from carvana_lessons.utils.files import new_file, replacing
-    from carvana_lessons.utils.locking import owned
+    from carvana_lessons.evaluation import evaluate_folder, tables
 
     networks = _networks(weights, size, precision)
-    photos, note = held_out(data.CarFolder(folder), networks, valid, seed)
-    if note is not None:
-        warnings.warn(note, UserWarning, stacklevel=2)
-    with nullcontext() if out is None else owned(out):
-        if out is not None:
-            new_file(out, overwrite)  # said before the work, not after it
-        scores = score(networks, photos, size, batch_size, flip=flip, precision=precision)
-        if out is not None:
-            new_file(out, overwrite)  # another program may have written it meanwhile
-            with replacing(out) as file:
-                scores.to_csv(file, index=False, lineterminator="\n")
+    scores, photos = evaluate_folder(
+        networks,
+        folder,
+        size,
+        batch_size,
+        flip=flip,
+        precision=precision,
+        valid=valid,
+        seed=seed,
+        out=out,
+        overwrite=overwrite,
+    )
     about = f"{counted(len(photos), 'photo')} of {counted(len(photos.ids), 'car')}"
     typer.echo(f"Dice {scores.dice.mean():.4f} on {about}.")
     for title, table in (("best", tables.best(scores)), ("worst", tables.worst(scores))):
@@ -375,14 +332,13 @@ def compare_networks(
 ) -> None:
     """Chapter 9: several networks under one protocol, scored on cars that none of them saw."""
     existing_folder(folder)
-    from carvana_lessons import data, models
+    from carvana_lessons import data
     from carvana_lessons.comparison import Protocol, compare, markdown
     from carvana_lessons.utils.errors import Stopped
 
     protocol = Protocol(size, width or None, epochs, batch_size, lr, valid, rotate, flip, color)
-    names = networks or [name for name in models.names() if name not in ("unet-tiny", "unet-small")]
     try:
-        table = compare(data.CarFolder(folder), out, names, seeds or (0, 1), protocol, hours, speed)
+        table = compare(data.CarFolder(folder), out, networks or DEFENSE, seeds or (0, 1), protocol, hours, speed)
     except KeyboardInterrupt as stop:
         raise Stopped(f"Stopped: what is done is kept in {out}, and the same command goes on with it.") from stop
     typer.echo(f"{protocol}\n\n{markdown(table)}\nKept in {out}.")
@@ -482,31 +438,5 @@ def app() -> None:
     before = sys.argv[1 : sys.argv.index("--")] if "--" in sys.argv else sys.argv[1:]
     words = [word for word in before if word != DEBUG] + sys.argv[1 + len(before) :]
     with print_notes(NAME):
-        code = _run(words or ["--help"], debug=DEBUG in before)
+        code = run(commands, NAME, words or ["--help"], debug=DEBUG in before)
     sys.exit(code)
-
-
-def _run(words: list[str], debug: bool) -> int:
-    """The exit code of a command; as click's own ``main``, which would keep an interrupt's text to itself."""
-    try:
-        command = typer.main.get_command(commands)
-        with command.make_context(NAME, words) as context:
-            command.invoke(context)
-        stop_printing()
-        return 0
-    except typer.Exit as end:
-        return end.exit_code
-    except usage.UsageError as error:
-        told, code = usage.explain(error), failures.WRONG_USAGE
-    except (Exception, KeyboardInterrupt) as error:
-        if is_broken_pipe(error):  # `| head` has read enough
-            stop_printing(failing=True)
-            return failures.WRONG
-        if debug:
-            traceback.print_exception(error)
-        told, code = failures.explain(error)
-    for word in words:  # a name with a line break shall not make two lines of one sentence
-        told = told if word.isprintable() else told.replace(word, ascii(word)[1:-1])
-    typer.echo(f"{NAME}: {told}", err=True)
-    stop_printing(failing=True)
-    return code

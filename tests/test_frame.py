@@ -12,6 +12,7 @@ from types import CodeType
 
 import pytest
 
+import carvana_lessons
 from carvana_lessons.exercises.chapters import CHAPTERS
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -122,6 +123,26 @@ def test_every_module_stands_in_a_room():
     assert folders == set(ROOMS) - {"cli", "__main__"}
     tests = {p.name for p in (ROOT / "tests").iterdir() if p.is_dir() and any(p.glob("test_*.py"))}
     assert tests - {"book"} == folders
+
+
+def test_texts_name_the_rooms_in_their_order():
+    """`ROOMS` is the list; a reader meets it again in three texts."""
+    rooms = [room for room in ROOMS if (ROOT / "carvana_lessons" / room).is_dir()]
+    table = (ROOT / "README.md").read_text(encoding="utf-8")
+    steps = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    assert re.findall(r"`(\w+)`", re.search(r"^\| `carvana_lessons/` \|.*$", table, re.MULTILINE)[0]) == rooms
+    assert re.findall(r"`(\w+)`", re.search(r"`\w+` →[^;]*", steps)[0]) == rooms
+    assert re.findall(r"^- ``(\w+)``: ", carvana_lessons.__doc__, re.MULTILINE) == rooms
+
+
+def test_files_that_contributing_names_are_there():
+    text = re.sub(
+        r"^```.*?^```", "", (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE
+    )
+    named = {name for name in re.findall(r"`([\w./]+/[\w./]*)`", text) if "NN" not in name and "NAME" not in name}
+    assert len(named) > 15
+    places = [ROOT, ROOT / "carvana_lessons"]
+    assert [name for name in sorted(named) if not any((place / name).exists() for place in places)] == []
 
 
 def test_imports_run_one_way_and_in_no_circle():

@@ -17,7 +17,8 @@ from carvana_lessons import data, models
 from carvana_lessons.models.model_cards import load_shipped
 from carvana_lessons.prediction import predict_folder, submit
 from carvana_lessons.utils.errors import CarvanaError, DataError
-from carvana_lessons.utils.files import building, discard, replacing, writing
+from carvana_lessons.utils.files import replacing, writing
+from carvana_lessons.utils.folders import building, discard
 
 ROOT = Path(__file__).resolve().parent.parent
 MAPS = Path("/proc/self/maps")

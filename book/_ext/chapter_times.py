@@ -1,4 +1,7 @@
-"""How long each chapter took in the run that made these pages, on its page and as a table."""
+"""How long each chapter took in the run that made these pages, on its page and as a table.
+
+myst-nb's ``{nb-exec-table}`` is not enough: it knows the times of notebooks that myst-nb itself executed.
+"""
 
 import json
 from pathlib import Path

@@ -1,4 +1,7 @@
-"""A table's empty corner is no heading: a screen reader would announce a heading without words."""
+"""A table's empty corner is no heading: a screen reader would announce a heading without words.
+
+pandas and docutils both write it as ``<th>``, and neither has a setting for it.
+"""
 
 import re
 

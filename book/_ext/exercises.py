@@ -1,10 +1,11 @@
-"""What the pages take from the exercises' modules: ``{solutions}``, and ``{exercise-table}`` for instructors."""
+"""What the pages take from the exercises' modules: ``{solutions}``, and ``{exercise-table}`` for instructors.
+
+sphinx-exercise is not enough: its exercises are MyST directives, which JupyterLab and Colab show as they are typed.
+"""
 
 from docutils import nodes
-from docutils.statemachine import StringList
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
-from sphinx.util.nodes import nested_parse_with_titles
 
 from carvana_lessons.exercises.chapters import CHAPTERS, chapter
 from carvana_lessons.exercises.notebook import solutions
@@ -17,9 +18,7 @@ class _FromExercises(SphinxDirective):
         raise NotImplementedError
 
     def run(self) -> list[nodes.Node]:
-        holder = nodes.Element()
-        nested_parse_with_titles(self.state, StringList(self.lines(), source=self.env.docname), holder)
-        return holder.children
+        return self.parse_text_to_nodes("\n".join(self.lines()), allow_section_headings=True)
 
 
 class Solutions(_FromExercises):

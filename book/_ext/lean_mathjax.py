@@ -1,5 +1,7 @@
 """Leave out what no page loads of MathJax: the bundles for other inputs and outputs, 14 of its 24 MB.
 
+sphinx-mathjax-offline copies all of MathJax and has no setting for less.
+
 What a reader can switch on in the menu of a formula stays: the explorer and speech for screen readers, SVG.
 """
 

@@ -1,8 +1,11 @@
 """Leave out what a page does not need: a reader on a phone pays for every byte of it.
 
+Jupyter Book adds the first two to every page, and the theme the last one; no setting takes them off.
+
 - sphinx-thebe: the book runs no cell in the page, and its script fails beside the theme's own.
 - sphinx-design: its tabs and cards are not used.
-- MathJax, on pages without a formula.
+- MathJax, on pages without a formula. Sphinx leaves it out there itself, but not on the first page, whose table of
+  contents leads to formulas.
 - Font Awesome as a script, 1.5 MB: the theme's style sheet brings the same icons as a font.
 """
 

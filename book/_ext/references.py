@@ -1,11 +1,13 @@
-"""``{references}``: the sources that the chapters name at their ends, on one page, each with its chapters."""
+"""``{references}``: the sources that the chapters name at their ends, on one page, each with its chapters.
+
+sphinxcontrib-bibtex is not enough: its citations are MyST roles, which JupyterLab and Colab show as they are typed.
+"""
 
 import json
 import re
 from pathlib import Path
 
 from docutils import nodes
-from docutils.statemachine import StringList
 from sphinx.util.docutils import SphinxDirective
 
 _SOURCES = re.compile(r"\*\*Sources:\*\*(.*?)(?:\n\n|\Z)", re.DOTALL)
@@ -43,9 +45,7 @@ class References(SphinxDirective):
                 words = f", {entry['words']}" if entry["words"] else ""
                 chapters = ", ".join(f"[]({name}.ipynb)" for name in entry["chapters"])
                 lines.append(f"- [{entry['label']}]({address}){words}. In {chapters}.")
-        holder = nodes.Element()
-        self.state.nested_parse(StringList(lines, source=self.env.docname), 0, holder)
-        return holder.children
+        return self.parse_text_to_nodes("\n".join(lines))
 
 
 def setup(app) -> dict:

@@ -1,4 +1,7 @@
-"""``{status}``: from what the pages were made, and when. ``{downloads}``: what can be taken away from them."""
+"""``{status}``: from what the pages were made, and when. ``{downloads}``: what can be taken away from them.
+
+Sphinx itself knows the date (``html_last_updated_fmt``), and nothing of photos, scale and device.
+"""
 
 import platform
 import subprocess

@@ -1,4 +1,7 @@
-"""Several networks under one protocol: trained, scored at the photos' own size, compared with their uncertainty."""
+"""Names of networks and one protocol become a table: scores with confidence intervals, time and memory.
+
+What others report stands beside it.
+"""
 
 from carvana_lessons.comparison.kept import Measured, keep, measured
 from carvana_lessons.comparison.protocol import Protocol

@@ -13,7 +13,7 @@ from carvana_lessons.comparison.protocol import Protocol
 from carvana_lessons.comparison.reading import read_json, read_speeds, read_table
 from carvana_lessons.comparison.table import summarise
 from carvana_lessons.utils.errors import CarvanaError
-from carvana_lessons.utils.files import building
+from carvana_lessons.utils.folders import building
 from carvana_lessons.utils.locking import owned
 
 PACKAGE = Path(__file__).parents[1]

@@ -1,4 +1,7 @@
-"""The start of a chapter: its device, photos and scale; Google Colab; one's own copy of the course."""
+"""A chapter's name becomes its setting: device, photos, scale and seed.
+
+Google Colab, and one's own copy of the course, are prepared here too.
+"""
 
 from carvana_lessons.course.lesson import SCALES, Lesson, Scale, data_folder, describe, scale_name, start
 

@@ -1,4 +1,7 @@
-"""Photos on disk become tensors: index and check, split, decode and cache, run-length code, download."""
+"""A folder of photos and masks becomes batches of tensors: indexed and checked, split by car, decoded, augmented.
+
+Run-length code and the download of the real photos stand here too.
+"""
 
 from carvana_lessons.data.augment import Augment, mirror, recolor, rotate
 from carvana_lessons.data.cache import cache

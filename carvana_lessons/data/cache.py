@@ -24,7 +24,7 @@ from carvana_lessons.data.folder import CarFolder
 from carvana_lessons.data.images import read_pair
 from carvana_lessons.utils.archive import archive, restore
 from carvana_lessons.utils.errors import CarvanaError
-from carvana_lessons.utils.files import building, discard
+from carvana_lessons.utils.folders import building, discard
 from carvana_lessons.utils.locking import owned
 from carvana_lessons.utils.paths import cache_folder
 from carvana_lessons.utils.progress import bar

@@ -1,6 +1,7 @@
-"""How good masks are: the challenge's Dice, simple rules to compare with, tables of the best and the worst."""
+"""Masks and true masks become scores: the challenge's Dice, for networks and for simple baselines."""
 
+from carvana_lessons.evaluation.folder_scores import FolderScores, evaluate_folder
 from carvana_lessons.evaluation.held_out import held_out
 from carvana_lessons.evaluation.scoring import evaluate, score
 
-__all__ = ["evaluate", "held_out", "score"]
+__all__ = ["FolderScores", "evaluate", "evaluate_folder", "held_out", "score"]

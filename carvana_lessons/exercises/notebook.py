@@ -10,7 +10,8 @@ from pathlib import Path
 
 from carvana_lessons.exercises.chapters import CHAPTERS, PAGES, Chapter, chapter
 from carvana_lessons.utils.errors import CarvanaError, DataError, ExistsError
-from carvana_lessons.utils.files import building, new_file, replacing
+from carvana_lessons.utils.files import new_file, replacing
+from carvana_lessons.utils.folders import building
 from carvana_lessons.utils.locking import owned
 from carvana_lessons.utils.paths import expand
 

@@ -1,4 +1,7 @@
-"""The networks of the course, by name, and the weights that come with the package."""
+"""A batch of photos, (B, 3, H, W) in [0, 1], becomes logits, (B, K, H, W): the networks of the course, by name.
+
+Weights that were trained on real photos come with two of them.
+"""
 
 from carvana_lessons.models.blocks import ConvBlock, DoubleConv
 from carvana_lessons.models.coordinates import append_maps, coordinate_maps

@@ -1,4 +1,4 @@
-"""From a network to masks, cut-outs and the challenge's submission file."""
+"""Photos and a trained network become logits, masks at the photos' own size, cut-outs and the challenge's file."""
 
 from carvana_lessons.prediction.inference import Ensemble, car_logits, input_size, predict, upsample
 from carvana_lessons.prediction.pseudo_labels import pseudo_label

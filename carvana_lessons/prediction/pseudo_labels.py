@@ -12,7 +12,7 @@ from torch import nn
 from carvana_lessons.data import CarFolder, Photo
 from carvana_lessons.prediction.inference import Size, predict
 from carvana_lessons.utils.errors import DataError
-from carvana_lessons.utils.files import building
+from carvana_lessons.utils.folders import building
 from carvana_lessons.utils.locking import owned
 from carvana_lessons.utils.paths import expand
 from carvana_lessons.utils.progress import bar

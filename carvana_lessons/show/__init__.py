@@ -1,4 +1,4 @@
-"""Every picture of the book, each with its alt text."""
+"""Arrays, tables and networks become pictures, each with its alt text."""
 
 from carvana_lessons.show.bars import bars
 from carvana_lessons.show.curves import training_curves

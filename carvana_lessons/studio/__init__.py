@@ -1,4 +1,4 @@
-"""The synthetic studio: photos of invented cars with exact masks, drawn by numpy, in Kaggle's layout."""
+"""A seed becomes a folder of photos in Kaggle's layout: invented cars with exact masks, drawn by numpy."""
 
 from carvana_lessons.studio.picture import render
 from carvana_lessons.studio.session import VIEWS

@@ -16,7 +16,7 @@ from carvana_lessons.studio.team import photograph
 from carvana_lessons.studio.view import QUALITY
 from carvana_lessons.utils.archive import archive, restore
 from carvana_lessons.utils.errors import DataError
-from carvana_lessons.utils.files import building
+from carvana_lessons.utils.folders import building
 from carvana_lessons.utils.locking import owned
 from carvana_lessons.utils.paths import expand
 from carvana_lessons.utils.progress import bar

@@ -1,1 +1,1 @@
-"""Tools that know nothing of cars: files, errors, progress, devices."""
+"""Tools under all rooms: files, errors, progress, devices, and what the command line needs before torch is loaded."""

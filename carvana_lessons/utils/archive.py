@@ -2,7 +2,7 @@
 
 Such a folder reads thousands of small files slowly, and a file that is mapped into memory over the network slower
 still. So checkpoints are written there as they are, and a folder of photos as one archive, which is unpacked to this
-machine's own disk before it is used.
+machine's own disk before it is used. ``shutil.make_archive`` is not enough: stopped, it leaves half of one.
 """
 
 import os
@@ -11,7 +11,8 @@ import tarfile
 from pathlib import Path
 
 from carvana_lessons.utils.errors import CarvanaError
-from carvana_lessons.utils.files import building, replacing
+from carvana_lessons.utils.files import replacing
+from carvana_lessons.utils.folders import building
 from carvana_lessons.utils.paths import expand
 
 VARIABLE = "CARVANA_KEEP"

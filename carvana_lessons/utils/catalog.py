@@ -1,6 +1,7 @@
 """What there is, by name, without loading torch: networks, weights that come with the package, precisions.
 
-The command line answers from here before anything slow is loaded.
+The command line answers from here before anything slow is loaded. Typer's own choices (an Enum or a Literal) would say
+the same mistake in other words than the Python functions, which take these names too.
 """
 
 from pathlib import Path
@@ -9,6 +10,7 @@ from carvana_lessons.utils.errors import ArgumentError, CarvanaError
 from carvana_lessons.utils.paths import expand
 
 NETWORKS = ("unet-tiny", "unet-small", "unet", "segnet", "arc1", "arc2", "arc3", "maskingnet")  # of `models.create`
+DEFENSE = ("unet", "segnet", "arc1", "arc2", "arc3", "maskingnet")  # the six that were compared there
 WEIGHTS = Path(__file__).parents[1] / "models" / "weights"
 SCHEDULES = ("constant", "halving", "one-cycle")  # of the learning rate
 PRECISION_NAMES = {"no": "float32", "bf16": "bf16 mixed precision", "fp16": "fp16 mixed precision"}

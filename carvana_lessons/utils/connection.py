@@ -1,5 +1,7 @@
 """Why something could not be fetched over the network, and the cure; for whatever library tried.
 
+The libraries (requests, urllib3, kagglehub) say what failed, in OpenSSL's words, and not what to do about it.
+
 Of a variable that names a proxy only the name is told: its address may hold a password.
 """
 

@@ -1,4 +1,7 @@
-"""Printing where not every character can be printed: a console or a pipe in an old code page."""
+"""Printing where not every character can be printed: a console or a pipe in an old code page.
+
+Python's ``backslashreplace`` is not enough: it prints × as ``\\xd7``.
+"""
 
 import codecs
 import errno

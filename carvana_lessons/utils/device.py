@@ -17,6 +17,7 @@ VARIABLE = "CARVANA_DEVICE"
 DEVICES = ("cpu", "cuda", "mps")
 WIDE = 256  # channels
 # Of CUDA, cuBLAS and cuDNN, of Apple's GPU, of the CPU; a GPU that is nearly full fails in one of its libraries.
+# accelerate's should_reduce_batch_size misses CUBLAS_STATUS_ALLOC_FAILED, and what a CPU says on Windows.
 OUT_OF_MEMORY = (
     *("out of memory", "alloc_failed", "allocation_failed", "unable to find an engine to execute"),
     *("can't allocate memory", "not enough memory"),
@@ -30,6 +31,7 @@ def find_device() -> str:
     Raises: CarvanaError if the variable names another device, or one that is not here.
     Lesson: 02.
     """
+    # torch.accelerator would name it, from torch 2.6 on; this package takes 2.5 too.
     usable = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     chosen = os.environ.get(VARIABLE, "").strip().lower()
     if not chosen:

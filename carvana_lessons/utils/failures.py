@@ -1,4 +1,7 @@
-"""What the command line says of an exception, and with which code it ends."""
+"""What the command line says of an exception, and with which code it ends.
+
+click does this for its own exceptions alone; every other one is a traceback there.
+"""
 
 import sys
 from pathlib import Path

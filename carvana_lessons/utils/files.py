@@ -1,9 +1,11 @@
-"""Where the course keeps what it makes, and how a file appears there: whole, or not at all."""
+"""Writing files atomically: they appear complete, or not at all.
+
+The package for that, atomicwrites, is archived; it replaces a link itself, and a full disk is a traceback.
+"""
 
 import errno
 import os
 import re
-import shutil
 import stat
 import tempfile
 from collections.abc import Iterator
@@ -19,7 +21,6 @@ NOT_ALLOWED = {errno.EACCES, errno.EPERM, errno.EROFS}
 IN_USE = {5, 32, 33, 1224}  # what Windows says of a file that is open, locked or mapped into memory elsewhere
 LINKS = 40  # one after the other, as many as Linux follows
 SYSTEM = {("/", "proc"), ("/", "sys"), ("/", "dev")}
-NAME = 60  # characters of a name that its temporary name repeats: with 4 bytes each it stays below a disk's 255
 
 
 @contextmanager
@@ -106,7 +107,7 @@ def make_folder(folder: Path) -> None:
             return
         if not place.parent.is_dir():
             make_folder(place.parent)
-        with _making(folder):
+        with making(folder):
             try:
                 place.mkdir(exist_ok=True)  # another process may make it at the same time
             except (FileExistsError, NotADirectoryError) as error:
@@ -116,8 +117,15 @@ def make_folder(folder: Path) -> None:
 
 
 @contextmanager
-def _making(path: Path) -> Iterator[None]:
-    """Around making a name on a disk: whatever the system has against it is said."""
+def making(path: Path) -> Iterator[None]:
+    """Wrap the creation of a file or folder: every refusal of the system becomes one sentence.
+
+    Args:
+        path: the file or folder.
+
+    Raises:
+        CarvanaError: in place of an OSError, but for those that `writing` has a sentence for.
+    """
     try:
         yield
     except OSError as error:
@@ -182,7 +190,7 @@ def replacing(path: Path) -> Iterator[Path]:
     with writing(path):
         temporary = None
         try:
-            with delay_interrupt(), _making(path):
+            with delay_interrupt(), making(path):
                 # Its name is not made of the other one's: that may be as long as the disk allows.
                 handle, name = tempfile.mkstemp(dir=place.parent, prefix=".", suffix=".part")
                 os.close(handle)
@@ -190,7 +198,7 @@ def replacing(path: Path) -> Iterator[Path]:
             yield temporary
             with temporary.open("rb+") as written:  # Windows flushes only what may be written to
                 os.fsync(written.fileno())
-            _share(temporary, mode)
+            share(temporary, mode)
             temporary.replace(place)
         finally:
             with delay_interrupt():
@@ -198,94 +206,12 @@ def replacing(path: Path) -> Iterator[Path]:
                     temporary.unlink(missing_ok=True)
 
 
-@contextmanager
-def building(folder: Path, overwrite: bool = False) -> Iterator[Path]:
-    """Fill a folder beside ``folder``, then rename it to ``folder`` in one step.
+def share(temporary: Path, mode: int) -> None:
+    """Set the permissions of a temporary file or folder, which is private at first; some disks have none.
 
     Args:
-        folder: to make.  overwrite: put it in the place of one that is there, when it is complete.
-    Yields: the temporary folder to fill. When the block raises it is removed; when the process is killed its name
-    (``.NAME.….part``) tells that it is not the real one. If another process finished ``folder`` first, that one wins
-    and this copy is dropped.
-    Raises: ExistsError, a FileExistsError, if ``folder`` exists when the block begins, and is not to be overwritten;
-        CarvanaError if the disk is full or may not be written to.
+        temporary: a file or a folder.
+        mode: its permissions, as ``chmod`` takes them.
     """
-    folder = Path(folder)
-    place = destination(folder)
-    if place.exists() and not overwrite:
-        raise ExistsError(f"{folder} exists already; choose another folder or remove that one first.")
-    make_folder(place.parent)
-    with writing(folder):
-        temporary = None
-        try:
-            with delay_interrupt(), _making(folder):
-                temporary = _beside(place)
-            _share(temporary, 0o755)
-            yield temporary
-            if overwrite and place.exists():
-                with delay_interrupt():
-                    _exchange(temporary, place)
-            else:
-                try:
-                    temporary.rename(place)
-                except OSError:
-                    if not place.is_dir():
-                        raise
-        finally:
-            with delay_interrupt():
-                if temporary is not None:
-                    shutil.rmtree(temporary, ignore_errors=True)
-
-
-def _exchange(new: Path, place: Path) -> None:
-    """Put a folder in the place of another one, and remove that one when the new one stands there."""
-    aside = _beside(place)
-    try:
-        place.rename(aside / "old")
-        try:
-            new.rename(place)
-        except OSError:
-            (aside / "old").rename(place)
-            raise
-    except OSError as error:
-        raise CarvanaError(
-            f"{place} cannot be replaced ({error.strerror}), most likely because a program has a file of it open: "
-            "close it there; what was there before is still there."
-        ) from error
-    finally:
-        if place.exists():  # else the old one is still in there
-            shutil.rmtree(aside, ignore_errors=True)
-
-
-def discard(folder: Path) -> bool:
-    """Remove a folder in one step for whoever looks: all of it or, where it cannot be, nothing.
-
-    Windows removes no file that a program has open or has mapped into memory, and renames no folder that holds one.
-    Removing file by file would leave half a folder there. Of a link the link goes, never what it leads to; a file is
-    no folder and stays.
-
-    Returns: True if nothing is left under that name.
-    """
-    if folder.is_file():
-        return False
-    try:
-        with delay_interrupt():
-            aside = _beside(folder)
-            try:
-                folder.rename(aside / "old")
-            finally:
-                shutil.rmtree(aside, ignore_errors=True)
-    except OSError:
-        return not folder.exists()
-    return True
-
-
-def _beside(folder: Path) -> Path:
-    """A new, private folder beside another one: ``.NAME.….part``."""
-    return Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name[:NAME]}.", suffix=".part"))
-
-
-def _share(temporary: Path, mode: int) -> None:
-    """Let others read what was made private, as temporary names are; a disk without such rights keeps its own."""
     with suppress(PermissionError):
         temporary.chmod(mode)

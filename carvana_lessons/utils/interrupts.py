@@ -1,4 +1,8 @@
-"""Ctrl-C at a moment at which nothing is half done."""
+"""Ctrl-C at a moment at which nothing is half done.
+
+``signal.pthread_sigmask`` is not enough: Windows has none, and it holds the signal back
+from one thread alone.
+"""
 
 import signal
 import threading

@@ -1,4 +1,8 @@
-"""One process at a time: two that write one file or one folder of a run would mix what they write."""
+"""One process at a time: two that write one file or one folder of a run would mix what they write.
+
+filelock locks. Around it stands what it does not do: a sentence for people, no lock file left behind, a Ctrl-C that
+comes between two of its steps, and disks without locks (its ``SoftFileLock`` would outlive a killed process).
+"""
 
 import errno
 import os

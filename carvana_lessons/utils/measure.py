@@ -32,6 +32,8 @@ def milliseconds(call: Callable[[Any], Any], items: Iterable, repeats: int = 3) 
 
     The median, because a machine that does something else for a moment spoils a mean.  Lesson: 03.
     """
+    # torch.utils.benchmark.Timer is not enough: it repeats one call, which then reads from memory what a new photo
+    # would read from the disk, and it sets torch to one thread.
     items = list(items)
     call(items[0])
     times = []
@@ -78,6 +80,7 @@ class Memory:
         self._thread = threading.Thread(target=self._watch, daemon=True)
         self._start = self._peak = 0
 
+    # tracemalloc does not see torch's tensors, and resource.getrusage knows only the peak since the process began.
     @property
     def growth(self) -> int:
         """Bytes between the start of the block and the peak so far."""

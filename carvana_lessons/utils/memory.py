@@ -1,4 +1,8 @@
-"""Memory that a training step or an answer frees is kept for the next one, which wants the same."""
+"""Memory that a training step or an answer frees is kept for the next one, which wants the same.
+
+glibc's variable MALLOC_TRIM_THRESHOLD_ and other allocators (jemalloc) are not enough: they must be there before Python
+starts.
+"""
 
 import ctypes
 import functools

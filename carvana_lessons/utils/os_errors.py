@@ -1,4 +1,7 @@
-"""What the operating system refuses, as a sentence that names the file and the cure."""
+"""What the operating system refuses, as a sentence that names the file and the cure.
+
+``os.strerror`` has words for each number, and no cure.
+"""
 
 import errno
 import os

@@ -1,4 +1,8 @@
-"""Make the next item while the present one is used."""
+"""Make the next item while the present one is used.
+
+``Executor.map`` is not enough: before Python 3.14 it takes all items at once. A ``DataLoader`` starts processes for
+that.
+"""
 
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor

@@ -1,4 +1,7 @@
-"""A progress bar that leaves nothing behind: not in a terminal, not in a notebook, not in the built page."""
+"""A progress bar that leaves nothing behind: not in a terminal, not in a notebook, not in the built page.
+
+tqdm draws the bar. Its own form for notebooks (tqdm.auto) is not enough: it leaves a widget in the built page.
+"""
 
 import html
 import sys
@@ -76,7 +79,7 @@ class Live:
         """Show the HTML that ``render`` returns; it is called only when it is time to draw."""
         if not in_notebook() or time.monotonic() - self._last < self._seconds:
             return
-        from IPython.display import HTML, display
+        from IPython.display import HTML, display  # ipywidgets.Output would leave a widget in the built page
 
         if self._handle is None:
             self._handle = display(HTML(render()), display_id=True)

@@ -1,5 +1,7 @@
 """A command line that was typed wrong, in one sentence that names what was typed and what is wanted.
 
+click's own messages take three lines, and do not say what an argument is or what the command takes instead.
+
 Told apart by the names of their classes: Typer brings its own copy of click from some version on.
 """
 

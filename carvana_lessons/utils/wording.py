@@ -1,4 +1,7 @@
-"""Small pieces of sentences that must be right for one thing and for many."""
+"""Small pieces of sentences that must be right for one thing and for many.
+
+inflect knows the plural of every English noun; the dozen of nouns here is no reason for one more dependency.
+"""
 
 
 def counted(number: int, thing: str, things: str | None = None) -> str:

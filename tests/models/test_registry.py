@@ -6,6 +6,7 @@ import torch.nn.functional as F
 
 from carvana_lessons import models
 from carvana_lessons.models.unet import UNet
+from carvana_lessons.utils.catalog import DEFENSE
 
 PUBLISHED = {  # slides [A] and [B]
     "unet-tiny": 120_965,
@@ -106,3 +107,10 @@ def test_rates_are_for_networks_with_a_middle():
         models.create("segnet", dilation=(1,) * 6)
     with pytest.raises(ValueError, match="takes 6 rates of 1 or more"):
         models.create("arc3", dilation=(1, 2))
+
+
+def test_the_six_networks_of_the_defense_are_known_and_have_two_classes():
+    """`carvana-lessons compare` takes these where no network is named; a seventh name in the registry joins nothing."""
+    assert len(set(DEFENSE)) == 6
+    for name in DEFENSE:
+        assert models.create(name, width=2)(torch.rand(1, 3, 32, 32)).shape == (1, 2, 32, 32)

@@ -15,7 +15,8 @@ from PIL import Image
 from samples import draw_pair, save_mask
 
 from carvana_lessons.utils.errors import CarvanaError
-from carvana_lessons.utils.files import building, destination, discard, make_folder, new_file, replacing, writing
+from carvana_lessons.utils.files import destination, make_folder, new_file, replacing, writing
+from carvana_lessons.utils.folders import building, discard
 from carvana_lessons.utils.locking import owned
 from carvana_lessons.utils.paths import cache_folder
 

@@ -360,3 +360,10 @@ def test_a_function_put_into_a_library_counts_where_the_library_calls_it(monkeyp
     for module, name in ((losses, "boundary_weights"), (nn.functional, "relu")):
         monkeypatch.setattr(module, name, cell("def loss(*a): return 1"))
     assert all(fingerprint(thing) != old for thing, old in zip(things, before, strict=True))
+
+
+def test_a_method_that_python_itself_wraps_counts_by_its_name_and_its_object():
+    """``(2).__add__`` has a name, and nothing that says of which module it is."""
+    same, other_object, other_name = (2).__add__, (3).__add__, (2).__mul__
+    assert fingerprint((2).__add__) == fingerprint(same)
+    assert len({fingerprint(method) for method in (same, other_object, other_name)}) == 3

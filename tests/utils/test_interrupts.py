@@ -6,7 +6,8 @@ import threading
 
 import pytest
 
-from carvana_lessons.utils.files import building, discard, replacing
+from carvana_lessons.utils.files import replacing
+from carvana_lessons.utils.folders import building, discard
 from carvana_lessons.utils.interrupts import delay_interrupt
 from carvana_lessons.utils.locking import owned
 
