@@ -10,6 +10,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset, IterableDataset, get_worker_info
 
 from carvana_lessons.data.batches import CarLoader, draw_seed
+from carvana_lessons.data.rebuild import rebuild_loader
 
 
 def seed_epoch(loader: DataLoader, seed: int, epoch: int, rank: int = 0) -> None:
@@ -71,22 +72,7 @@ def with_drawing(loader: DataLoader, seed: int) -> DataLoader:
     """A loader of the same batches whose workers draw as `Drawing` says; one that has none is returned as it is."""
     if not loader.num_workers or isinstance(loader.dataset, IterableDataset):
         return loader
-    order = {"batch_sampler": loader.batch_sampler}
-    if loader.batch_sampler is None:
-        order = {"batch_size": None, "sampler": loader.sampler}
-    return DataLoader(
-        Drawing(loader.dataset, seed),
-        **order,
-        num_workers=loader.num_workers,
-        collate_fn=loader.collate_fn,
-        pin_memory=loader.pin_memory,
-        timeout=loader.timeout,
-        worker_init_fn=loader.worker_init_fn,
-        multiprocessing_context=loader.multiprocessing_context,
-        generator=loader.generator,
-        prefetch_factor=loader.prefetch_factor,
-        persistent_workers=loader.persistent_workers,
-    )
+    return rebuild_loader(loader, Drawing(loader.dataset, seed))
 
 
 def batch_names(loader: DataLoader, seed: int, epoch: int, position: int) -> list[str]:
