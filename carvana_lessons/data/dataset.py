@@ -158,7 +158,7 @@ def loader(
 
 
 def _tensors(image: np.ndarray, mask: np.ndarray | None) -> Batch:
-    """x (3, h, w) and y (1, h, w), or x alone, on the memory of image (h, w, 3) and mask (h, w) where torch may write."""
+    """x (3, h, w) and y (1, h, w), or x alone, of image (h, w, 3) and mask (h, w); not copied where torch may write."""
     x, *y = (torch.from_numpy(np.require(a, requirements="CW")) for a in (image, mask) if a is not None)
     return (x.permute(2, 0, 1), y[0][None]) if y else x.permute(2, 0, 1)
 

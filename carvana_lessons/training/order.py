@@ -11,6 +11,7 @@ from torch.utils.data import DataLoader, Dataset, IterableDataset, get_worker_in
 
 from carvana_lessons.data.batches import CarLoader, draw_seed
 from carvana_lessons.data.rebuild import rebuild_loader
+from carvana_lessons.training.provenance import photos_of
 
 
 def seed_epoch(loader: DataLoader, seed: int, epoch: int, rank: int = 0) -> None:
@@ -82,7 +83,7 @@ def batch_names(loader: DataLoader, seed: int, epoch: int, position: int) -> lis
         loader: as `carvana_lessons.data.loader` makes it; of any other the answer is empty.
         seed, epoch: as `seed_epoch`.  position: of the batch, counted from 0.
     """
-    photos = getattr(loader.dataset, "photos", None)
+    photos = photos_of(loader)
     if photos is None:
         return []
     seed_epoch(loader, seed, epoch)
