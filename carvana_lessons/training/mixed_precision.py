@@ -1,4 +1,4 @@
-"""The optimiser's step where gradients may be float16: scaled back, averaged, and left out where they are not finite."""
+"""The optimiser's step where gradients may be float16: scaled back, and left out where they are not finite."""
 
 from __future__ import annotations
 

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
 
 from accelerate import Accelerator
 from accelerate.utils import gather_object
+from torch import nn
 
 from carvana_lessons.models import checkpoint
 from carvana_lessons.models.checkpoint import Checkpoint
+from carvana_lessons.training import state
 from carvana_lessons.training.distributed import on_main_process
 from carvana_lessons.training.history import History
+from carvana_lessons.training.prepare import Prepared
 from carvana_lessons.training.settings import compare_settings
 from carvana_lessons.utils.errors import CarvanaError, Stopped
 from carvana_lessons.utils.locking import owned
@@ -68,54 +70,53 @@ class RunFolder:
             yield
 
     def begin(
-        self,
-        accelerator: Accelerator,
-        settings: Mapping[str, Any],
-        epochs: int,
-        history: History,
-        resume: bool,
-        overwrite: bool,
-    ) -> Checkpoint | None:
-        """See whether the run in the folder is to be gone on with, or begin one there.
+        self, run: Prepared, model: nn.Module, history: History, resume: bool, overwrite: bool
+    ) -> tuple[int, History]:
+        """Go on with the run in the folder, or begin one there.
 
         Args:
-            accelerator: of the processes that train together.
-            settings: what decides the result, as `describe_settings` gives it.
-            epochs: of the whole run.
+            run: what the loop uses; it gets back optimiser, random generators and step.
+            model: gets back its weights.
             history: of the trainer so far, whose run the folder may hold.
             resume: go on with the run that is there.
             overwrite: begin anew where one is.
 
         Returns:
-            What to go on from; None for a run that begins.
+            The number of epochs that are done, and the history.
 
         Raises:
             CarvanaError: if there is a run that is to be neither gone on with nor overwritten, or cannot be.
         """
         self.best = 0
         if self.folder is None:
-            return None
+            return 0, history
         if resume and self.file("last"):
-            return self._load(self.file("last"), accelerator, settings, epochs)
+            return self._resume(self.file("last"), run, model)
         if not overwrite:
-            on_main_process(accelerator, lambda: self._check_free(resume))
+            on_main_process(run.accelerator, lambda: self._check_free(resume))
         if self.run is None or overwrite:
             self.run = gather_object([uuid.uuid4().hex])[0]  # one name, whichever process tells of it
         elif self.file("best"):  # a further call of the same trainer
             self.best = history.best
-        return None
+        return 0, history
 
-    def go_on(self, saved: Checkpoint) -> None:
-        """Take the name of the run whose checkpoint the training has taken up."""
-        self.run = saved.about.get("run") or uuid.uuid4().hex  # older ones have none
-
-    def save(self, saved: Checkpoint, history: History) -> None:
-        """Write ``last`` after every epoch, and ``best`` after the best one so far; the main process calls it.
+    def save(self, run: Prepared, model: nn.Module, history: History, epoch: int) -> None:
+        """Write ``last`` after every epoch and ``best`` after the best one so far; the main process does.
 
         Args:
-            saved: everything needed to go on; ``best`` gets its weights and what is said of them.
+            run: what the loop uses.
+            model: with what it has learned from as ``provenance``.
             history: of all epochs so far.
+            epoch: how many are done of those that the call was to do.
         """
+        if self.folder is None:
+            return
+        draws = gather_object([state.random_tensors(run.device, run.rank)])
+        about = {"run": self.run, "epoch": epoch, "epochs": run.epochs, "step": run.step, "settings": run.settings}
+        saved = state.make_checkpoint(model, run.optimizer, run.scaler, history, draws, **about)
+        on_main_process(run.accelerator, lambda: self._write(saved, history))
+
+    def _write(self, saved: Checkpoint, history: History) -> None:
         files = {"best": Checkpoint(saved.weights, saved.about), "last": saved}
         # Whatever ends the process between the two: a best that is ahead belongs to the epoch that comes again, one
         # that is missing in a new run is made from last, and where a run is overwritten, two of two runs are refused.
@@ -180,23 +181,26 @@ class RunFolder:
             "or choose another folder."
         )
 
-    def _load(self, path: Path, accelerator: Accelerator, settings: Mapping[str, Any], epochs: int) -> Checkpoint:
-        """Read ``last.safetensors`` and see that this training is the one that wrote it."""
+    def _resume(self, path: Path, run: Prepared, model: nn.Module) -> tuple[int, History]:
+        """Take everything from ``last.safetensors``, once it is clear that this training has written it."""
         saved = checkpoint.load(path)
         if saved.about["format"] < checkpoint.RESUMABLE:
             raise CarvanaError(
                 f"{path} was begun by an older version of carvana-lessons; train anew in another folder."
             )
-        unnoted = compare_settings(path, saved.about, settings, epochs)
-        if unnoted and accelerator.is_main_process:
+        unnoted = compare_settings(path, saved.about, run.settings, run.epochs)
+        if unnoted and run.accelerator.is_main_process:
             print(f"An older version began this run and did not note {', '.join(unnoted)}: see that they are the same.")
         if not saved.state:
             raise CarvanaError(
                 f"{path} holds a network and nothing to go on with, as best.safetensors does; put the real "
                 "last.safetensors back, or train anew in another folder."
             )
-        on_main_process(accelerator, lambda: self._check_best(saved))
-        return saved
+        on_main_process(run.accelerator, lambda: self._check_best(saved))
+        state.restore(saved, path, model, run.optimizer, run.scaler, run.device, run.precision, run.rank)
+        run.step, run.before = saved.about["step"], model.provenance
+        self.run = saved.about.get("run") or uuid.uuid4().hex  # older ones have no name
+        return saved.about["epoch"], History(saved.about["history"])
 
     def _check_best(self, saved: Checkpoint) -> None:
         """See that ``best`` is of the same run as ``last``, and write it anew where it was lost."""

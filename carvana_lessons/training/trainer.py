@@ -1,7 +1,7 @@
 """The training loop of chapter 2: forward, loss, backward, step, and around it what every long run needs.
 
-Read it from top to bottom: `Trainer.fit` is the training, `Trainer.train_one_epoch` has the five steps, and
-`Trainer.validate` looks at photos that the network does not learn from. What is no part of the loop has a file of its
+Read it from top to bottom: `Trainer.fit` is the training, `Trainer._train_one_epoch` has the five steps, and
+`Trainer._validate` looks at photos that the network does not learn from. What is no part of the loop has a file of its
 own that knows nothing of this one: `prepare` makes everything ready, `run_folder` keeps a run on disk, `distributed`
 lets several processes act together.
 """
@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from accelerate.utils import broadcast, gather_object
+from accelerate.utils import broadcast
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 from tqdm.std import tqdm
@@ -23,8 +23,7 @@ from carvana_lessons.data.batches import as_stored
 from carvana_lessons.data.workers import watch_workers
 from carvana_lessons.evaluation.metrics import dice
 from carvana_lessons.models.logits import car_logit
-from carvana_lessons.training import state
-from carvana_lessons.training.distributed import any_process, on_main_process, sum_over_processes, watch_processes
+from carvana_lessons.training.distributed import any_process, sum_over_processes, watch_processes
 from carvana_lessons.training.divergence import divergence
 from carvana_lessons.training.history import History
 from carvana_lessons.training.losses import bce
@@ -43,6 +42,7 @@ from carvana_lessons.utils.wording import counted
 
 SMALLER = "halve batch_size and double accumulate, or take a smaller size"
 SETTINGS = ("lr", "schedule", "halve_every", "accumulate", "clip", "patience", "seed")  # those that are plain values
+AfterEpoch = Callable[[nn.Module, int], object]
 
 
 class Trainer:
@@ -110,7 +110,7 @@ class Trainer:
         epochs: int = 10,
         resume: bool = False,
         seconds: float | None = None,
-        after_epoch: Callable[[nn.Module, int], object] | None = None,
+        after_epoch: AfterEpoch | None = None,
         overwrite: bool = False,
     ) -> History:
         """Train for some epochs and look at the validation photos after each.
@@ -160,7 +160,7 @@ class Trainer:
         workers = sum(loader.num_workers for loader in (train, valid) if loader is not None)
         try:
             with watch_processes(run.processes), self.run_folder.own(run.accelerator), watch_workers(workers):
-                done = self._begin(run, resume, overwrite)
+                done, self.history = self.run_folder.begin(run, self.model, self.history, resume, overwrite)
                 self._train(run, done, end, after_epoch)
         except KeyboardInterrupt as stop:
             raise self.run_folder.interrupt_message(resume, len(self.history)) from stop
@@ -168,64 +168,34 @@ class Trainer:
             self.model.eval()  # whether it trained or was done already
         return self.history
 
-    def _begin(self, run: Prepared, resume: bool, overwrite: bool) -> int:
-        """Take up the run in the folder, or begin one; the number of epochs that are done."""
-        saved = self.run_folder.begin(run.accelerator, run.settings, run.epochs, self.history, resume, overwrite)
-        if saved is None:
-            return 0
-        where = self.run_folder.file("last")
-        state.restore(saved, where, self.model, run.optimizer, run.scaler, run.device, run.precision, process=run.rank)
-        run.step, run.before, self.history = saved.about["step"], self.model.provenance, History(saved.about["history"])
-        self.run_folder.go_on(saved)
-        return saved.about["epoch"]
-
-    def _train(
-        self,
-        run: Prepared,
-        done: int,
-        end: float,
-        after_epoch: Callable[[nn.Module, int], object] | None,
-    ) -> None:
+    def _train(self, run: Prepared, done: int, end: float, after_epoch: AfterEpoch | None) -> None:
         """Epoch after epoch: train, validate, write down, save."""
         live = Live()
         try:
             with bar(total=(run.epochs - done) * run.batches, desc="training", unit="batch") as progress:
                 for epoch in range(done, run.epochs):
-                    stale = len(self.history) - self.history.best  # epochs since the best validation Dice
-                    out_of_patience = epoch > 0 and self.patience is not None and stale >= self.patience
+                    out_of_patience = epoch > 0 and self.patience is not None and self.history.stale >= self.patience
                     if out_of_patience or any_process(time.monotonic() >= end):
                         break
                     progress.set_description(f"epoch {epoch + 1}/{run.epochs}")
                     began = time.perf_counter()
                     run.seed_epoch(self.seed, epoch)
-                    loss, speed = self.train_one_epoch(run, epoch, progress)
-                    scores = self.validate(run, progress) if run.valid is not None else {}
+                    loss, speed = self._train_one_epoch(run, epoch, progress)
+                    scores = self._validate(run, progress) if run.valid is not None else {}
                     self._note_provenance(run)
                     seconds = time.perf_counter() - began
                     row = {"epoch": len(self.history) + 1, "loss": loss, "images_per_second": speed}
                     self.history.append(**row, seconds=seconds, **scores)
                     progress.set_postfix(loss=f"{loss:.4f}", **{k: f"{v:.4f}" for k, v in scores.items()})
-                    self._save(run, epoch + 1)
+                    self.run_folder.save(run, self.model, self.history, epoch + 1)
                     live.update(self.history._repr_html_)
                     if after_epoch is not None:
                         after_epoch(self.model.eval(), len(self.history))
         finally:
             live.clear()
 
-    def train_one_epoch(self, run: Prepared, epoch: int, progress: tqdm) -> tuple[float, float]:
-        """One pass over the training photos.
-
-        Args:
-            run: as `prepare` makes it.
-            epoch: counted from 0.
-            progress: counts batches.
-
-        Returns:
-            The mean loss, and images a second, of all processes together.
-
-        Raises:
-            CarvanaError: if loss or gradients are no finite numbers.
-        """
+    def _train_one_epoch(self, run: Prepared, epoch: int, progress: tqdm) -> tuple[float, float]:
+        """One pass over the training photos; mean loss, and images a second of all processes together."""
         run.model.train()
         total, images, began = 0.0, 0, time.perf_counter()
         first = added = 0  # photos of the first batch of a step, and of all its batches so far
@@ -257,16 +227,8 @@ class Trainer:
         return total / images, images / (time.perf_counter() - began)
 
     @torch.no_grad()  # inference_mode's tensors cannot be exchanged between processes by torch 2.5
-    def validate(self, run: Prepared, progress: tqdm) -> dict[str, float]:
-        """Look at the validation photos, at the network's input size, in all processes together.
-
-        Args:
-            run: as `prepare` makes it.
-            progress: counts batches.
-
-        Returns:
-            "valid_loss" and "valid_dice", means over the photos.
-        """
+    def _validate(self, run: Prepared, progress: tqdm) -> dict[str, float]:
+        """Mean loss and mean Dice over the validation photos, at the network's input size, over all processes."""
         model = self.model.eval()
         if run.processes > 1:
             # Each has batch norm's means of its own photos; those of the first one are saved.
@@ -291,13 +253,3 @@ class Trainer:
         last = self.run_folder.file("last")
         about = {"seed": self.seed, "lr": self.lr, "precision": run.precision, "last": last}
         return divergence(what, run.source, epoch, batch, position, **about)
-
-    def _save(self, run: Prepared, epoch: int) -> None:
-        """Write everything down that is needed to go on after an epoch; one process does."""
-        if self.run_folder.folder is None:
-            return
-        draws = gather_object([state.random_tensors(run.device, run.rank)])
-        about = {"run": self.run_folder.run, "epoch": epoch, "epochs": run.epochs, "step": run.step}
-        about["settings"] = run.settings
-        saved = state.make_checkpoint(self.model, run.optimizer, run.scaler, self.history, draws, **about)
-        on_main_process(run.accelerator, lambda: self.run_folder.save(saved, self.history))
