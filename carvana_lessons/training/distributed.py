@@ -107,12 +107,26 @@ def share(loader: DataLoader, rank: int, count: int) -> DataLoader:
 
 
 def sum_over_processes(*values: float) -> list[float]:
-    """Each value summed over all processes."""
+    """Sums over all processes.
+
+    Args:
+        values: this process's part of each.
+
+    Returns:
+        The sums, the same in every process.
+    """
     return [sum(column) for column in zip(*gather_object([values]), strict=True)]
 
 
 def any_process(condition: bool) -> bool:
-    """Whether something holds in one of the processes: all answer alike, or one would train alone."""
+    """Whether something holds in one of the processes: all answer alike, or one would train alone.
+
+    Args:
+        condition: whether it holds in this process.
+
+    Returns:
+        True in every process if it does in one.
+    """
     return any(gather_object([condition]))
 
 

@@ -76,20 +76,41 @@ class Prepared:
         return len(self.train) + (len(self.valid) if self.valid is not None else 0)
 
     def seed_epoch(self, seed: int, epoch: int) -> None:
-        """Let order and augmentation follow from the seed and the epoch, counted from 0, alone."""
+        """Let order and augmentation of an epoch follow from these two numbers alone.
+
+        Args:
+            seed: of the run.
+            epoch: counted from 0.
+        """
         seed_epoch(self.source, seed, epoch, self.rank)
         if self.drawing is not None:
             self.drawing.epoch.fill_(epoch)
 
     def to_device(self, batch: Sequence[Tensor], loader: DataLoader) -> tuple[Tensor, Tensor]:
-        """A batch as the network takes it; floats are made and photos augmented on the device, from fewer bytes."""
+        """A batch as the network takes it; floats are made and photos augmented on the device, from fewer bytes.
+
+        Args:
+            batch: x and y as the loader gives them, bytes or floats.
+            loader: which made it, and knows its transform.
+
+        Returns:
+            x (B, 3, H, W) float32 in [0, 1] and y (B, 1, H, W) float32 in {0, 1}, on the device.
+        """
         moved = [part.to(self.device, non_blocking=self.device.type == "cuda") for part in batch]
         x, y = loader.finish(moved, self.layout) if isinstance(loader, CarLoader) else floats(moved, self.layout)
         self.size = tuple(x.shape[-2:])
         return x, y
 
     def forward(self, model: nn.Module, x: Tensor) -> Tensor:
-        """Logits in float32, whatever they were computed in: a loss needs all digits."""
+        """Logits in float32, whatever they were computed in: a loss needs all digits.
+
+        Args:
+            model: the network.
+            x: (B, 3, H, W) float32 on the device.
+
+        Returns:
+            (B, K, H, W) float32.
+        """
         with autocast(self.device, self.precision):
             logits = model(x)
         return logits.float()

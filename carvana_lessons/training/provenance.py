@@ -9,7 +9,14 @@ from carvana_lessons.models import Provenance
 
 
 def photos_of(loader: DataLoader | None) -> CarFolder | None:
-    """The photos behind a loader of the course; None for any other loader."""
+    """The photos behind a loader of the course.
+
+    Args:
+        loader: any, or None.
+
+    Returns:
+        The photos; None for any other loader.
+    """
     return getattr(getattr(loader, "dataset", None), "photos", None)
 
 
