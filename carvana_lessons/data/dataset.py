@@ -56,6 +56,8 @@ class CarDataset(Dataset):
 
     def __getitems__(self, rows: list[int]) -> list[Batch]:
         """The items of one batch, where torch's loader asks for them all at once."""
+        if type(self).__getitem__ is not CarDataset.__getitem__:  # of somebody's own class, which says what an item is
+            return [self[i] for i in rows]
         return self._items(rows)
 
     def _items(self, rows: list[int]) -> list[Batch]:
@@ -76,7 +78,7 @@ class CarDataset(Dataset):
 
     def as_bytes(self) -> CarDataset:
         """The same photos for a `CarLoader`: those of a batch come as bytes if no transform changes them one by one."""
-        return self if self.transform is not None else StoredDataset(self)
+        return StoredDataset(self) if type(self) is CarDataset and self.transform is None else self
 
     def _decoded(self, rows: list[int]) -> list[tuple[np.ndarray, np.ndarray | None]]:
         """By as many threads as torch may use here, a single one in a worker: Pillow lets others run meanwhile."""

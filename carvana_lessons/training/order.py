@@ -31,7 +31,7 @@ def seed_epoch(loader: DataLoader, seed: int, epoch: int, rank: int = 0) -> None
         loader.draws.manual_seed(draw_seed(seed, epoch, rank))
 
 
-class Drawing(Dataset):
+class SeededWorkers(Dataset):
     """A dataset whose worker processes draw, for each batch, what follows from seed, epoch and the batch's photos.
 
     Torch seeds a worker once, when it is started: what it draws in the third epoch depends on the two before, and a
@@ -39,7 +39,9 @@ class Drawing(Dataset):
     global generators are kept in the checkpoint.
 
     Args:
-        dataset: any that is asked for photos by their numbers.  seed: of the run.
+        dataset: any that is asked for photos by their numbers.
+        seed: of the run.
+
     Attributes:
         epoch: in memory that workers share, because those that are kept know nothing of a new epoch.
     """
@@ -69,11 +71,19 @@ class Drawing(Dataset):
             torch.default_generator.manual_seed(seed)
 
 
-def with_drawing(loader: DataLoader, seed: int) -> DataLoader:
-    """A loader of the same batches whose workers draw as `Drawing` says; one that has none is returned as it is."""
+def seed_workers(loader: DataLoader, seed: int) -> DataLoader:
+    """A loader of the same batches whose worker processes draw as `SeededWorkers` says.
+
+    Args:
+        loader: any; one without workers is returned as it is.
+        seed: of the run.
+
+    Returns:
+        The loader.
+    """
     if not loader.num_workers or isinstance(loader.dataset, IterableDataset):
         return loader
-    return rebuild_loader(loader, Drawing(loader.dataset, seed))
+    return rebuild_loader(loader, SeededWorkers(loader.dataset, seed))
 
 
 def batch_names(loader: DataLoader, seed: int, epoch: int, position: int) -> list[str]:

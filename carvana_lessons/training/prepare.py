@@ -16,7 +16,7 @@ from carvana_lessons.data.batches import CarLoader, floats
 from carvana_lessons.models import Provenance
 from carvana_lessons.training.distributed import device_of, make_accelerator, share
 from carvana_lessons.training.mixed_precision import make_scaler
-from carvana_lessons.training.order import Drawing, seed_epoch, with_drawing
+from carvana_lessons.training.order import SeededWorkers, seed_epoch, seed_workers
 from carvana_lessons.training.schedule import schedule as lr_schedule
 from carvana_lessons.utils.device import autocast, find_precision, layout_for, move
 
@@ -31,7 +31,7 @@ class Prepared:
         source: the training loader as it was given.
         train: this process's batches of it.
         valid: this process's batches of the validation photos, or None.
-        drawing: tells worker processes the number of the epoch; None where nothing is drawn in them.
+        worker_epoch: tells worker processes the number of the epoch; None where there are none.
         lr_factor: optimiser step, counted from 0 → factor on the learning rate.
         epochs: of the whole run.
         before: what the network had learned from before this training; None for a fresh one.
@@ -51,7 +51,7 @@ class Prepared:
     source: DataLoader
     train: DataLoader
     valid: DataLoader | None
-    drawing: Drawing | None
+    worker_epoch: Tensor | None
     lr_factor: Callable[[int], float]
     epochs: int
     before: Provenance | None
@@ -83,8 +83,8 @@ class Prepared:
             epoch: counted from 0.
         """
         seed_epoch(self.source, seed, epoch, self.rank)
-        if self.drawing is not None:
-            self.drawing.epoch.fill_(epoch)
+        if self.worker_epoch is not None:
+            self.worker_epoch.fill_(epoch)
 
     def to_device(self, batch: Sequence[Tensor], loader: DataLoader) -> tuple[Tensor, Tensor]:
         """A batch as the network takes it; floats are made and photos augmented on the device, from fewer bytes.
@@ -155,8 +155,8 @@ def prepare(
     network = move(model, device, memory_format=layout)
     optimizer = torch.optim.Adam(network.parameters(), lr=lr, fused=device.type == "cuda")
     optimizer.zero_grad()  # what an interrupted step, or a reader's own, left there is no part of this run
-    drawn = with_drawing(train.stored() if isinstance(train, CarLoader) else train, seed)
-    batches = accelerator.prepare_data_loader(drawn, device_placement=False)
+    seeded = seed_workers(train.stored() if isinstance(train, CarLoader) else train, seed)
+    batches = accelerator.prepare_data_loader(seeded, device_placement=False)
     steps = math.ceil(len(batches) / accumulate)
     return Prepared(
         accelerator,
@@ -169,7 +169,7 @@ def prepare(
         source=train,
         train=batches,
         valid=share(valid, accelerator.process_index, accelerator.num_processes) if valid is not None else None,
-        drawing=drawn.dataset if isinstance(drawn.dataset, Drawing) else None,
+        worker_epoch=seeded.dataset.epoch if isinstance(seeded.dataset, SeededWorkers) else None,
         lr_factor=lr_schedule(schedule, epochs * steps, steps, halve_every),
         epochs=epochs,
         before=getattr(model, "provenance", None),

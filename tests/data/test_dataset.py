@@ -394,6 +394,38 @@ def test_photos_on_their_way_to_our_loader_are_a_list_of_bytes(make_folder, own_
     assert all(torch.equal(a.float(), b) for a, b in zip(items[0] if masks else [items[0]], wanted[0], strict=True))
 
 
+class Darker(data.CarDataset):
+    """A dataset of somebody's own."""
+
+    def __getitem__(self, i):
+        x, y = super().__getitem__(i)
+        return x * 0.5, y
+
+
+class Mirrored(data.CarDataset):
+    """Another one, which makes its batches by itself."""
+
+    def __getitems__(self, rows):
+        return [(x.flip(-1), y.flip(-1)) for x, y in super().__getitems__(rows)]
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_dataset_of_ones_own_gives_its_own_items(cars, workers):
+    plain = [data.CarDataset(cars, size=8)[i] for i in range(4)]
+    for kind, change in ((Darker, lambda x: x * 0.5), (Mirrored, lambda x: x.flip(-1))):
+        wanted = torch.stack([change(x) for x, _ in plain])
+        dataset = kind(cars, size=8)
+        for part in (dataset, Subset(dataset, range(4))):
+            for loader in (
+                DataLoader(part, 4, num_workers=workers),
+                CarLoader(part, 4, num_workers=workers, collate_fn=collate),
+            ):
+                x, _ = next(iter(loader))
+                assert torch.equal(x, wanted), (kind.__name__, type(loader).__name__)
+        items = dataset.__getitems__([0, 1, 2, 3])
+        assert torch.equal(torch.stack([x for x, _ in items]), wanted)
+
+
 def no_floats(monkeypatch):
     monkeypatch.setattr("carvana_lessons.data.dataset.floats", lambda photo: 1 / 0)
 

@@ -10,7 +10,7 @@ from carvana_lessons import data
 from carvana_lessons.data.batches import CarLoader
 from carvana_lessons.data.rebuild import rebuild_loader
 from carvana_lessons.training.distributed import share
-from carvana_lessons.training.order import with_drawing
+from carvana_lessons.training.order import seed_workers
 
 NUMBERS = TensorDataset(torch.arange(12))
 TENS = TensorDataset(10 * torch.arange(12))
@@ -56,7 +56,7 @@ WAYS = {
     "dataset": lambda loader: rebuild_loader(loader, TENS),
     "sampler": lambda loader: rebuild_loader(loader, sampler=[1, 2, 3]),
     "stored": lambda loader: loader.stored() if isinstance(loader, CarLoader) else rebuild_loader(loader),
-    "with_drawing": lambda loader: with_drawing(loader, seed=0),
+    "seed_workers": lambda loader: seed_workers(loader, seed=0),
     "share": lambda loader: share(loader, rank=1, count=2),
 }
 
