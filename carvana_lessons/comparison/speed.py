@@ -13,10 +13,11 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 import torch
+from torch import Tensor
 from torch.utils.data import Dataset
 
 from carvana_lessons import models
-from carvana_lessons.data.batches import CarLoader, Stored, collate
+from carvana_lessons.data.batches import CarLoader, collate
 from carvana_lessons.prediction.inference import car_logits
 from carvana_lessons.training import Trainer
 from carvana_lessons.utils.device import find_device
@@ -76,9 +77,8 @@ class Noise(Dataset):
     def __len__(self) -> int:
         return len(self.images)
 
-    def __getitems__(self, rows: list[int]) -> Stored:
-        """The items of one batch."""
-        return Stored(self.images[rows], self.masks[rows])
+    def __getitem__(self, i: int) -> tuple[Tensor, Tensor]:
+        return torch.from_numpy(self.images[i]).permute(2, 0, 1), torch.from_numpy(self.masks[i])[None]
 
 
 def noise(batches: int, size: int, batch_size: int) -> CarLoader:

@@ -6,17 +6,15 @@ is put together as it is stored, and becomes what a network takes at the last mo
 
 from __future__ import annotations
 
-import copy
 import random
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Subset, default_collate, get_worker_info
 
+from carvana_lessons.data.rebuild import rebuild_loader
 from carvana_lessons.data.workers import leave_stopping_to_parent, watch_workers
 
 PART = 2**20  # numbers; 4 MB as floats
@@ -92,38 +90,35 @@ def in_parts(
     return out
 
 
-@dataclass(frozen=True, eq=False)
-class Stored:
-    """The photos of a batch as bytes, on their way from the disk to a `CarLoader`.
+def collate(items: Sequence[Batch]) -> Batch:
+    """A batch from its items, as torch's own ``default_collate``; photos that are bytes stay bytes.
 
     Args:
-        images: (B, h, w, 3) uint8.  masks: (B, h, w) uint8 in {0, 1}, or None.
-    Lesson: 03.
+        items: (x, y) of each photo, x (3, h, w) and y (1, h, w); or x alone.
+
+    Returns:
+        x (B, 3, h, w) and y (B, 1, h, w), or x alone. Of uint8 items x lies in channels last, as photos are stored.
+
+    Lesson:
+        03
     """
-
-    images: np.ndarray
-    masks: np.ndarray | None
-
-    def tensors(self) -> Batch:
-        """x (B, 3, h, w) and y (B, 1, h, w), both uint8, on the same memory."""
-        x = torch.from_numpy(self.images).permute(0, 3, 1, 2)
-        return x if self.masks is None else (x, torch.from_numpy(self.masks)[:, None])
-
-    def items(self) -> list[Batch]:
-        """The photos one by one, as floats: x (3, h, w) and y (1, h, w), or x alone."""
-        batch = floats(self.tensors())
-        return list(batch) if isinstance(batch, Tensor) else list(zip(*batch, strict=True))
-
-
-def collate(items: Stored | Sequence[Batch]) -> Batch:
-    """A batch from its items: bytes of photos that are stored, floats of those that a transform has changed."""
-    if not isinstance(items, Stored):
+    alone = isinstance(items[0], Tensor)
+    if not all(_is_photo(part) for part in ([items[0]] if alone else items[0])):
         return default_collate(items)
-    batch = items.tensors()
+    batch = [_stack(parts) for parts in ([items] if alone else zip(*items, strict=True))]
     if get_worker_info() is not None:  # here, and not on the way out of the worker, where an error would be lost
-        for part in [batch] if isinstance(batch, Tensor) else batch:
+        for part in batch:
             part.share_memory_()
-    return batch
+    return batch[0] if alone else tuple(batch)
+
+
+def _is_photo(part: Any) -> bool:
+    return isinstance(part, Tensor) and part.dtype == torch.uint8 and part.dim() == 3
+
+
+def _stack(photos: Sequence[Tensor]) -> Tensor:
+    """(B, C, h, w) in channels last; ``torch.stack`` alone would turn every photo into the other order."""
+    return torch.stack([photo.permute(1, 2, 0) for photo in photos]).permute(0, 3, 1, 2)
 
 
 def floats(batch: Sequence[Tensor] | Tensor, layout: torch.memory_format = torch.contiguous_format) -> Batch:
@@ -148,7 +143,7 @@ def floats(batch: Sequence[Tensor] | Tensor, layout: torch.memory_format = torch
 
 
 def as_bytes(dataset: Dataset) -> Dataset:
-    """The same dataset, giving batches as `Stored` where it can, as a `CarDataset` or a part of one does."""
+    """The same dataset, giving photos as bytes where it can, as a `CarDataset` or a part of one does."""
     if type(dataset) is Subset:
         return Subset(as_bytes(dataset.dataset), dataset.indices)
     own = getattr(dataset, "as_bytes", None)
@@ -184,10 +179,7 @@ class CarLoader(DataLoader):
 
     def stored(self) -> CarLoader:
         """This loader over bytes, where its dataset has them and `collate` takes them; all else is shared."""
-        other = copy.copy(self)
-        if self.collate_fn is collate:
-            vars(other)["dataset"] = as_bytes(self.dataset)  # torch refuses to set it by its name
-        return other
+        return rebuild_loader(self, as_bytes(self.dataset) if self.collate_fn is collate else None)
 
     def _get_iterator(self) -> Iterator[Any]:
         """Where torch starts to fetch: the one place at which bytes are asked for."""

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset, RandomSampler
 
-from carvana_lessons.data.batches import Batch, BatchTransform, CarLoader, Stored, collate
+from carvana_lessons.data.batches import Batch, BatchTransform, CarLoader, collate, floats
 from carvana_lessons.data.cache import as_size, cache, open_cache
 from carvana_lessons.data.folder import CarFolder
 from carvana_lessons.data.images import read_pair
@@ -56,33 +56,34 @@ class CarDataset(Dataset):
 
     def __getitems__(self, rows: list[int]) -> list[Batch]:
         """The items of one batch, where torch's loader asks for them all at once."""
+        if type(self).__getitem__ is not CarDataset.__getitem__:  # of somebody's own class, which says what an item is
+            return [self[i] for i in rows]
         return self._items(rows)
 
     def _items(self, rows: list[int]) -> list[Batch]:
-        items = self.stored(rows).items() if len(rows) else []
+        items = [floats(item) for item in self.stored(rows)]
         return items if self.transform is None else [self.transform(*item) for item in items]
 
-    def stored(self, rows: list[int]) -> Stored:
-        """Some photos as bytes, before any transform; at least one."""
-        if self.folder is None:
-            images, masks = zip(*self._decoded(rows), strict=True)
-            return Stored(np.stack(images), np.stack(masks) if self.photos.has_masks else None)
+    def stored(self, rows: list[int]) -> list[Batch]:
+        """Some photos as bytes, before any transform: x (3, h, w) and y (1, h, w), both uint8, or x alone."""
+        return [_tensors(*pair) for pair in (self._decoded(rows) if self.folder is None else self._mapped(rows))]
+
+    def _mapped(self, rows: list[int]) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
+        """From the decoded copy: seen there, not copied."""
         if self._maps is None:  # on first access, so that every worker opens its own
             self._maps = open_cache(self.folder, self.photos.has_masks)
         images, masks = self._maps
-        places = [self.photos[i].index for i in rows]
-        if places == list(range(places[0], places[0] + len(places))):
-            places = slice(places[0], places[0] + len(places))  # neighbours, as without shuffling: seen, not copied
-        return Stored(images[places], None if masks is None else masks[places])
+        for place in (self.photos[i].index for i in rows):
+            yield images[place], None if masks is None else masks[place]
 
     def as_bytes(self) -> CarDataset:
-        """The same photos for a `CarLoader`: whole batches come as bytes if no transform changes them one by one."""
-        return self if self.transform is not None else StoredDataset(self)
+        """The same photos for a `CarLoader`: those of a batch come as bytes if no transform changes them one by one."""
+        return StoredDataset(self) if type(self) is CarDataset and self.transform is None else self
 
     def _decoded(self, rows: list[int]) -> list[tuple[np.ndarray, np.ndarray | None]]:
         """By as many threads as torch may use here, a single one in a worker: Pillow lets others run meanwhile."""
         threads = min(len(rows), torch.get_num_threads())
-        if threads == 1:
+        if threads < 2:
             return [read_pair(self.photos[i], self.size) for i in rows]
         with ThreadPoolExecutor(threads) as pool:
             return list(pool.map(lambda i: read_pair(self.photos[i], self.size), rows))
@@ -92,7 +93,7 @@ class CarDataset(Dataset):
 
 
 class StoredDataset(CarDataset):
-    """A `CarDataset` as a `CarLoader` asks it: a batch comes as bytes, all at once, and `collate` takes it.
+    """A `CarDataset` as a `CarLoader` asks it: the items of a batch come as bytes, and `collate` stacks them.
 
     Args:
         photos: without a transform; nothing is decoded anew.
@@ -101,7 +102,7 @@ class StoredDataset(CarDataset):
     def __init__(self, photos: CarDataset) -> None:
         vars(self).update(photos.__getstate__())
 
-    def __getitems__(self, rows: list[int]) -> Stored:
+    def __getitems__(self, rows: list[int]) -> list[Batch]:
         """The photos of one batch."""
         return self.stored(rows)
 
@@ -156,6 +157,12 @@ def loader(
         transform=at_the_end,
         seed=seed,
     )
+
+
+def _tensors(image: np.ndarray, mask: np.ndarray | None) -> Batch:
+    """x (3, h, w) and y (1, h, w), or x alone, of image (h, w, 3) and mask (h, w); not copied where torch may write."""
+    x, *y = (torch.from_numpy(np.require(a, requirements="CW")) for a in (image, mask) if a is not None)
+    return (x.permute(2, 0, 1), y[0][None]) if y else x.permute(2, 0, 1)
 
 
 def _check_transform(cars: CarFolder, transform: Transform | None) -> None:

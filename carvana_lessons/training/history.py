@@ -50,6 +50,11 @@ class History:
         return epoch > other if pd.isna(two) else bool(one > two)
 
     @property
+    def stale(self) -> int:
+        """Epochs since the best Dice on validation."""
+        return len(self) - self.best
+
+    @property
     def seconds(self) -> float:
         """Time of all epochs together."""
         return float(self.frame["seconds"].sum())

@@ -10,6 +10,8 @@ import torch
 from torch.utils.data import DataLoader, Dataset, IterableDataset, get_worker_info
 
 from carvana_lessons.data.batches import CarLoader, draw_seed
+from carvana_lessons.data.rebuild import rebuild_loader
+from carvana_lessons.training.provenance import photos_of
 
 
 def seed_epoch(loader: DataLoader, seed: int, epoch: int, rank: int = 0) -> None:
@@ -29,7 +31,7 @@ def seed_epoch(loader: DataLoader, seed: int, epoch: int, rank: int = 0) -> None
         loader.draws.manual_seed(draw_seed(seed, epoch, rank))
 
 
-class Drawing(Dataset):
+class SeededWorkers(Dataset):
     """A dataset whose worker processes draw, for each batch, what follows from seed, epoch and the batch's photos.
 
     Torch seeds a worker once, when it is started: what it draws in the third epoch depends on the two before, and a
@@ -37,7 +39,9 @@ class Drawing(Dataset):
     global generators are kept in the checkpoint.
 
     Args:
-        dataset: any that is asked for photos by their numbers.  seed: of the run.
+        dataset: any that is asked for photos by their numbers.
+        seed: of the run.
+
     Attributes:
         epoch: in memory that workers share, because those that are kept know nothing of a new epoch.
     """
@@ -67,26 +71,19 @@ class Drawing(Dataset):
             torch.default_generator.manual_seed(seed)
 
 
-def with_drawing(loader: DataLoader, seed: int) -> DataLoader:
-    """A loader of the same batches whose workers draw as `Drawing` says; one that has none is returned as it is."""
+def seed_workers(loader: DataLoader, seed: int) -> DataLoader:
+    """A loader of the same batches whose worker processes draw as `SeededWorkers` says.
+
+    Args:
+        loader: any; one without workers is returned as it is.
+        seed: of the run.
+
+    Returns:
+        The loader.
+    """
     if not loader.num_workers or isinstance(loader.dataset, IterableDataset):
         return loader
-    order = {"batch_sampler": loader.batch_sampler}
-    if loader.batch_sampler is None:
-        order = {"batch_size": None, "sampler": loader.sampler}
-    return DataLoader(
-        Drawing(loader.dataset, seed),
-        **order,
-        num_workers=loader.num_workers,
-        collate_fn=loader.collate_fn,
-        pin_memory=loader.pin_memory,
-        timeout=loader.timeout,
-        worker_init_fn=loader.worker_init_fn,
-        multiprocessing_context=loader.multiprocessing_context,
-        generator=loader.generator,
-        prefetch_factor=loader.prefetch_factor,
-        persistent_workers=loader.persistent_workers,
-    )
+    return rebuild_loader(loader, SeededWorkers(loader.dataset, seed))
 
 
 def batch_names(loader: DataLoader, seed: int, epoch: int, position: int) -> list[str]:
@@ -96,7 +93,7 @@ def batch_names(loader: DataLoader, seed: int, epoch: int, position: int) -> lis
         loader: as `carvana_lessons.data.loader` makes it; of any other the answer is empty.
         seed, epoch: as `seed_epoch`.  position: of the batch, counted from 0.
     """
-    photos = getattr(loader.dataset, "photos", None)
+    photos = photos_of(loader)
     if photos is None:
         return []
     seed_epoch(loader, seed, epoch)

@@ -2,54 +2,100 @@
 
 from __future__ import annotations
 
-from pathlib import PurePath
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from pathlib import Path, PurePath
+from typing import Any
 
 import numpy as np
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils.data import BatchSampler, ConcatDataset, DataLoader, Dataset, Subset, TensorDataset
 
 from carvana_lessons.data import CarDataset
+from carvana_lessons.utils.errors import CarvanaError
 from carvana_lessons.utils.fingerprint import NoFingerprint, fingerprint, is_own
 
-if TYPE_CHECKING:
-    from carvana_lessons.training.trainer import Trainer
+# Settings that are fingerprints; None where there is none.
+FINGERPRINTS = {"network", "loss", "shuffle", "collate_fn", "photos", "transform", "validation photos"}
 
 
-def settings_of(trainer: Trainer, train: DataLoader, valid: DataLoader | None, processes: int) -> dict[str, Any]:
-    """By name, as plain values; None stands for what cannot be told from another one.
+def describe_settings(
+    model: nn.Module,
+    loss: Callable,
+    plain: Mapping[str, Any],
+    train: DataLoader,
+    valid: DataLoader | None,
+    processes: int,
+) -> dict[str, Any]:
+    """The settings of a run by name, as plain values that a file can keep.
 
     Of photos that are neither a `CarDataset` nor tensors, their number, class and plain public attributes are known.
+
+    Args:
+        model: the network that is trained; what the others take from it is no setting of theirs.
+        loss: logits, target → scalar.
+        plain: further settings that are plain values, as learning rate and seed.
+        train: loader of the training photos.
+        valid: loader of the validation photos, or None.
+        processes: that train together.
+
+    Returns:
+        The settings; None stands for what cannot be told from another one.
     """
-    t = trainer
+
+    def told(thing: Any) -> str | None:
+        try:
+            return fingerprint(thing, trained=model)
+        except NoFingerprint:
+            return None
+
     return {
-        "network": _told(t.model, t),
-        "loss": _told(t.loss, t),
-        "lr": t.lr,
-        "schedule": t.schedule,
-        "halve_every": t.halve_every,
-        "accumulate": t.accumulate,
-        "clip": t.clip,
-        "patience": t.patience,
-        "seed": t.seed,
+        "network": told(model),
+        "loss": told(loss),
+        **plain,
         "batch_size": train.batch_size,
         "drop_last": getattr(train, "drop_last", None),
-        "shuffle": _told(_order(train), t),
-        "collate_fn": _told(train.collate_fn, t),
-        "photos": _told(_photos(train.dataset), t),
+        "shuffle": told(_order(train)),
+        "collate_fn": told(train.collate_fn),
+        "photos": told(_photos(train.dataset)),
         "input size": _size(train.dataset),
-        "transform": _told([getattr(train, "transform", None), *_transforms(train.dataset)], t),
+        "transform": told([getattr(train, "transform", None), *_transforms(train.dataset)]),
         "workers": train.num_workers > 0 and _draws(train.dataset),
-        "validation photos": _told([_photos(valid.dataset), _size(valid.dataset)], t) if valid is not None else "none",
+        "validation photos": told([_photos(valid.dataset), _size(valid.dataset)]) if valid is not None else "none",
         "processes": processes,
     }
 
 
-def _told(thing: Any, trainer: Trainer) -> str | None:
-    try:
-        return fingerprint(thing, trained=trainer.model)
-    except NoFingerprint:
-        return None
+def compare_settings(path: Path, about: Mapping[str, Any], settings: Mapping[str, Any], epochs: int) -> list[str]:
+    """See that everything that decides the result is what it was when a run began.
+
+    Args:
+        path: of the checkpoint, for the errors.
+        about: what it says of the run.
+        settings: those of now, as `describe_settings` gives them.
+        epochs: of the whole run.
+
+    Returns:
+        Names of settings that an older version did not note.
+
+    Raises:
+        CarvanaError: if a setting has changed, or if nothing tells whether it has.
+    """
+    before = about.get("settings", {})
+    changed = [name for name, value in settings.items() if name in before and before[name] != value]
+    if settings["schedule"] == "one-cycle" and about["epochs"] != epochs:
+        changed.append("epochs")  # its shape depends on the length of the whole run
+    if changed:
+        raise CarvanaError(
+            f"{path} is of a run with other settings ({', '.join(changed)}); repeat those settings to go on, or "
+            f"choose another folder."
+        )
+    untold = [name for name, value in settings.items() if value is None and name in FINGERPRINTS]
+    if untold:
+        raise CarvanaError(
+            f"{path} cannot be gone on with: nothing tells whether {' and '.join(untold)} did the same then as "
+            "now, as of a function that calls eval or holds an open file; train anew in another folder."
+        )
+    return [name for name in settings if name not in before]
 
 
 def _order(loader: DataLoader) -> list[Any]:

@@ -2,11 +2,87 @@
 
 import math
 import random
+from collections.abc import Sequence
+from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+
+from carvana_lessons.models import checkpoint
+from carvana_lessons.models.checkpoint import Checkpoint
+from carvana_lessons.training.history import History
+
+
+def restore(
+    saved: Checkpoint,
+    path: Path,
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    scaler: torch.amp.GradScaler,
+    device: torch.device,
+    precision: str,
+    process: int = 0,
+) -> None:
+    """Put everything back that a training had when a checkpoint was written.
+
+    Args:
+        saved: the checkpoint.
+        path: where it was read, for the errors.
+        model: gets the weights, and what they learned from.
+        optimizer: gets its memory.
+        scaler: gets its scale; a session on another GPU may compute in another precision, and a sentence says so.
+        device: where the network is.
+        precision: "no", "bf16" or "fp16".
+        process: of several that train together, this one.
+
+    Raises:
+        CarvanaError: if the weights are of another network.
+    """
+    checkpoint.fill(model, saved, path)
+    restore_optimizer(optimizer, saved.state)
+    restore_random(saved.state, device, process)
+    before = saved.about["precision"]
+    if before == precision:
+        scaler.load_state_dict(saved.about["scaler"])
+    elif process == 0:
+        print(f"The run was begun in precision {before} and goes on in {precision}.")
+
+
+def make_checkpoint(
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    scaler: torch.amp.GradScaler,
+    history: History,
+    draws: Sequence[dict[str, Tensor]],
+    **about: Any,
+) -> Checkpoint:
+    """Everything needed to go on, as a file holds it; the reverse of `restore`.
+
+    Args:
+        model: with what it has learned from as ``provenance``.
+        optimizer: of the model.
+        scaler: of its gradients.
+        history: of all epochs so far.
+        draws: `random_tensors` of every process.
+        about: plain values: the run's name and settings, the epoch, the step.
+
+    Returns:
+        The checkpoint.
+    """
+    about = {
+        "network": getattr(model, "recipe", None),
+        **about,
+        **model.provenance.describe(),
+        "scaler": scaler.state_dict(),
+        "history": history.frame.to_dict("records"),
+    }
+    tensors = optimizer_tensors(optimizer)
+    for process in draws:
+        tensors |= process
+    return Checkpoint(model.state_dict(), about, tensors)
 
 
 def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:

@@ -5,7 +5,6 @@ import os
 import pickle
 import random
 import threading
-from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -15,6 +14,7 @@ from samples import bomb, sixteen_bits
 from torch.utils.data import (
     ConcatDataset,
     DataLoader,
+    StackDataset,
     Subset,
     TensorDataset,
     WeightedRandomSampler,
@@ -359,18 +359,85 @@ def test_torch_s_own_tools_take_the_dataset(make_folder, masks, workers):
             assert torch.equal(x, torch.stack([dataset[3][0] if masks else dataset[3]] * 4))
 
 
-def test_photos_on_their_way_to_our_loader_are_no_list_and_no_floats(cars, monkeypatch):
-    """Nothing is made float photo by photo; a batch of bytes pretends to nothing else."""
+@pytest.mark.parametrize("masks", ["train_masks", None])
+@pytest.mark.parametrize("cached", [True, False])
+def test_photos_on_their_way_to_our_loader_are_a_list_of_bytes(make_folder, own_cache, masks, cached):
+    """What is asked for by four numbers is a list of four, whatever is done with it."""
+    loader = data.loader(data.CarFolder(make_folder(), masks=masks), size=(8, 12), batch_size=4, cached=cached)
+    dataset, rows = loader.stored().dataset, [4, 2, 0, 5]
+    floats_of = [item if masks else (item,) for item in (loader.dataset[i] for i in rows)]
+    wanted = [[(part * 255).round() if k == 0 else part for k, part in enumerate(item)] for item in floats_of]
+    items = dataset.__getitems__(rows)
+    assert type(items) is list and len(items) == 4 and bool(items) and items != [] and dataset.__getitems__([]) == []
+    for some, others in (
+        (items, wanted),
+        (list(reversed(items)), wanted[::-1]),
+        (operator.add(items, []), wanted),
+        (items * 2, wanted * 2),
+        ([*items], wanted),
+        (items[1:3], wanted[1:3]),
+        ([items[-1]], wanted[-1:]),
+        (pickle.loads(pickle.dumps(items)), wanted),
+    ):
+        for got, want in zip(some, others, strict=True):
+            for a, b in zip(got if masks else [got], want, strict=True):
+                assert a.dtype == torch.uint8 and a.shape == b.shape and torch.equal(a.float(), b)
+    assert torch.stack([item[0] for item in items] if masks else items).shape == (4, 3, 8, 12)
+    assert len(StackDataset(dataset, dataset).__getitems__(rows)) == 4  # torch counts them and refuses another number
+    whole = [part.clone() for part in collate(items)] if masks else [collate(items).clone()]
+    for some in (items[:2], [items[3]], items + items):  # any list of them makes a batch
+        parts = collate(some) if masks else [collate(some)]
+        order = {2: [0, 1], 1: [3], 8: [0, 1, 2, 3] * 2}[len(some)]
+        for part, all_four in zip(parts, whole, strict=True):
+            assert part.dtype == torch.uint8 and torch.equal(part, all_four[order])
+        assert parts[0].is_contiguous(memory_format=torch.channels_last)
+    assert all(torch.equal(a.float(), b) for a, b in zip(items[0] if masks else [items[0]], wanted[0], strict=True))
+
+
+class Darker(data.CarDataset):
+    """A dataset of somebody's own."""
+
+    def __getitem__(self, i):
+        x, y = super().__getitem__(i)
+        return x * 0.5, y
+
+
+class Mirrored(data.CarDataset):
+    """Another one, which makes its batches by itself."""
+
+    def __getitems__(self, rows):
+        return [(x.flip(-1), y.flip(-1)) for x, y in super().__getitems__(rows)]
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_dataset_of_ones_own_gives_its_own_items(cars, workers):
+    plain = [data.CarDataset(cars, size=8)[i] for i in range(4)]
+    for kind, change in ((Darker, lambda x: x * 0.5), (Mirrored, lambda x: x.flip(-1))):
+        wanted = torch.stack([change(x) for x, _ in plain])
+        dataset = kind(cars, size=8)
+        for part in (dataset, Subset(dataset, range(4))):
+            for loader in (
+                DataLoader(part, 4, num_workers=workers),
+                CarLoader(part, 4, num_workers=workers, collate_fn=collate),
+            ):
+                x, _ = next(iter(loader))
+                assert torch.equal(x, wanted), (kind.__name__, type(loader).__name__)
+        items = dataset.__getitems__([0, 1, 2, 3])
+        assert torch.equal(torch.stack([x for x, _ in items]), wanted)
+
+
+def no_floats(monkeypatch):
+    monkeypatch.setattr("carvana_lessons.data.dataset.floats", lambda photo: 1 / 0)
+
+
+def test_our_loader_makes_no_floats_photo_by_photo(cars, monkeypatch):
     batches = data.loader(cars[:4], size=8, batch_size=4)
     assert isinstance(batches.dataset, data.CarDataset) and batches.dataset.photos[0].name == cars[0].name
-    stored = batches.stored().dataset.__getitems__([0, 3])
-    assert not isinstance(stored, Sequence) and stored.images.dtype == stored.masks.dtype == np.uint8
-    for lie in (len, reversed, iter, lambda s: operator.add(s, []), lambda s: s[0]):
-        with pytest.raises(TypeError):
-            lie(stored)
     x, y = batches.dataset[3]
     assert x.dtype == y.dtype == torch.float32 and torch.equal(x, data.CarDataset(cars, size=8)[3][0])
-    monkeypatch.setattr("carvana_lessons.data.batches.Stored.items", lambda self: 1 / 0)
+    no_floats(monkeypatch)
+    with pytest.raises(ZeroDivisionError):
+        batches.dataset[3]
     assert next(iter(batches))[0].dtype == torch.float32
     half = CarLoader(Subset(batches.dataset, [0, 1]), batch_size=2, collate_fn=collate)  # as one of two processes
     assert torch.equal(next(iter(half))[0], next(iter(batches))[0][:2])
@@ -399,7 +466,7 @@ def test_the_dataset_of_our_loader_is_one_for_torchs_own(make_folder, own_cache,
 
 def test_a_training_by_our_loader_makes_no_floats_photo_by_photo(cars, own_cache, monkeypatch):
     train, valid = (data.loader(part, size=32, batch_size=4) for part in (cars[:8], cars[8:12]))
-    monkeypatch.setattr("carvana_lessons.data.batches.Stored.items", lambda self: 1 / 0)
+    no_floats(monkeypatch)
     Trainer(models.create("unet-tiny", width=2)).fit(train, valid, epochs=1)
 
 

@@ -17,7 +17,7 @@ from carvana_lessons.data.batches import CarLoader
 from carvana_lessons.data.workers import watch_workers
 from carvana_lessons.prediction import predict, submit
 from carvana_lessons.training import Trainer
-from carvana_lessons.training.loop import make_accelerator
+from carvana_lessons.training.distributed import make_accelerator
 from carvana_lessons.utils.errors import CarvanaError, DataError
 
 pytestmark = pytest.mark.usefixtures("own_cache")
