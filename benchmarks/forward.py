@@ -55,12 +55,12 @@ def candidates(training: bool) -> dict[str, Callable[[], nn.Module]]:
     made[UNET] = lambda: models.create(UNET)
     made[f"{UNET}, channels last"] = lambda: channels_last(models.create(UNET))
     if not training:
-        made[f"{UNET}, ready"] = lambda: models.ready(models.create(UNET))
+        made[f"{UNET}, fused"] = lambda: models.fuse_batch_norm(models.create(UNET))
     return made
 
 
 def layout(name: str) -> torch.memory_format:
-    last = name.endswith(("channels last", "ready"))
+    last = name.endswith(("channels last", "fused"))
     return torch.channels_last if last else torch.contiguous_format
 
 

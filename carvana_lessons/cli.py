@@ -464,13 +464,13 @@ def _find_images(folder: Path, images: str) -> None:
 
 
 def _networks(weights: list[str], size: int | None, precision: str | None) -> list:
-    """The networks of some checkpoints or names, made ready to answer, on the fastest device; it says how they will."""
+    """The networks of some checkpoints or names, ready for inference on the fastest device; prints their settings."""
     from carvana_lessons import models
     from carvana_lessons.prediction.trained import describe_answers, load_trained
     from carvana_lessons.utils.device import find_device, move
 
     device = find_device()
-    networks = [models.ready(move(load_trained(w), device)) for w in weights]
+    networks = [models.fuse_batch_norm(move(load_trained(w), device)) for w in weights]
     for name, network in zip(weights, networks, strict=True):
         typer.echo(describe_answers(name, network, size, precision, device))
     return networks

@@ -127,13 +127,13 @@ def test_every_command_answers_at_the_size_of_the_training(run, make_folder, tmp
 
     from carvana_lessons import data
     from carvana_lessons.evaluation import evaluate
-    from carvana_lessons.models import ready
+    from carvana_lessons.models import fuse_batch_norm
     from carvana_lessons.prediction import load_trained, predict
 
     folder, out = make_folder(cars=4, views=2), tmp_path / "run"
     shape = ["--network", "unet-tiny", "--width", 2, "--epochs", 4, "--lr", 0.02, "--batch-size", 2, "--valid", 0.5]
     assert run("train", folder, out, *shape, "--size", 24).returncode == 0
-    network, cars = ready(load_trained(out / "best.safetensors")), data.CarFolder(folder)
+    network, cars = fuse_batch_norm(load_trained(out / "best.safetensors")), data.CarFolder(folder)
     own, other = ([predict(network, cars, size)] for size in (24, 8))
     own, other = list(*own), list(*other)
     assert any((a != b).any() for a, b in zip(own, other, strict=True)), "the sizes must tell"
@@ -194,12 +194,12 @@ def test_networks_of_the_command_line_are_ready_and_answer_as_trained():
     from carvana_lessons import models
     from carvana_lessons.cli import _networks
 
-    (ready,), trained = _networks(["unet"], None, None), models.create("unet", weights="carvana").eval()
-    norms = [[part for part in net.modules() if isinstance(part, torch.nn.BatchNorm2d)] for net in (trained, ready)]
+    (fused,), trained = _networks(["unet"], None, None), models.create("unet", weights="carvana").eval()
+    norms = [[part for part in net.modules() if isinstance(part, torch.nn.BatchNorm2d)] for net in (trained, fused)]
     assert norms[0] and not norms[1]
     x = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
-        assert torch.allclose(ready(x.to(next(ready.parameters()).device)).cpu(), trained(x), atol=1e-3)
+        assert torch.allclose(fused(x.to(next(fused.parameters()).device)).cpu(), trained(x), atol=1e-3)
 
 
 def test_weights_that_come_with_the_package_are_named(run, tmp_path):

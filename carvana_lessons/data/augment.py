@@ -15,7 +15,9 @@ from torch.nn.functional import grid_sample
 from carvana_lessons.data.batches import in_parts, layout_of
 from carvana_lessons.utils.errors import ArgumentError
 
-CORNERS = {"black": "zeros", "symmetric": "reflection"}  # our words, and those of torch's grid_sample
+# The names of torchvision's and numpy's pad, and what grid_sample calls the same: with align_corners=False its
+# "reflection" repeats the pixels of the edge, which is "symmetric" and not "reflect".
+PADDING_MODES = {"constant": "zeros", "symmetric": "reflection"}
 GREY = (0.2989, 0.587, 0.114)  # shares of red, green and blue, as torchvision takes them
 LONGEST = 2.8  # sides in the ratio 1 to sqrt(8): a turned corner is looked up within 3 half sides of the middle
 
@@ -31,7 +33,7 @@ class Augment:
         rotate: largest angle, in degrees, to either side.
         flip: probability of mirroring left and right.
         color: largest relative change of each of `recolor`'s four factors; 0.2 for 80 % to 120 %.
-        corners: as `rotate` takes them.
+        padding_mode: as in `rotate`.
         batched: a loader may hand over whole batches; see `carvana_lessons.data.batches.BatchTransform`.
     Raises: ValueError for a setting out of its range, when the object is made.
     Source: slides [A]: rotation below 25°, horizontal flip, symmetric padding against black corners.
@@ -43,12 +45,12 @@ class Augment:
     rotate: float = 25.0
     flip: float = 0.5
     color: float = 0.0
-    corners: str = "symmetric"
+    padding_mode: str = "symmetric"
 
     def __post_init__(self) -> None:
         if not (0 <= self.rotate <= 180 and 0 <= self.flip <= 1 and 0 <= self.color < 1):
             raise ArgumentError(f"{self} is out of range: rotate 0 to 180 degrees, flip 0 to 1, color 0 to below 1.")
-        _padding(self.corners)
+        _grid_padding(self.padding_mode)
 
     def __call__(self, x: Tensor, y: Tensor, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
         """Change photos and masks alike.
@@ -73,7 +75,7 @@ class Augment:
             if self.color:  # before the turn, so that black corners stay black
                 x = _shine(x.contiguous(), light)
             if self.rotate:
-                return _look_up(x.contiguous(), y, back, middles, _padding(self.corners))
+                return _look_up(x.contiguous(), y, back, middles, _grid_padding(self.padding_mode))
             return _exchange(x, y, flipped > 0) if self.flip else (x, y)
 
         photos, masks = in_parts(change, photos, masks, light, back, flipped, layout=layout_of(photos))
@@ -93,20 +95,21 @@ def mirror(x: Tensor, y: Tensor, which: Tensor | None = None) -> tuple[Tensor, T
     return (x.flip(-1), y.flip(-1)) if which is None else _exchange(x, y, which)
 
 
-def rotate(x: Tensor, y: Tensor, degrees: float | Tensor, corners: str = "symmetric") -> tuple[Tensor, Tensor]:
+def rotate(x: Tensor, y: Tensor, degrees: float | Tensor, padding_mode: str = "symmetric") -> tuple[Tensor, Tensor]:
     """Turn photo and mask about the middle, counter-clockwise; their size stays.
 
     Args:
         x: (…, C, h, w), turned bilinearly.
         y: (…, 1, h, w), turned to the nearest pixel: its values stay.
         degrees: the angle, or one for each photo (…).
-        corners: what fills them: "black", or "symmetric", the photo itself mirrored at its edge, at any width.
+        padding_mode: what fills the corners: "constant", which is black, or "symmetric", the photo mirrored at its
+            edge, as often as needed. Both as in `torchvision.transforms.v2.Pad`.
     Returns: both turned, same shapes and dtypes.
-    Raises: ValueError for another filling, and for photos and masks that do not fit together.
+    Raises: ValueError for another padding mode, and for photos and masks that do not fit together.
     Source: slides [A], "symmetric padding".
     Lesson: 04.
     """
-    padding = _padding(corners)
+    padding = _grid_padding(padding_mode)
     photos, masks = _stacked(x, y)
     degrees = _each(degrees, x)
     upright = degrees % 360 == 0
@@ -237,7 +240,8 @@ def _to(drawn: Tensor, x: Tensor) -> Tensor:
     return drawn.float().to(x.device, non_blocking=x.device.type == "cuda")
 
 
-def _padding(corners: str) -> str:
-    if corners not in CORNERS:
-        raise ArgumentError(f"Corners are filled {' or '.join(CORNERS)}, not {corners!r}.")
-    return CORNERS[corners]
+def _grid_padding(padding_mode: str) -> str:
+    """What grid_sample calls this padding mode."""
+    if padding_mode not in PADDING_MODES:
+        raise ArgumentError(f"padding_mode is {' or '.join(PADDING_MODES)}, not {padding_mode!r}.")
+    return PADDING_MODES[padding_mode]

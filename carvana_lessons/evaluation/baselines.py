@@ -70,7 +70,7 @@ class Match:
         return np.ascontiguousarray(image[:, ::-1]) if self.mirrored else image
 
 
-def most_similar(photos: CarFolder, train: CarFolder, own_car: bool = True, side: int = 16) -> list[Match]:
+def most_similar(photos: CarFolder, train: CarFolder, exclude_same_car: bool = False, side: int = 16) -> list[Match]:
     """A "model" that only remembers: for each photo, the training photo that looks most like it.
 
     Alike means: the smallest squared difference between two grey thumbnails. Training photos count twice, as they are
@@ -78,8 +78,8 @@ def most_similar(photos: CarFolder, train: CarFolder, own_car: bool = True, side
 
     Args:
         photos: to find something for.  train: to find it in.
-        own_car: False: what shows the photo's own car does not count.  side: of the thumbnails, in pixels.
-    Returns: one `Match` a photo, in their order.
+        exclude_same_car: ignore training photos of the photo's own car.  side: of the thumbnails, in pixels.
+    Returns: one `Match` per photo, in their order.
     Raises: DataError if there is nothing to find, or ``train`` has no masks.
     Lesson: 01.
     """
@@ -87,7 +87,7 @@ def most_similar(photos: CarFolder, train: CarFolder, own_car: bool = True, side
     seen = thumbnails(train, side)
     memory = torch.cat([seen, seen.flip(-1)]).flatten(1)  # (2N, side²)
     distance = torch.cdist(thumbnails(photos, side).flatten(1), memory)  # (M, 2N)
-    if not own_car:
+    if exclude_same_car:
         cars = np.array([photo.car for photo in train] * 2)
         same = np.array([photo.car for photo in photos])[:, None] == cars
         distance[torch.from_numpy(same)] = torch.inf

@@ -60,7 +60,7 @@ first, twelfth = 0.997332, 0.997085
 my_percent = 100 * (first - twelfth) / (1 - twelfth)
 my_pixels = (first - twelfth) * 2 * 600_000
 """,
-    explanation="8.5 % of the error is 296 pixels of a photo that has 2.5 million. A car's outline in such a photo is "
+    explanation="8.5 % of the error is 296 pixels of a photo that has 2.5 million. A car's boundary in such a photo is "
     "thousands of pixels long, so the whole lead is a line that lies better by a small part of a pixel. How much "
     "of it is luck with the photos a leaderboard does not say: it gives no interval.",
     judge=Each({"of `my_percent`": _percent, "of `my_pixels`": _pixels}),
@@ -223,7 +223,7 @@ def _blob(height: int, width: int, seed: int) -> tuple[torch.Tensor, torch.Tenso
     return logits, truth.to(torch.uint8)
 
 
-# The outline lies between the two pixels, nearer to the one that is less sure.
+# The boundary lies between the two pixels, nearer to the one that is less sure.
 _SMALL = [
     (torch.tensor([[-1.0, 4.0]]), torch.tensor([[0, 1, 1, 1], [0, 1, 1, 0]], dtype=torch.uint8)),
     (torch.tensor([[-3.0, 7.0]]), torch.tensor([[1, 0, 1, 1], [0, 0, 1, 1]], dtype=torch.uint8)),
@@ -252,8 +252,8 @@ def my_wrong(logits, mask):
     large = F.interpolate(logits[None, None], size=mask.shape, mode="bilinear", align_corners=False)[0, 0]
     return ((large > 0) != mask.bool()).sum().item()
 """,
-    explanation="Between two pixels the logits say how far the outline lies from each: nearer to the one that is less "
-    "sure. A mask that was cut before has forgotten it, and its outline can only run midway. From the count Dice "
+    explanation="Between two pixels the logits say how far the boundary lies from each: nearer to the one that is less "
+    "sure. A mask that was cut before has forgotten it, and its boundary can only run midway. From the count Dice "
     "follows: 1 − wrong / (|X| + |Y|).",
     judge=Function(
         _wrong,
@@ -433,7 +433,7 @@ quiz = Quiz(
                 Choice("Whether it has enough parameters.", "That would show at 128×128, too."),
                 Choice(
                     "Whether its logits were enlarged, or its finished mask.",
-                    "A mask that was cut before it is enlarged has a ragged outline.",
+                    "A mask that was cut before it is enlarged has a ragged boundary.",
                     right=True,
                 ),
                 Choice("Whether its photos are larger.", "Both are scored on the same photos."),

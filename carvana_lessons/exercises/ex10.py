@@ -122,7 +122,7 @@ def _padding_fault(taken: Tensor, x: Tensor) -> str | None:
     if torch.allclose(taken, F.pad(x, (0, right, 0, down), mode="replicate"), atol=1e-5):
         return None
     if torch.allclose(taken, F.pad(x, (0, right, 0, down)), atol=1e-5):
-        return "the photo was continued in black, and a black bar is an outline that no car has; repeat the border."
+        return "the photo was continued in black, and a black bar is a boundary that no car has; repeat the border."
     if torch.allclose(taken[..., -height:, -width:], x, atol=1e-5):
         return "the photo was continued at the left and at the top; right and bottom were asked for."
     if torch.allclose(taken[..., down // 2 :, right // 2 :][..., :height, :width], x, atol=1e-5) and (down or right):
@@ -392,13 +392,13 @@ _OUTLINES = [
     (torch.zeros(4, 3, dtype=torch.int), 1, 5.0),
 ]
 
-outline_weights = Exercise(
-    title="Weights at the outline",
+boundary_weights = Exercise(
+    title="Weights at the boundary",
     minutes=10,
-    task="Most pixels are easy; the score is decided at the outline. Write `my_weights(mask, reach, weight)`: `mask` "
-    "is (H, W), a tensor of zeros and ones. A pixel lies near the outline when the square of 2·reach + 1 pixels a side "
+    task="Most pixels are easy; the score is decided at the boundary. Write `my_weights(mask, reach, weight)`: `mask` "
+    "is (H, W), a tensor of zeros and ones. A pixel lies near the boundary when the square of side 2·reach + 1 "
     "around it holds both car and background. Only pixels of the photo count: at the border the square is smaller. "
-    "Return (H, W): `weight` near the outline, 1 elsewhere. Do it without `losses.boundary_weights`.",
+    "Return (H, W): `weight` near the boundary, 1 elsewhere. Do it without `losses.boundary_weights`.",
     stub="def my_weights(mask, reach, weight):\n    return ...",
     hints=(
         "Is there car in the square? That is the maximum of the mask within it. Is there background? The maximum of "
@@ -419,34 +419,34 @@ def my_weights(mask, reach, weight):
     return torch.where(within(mask) & within(1 - mask), weight, 1.0)
 """,
     explanation="The band has two sides: car near background, and background near car. The photo's border is no "
-    "outline: a car that leaves the photo ends there for the camera's sake. What a max-pool adds at the border counts "
+    "boundary: a car that leaves the photo ends there for the camera's sake. What a max-pool adds at the border counts "
     "as minus infinity, not as 0, so that it can be used for both sides.",
     judge=Function(
         _weights,
         _OUTLINES,
         {
-            "you weigh only the car's side of the outline; background near car belongs to it, too": _near_weights(
+            "you weigh only the car's side of the boundary; background near car belongs to it, too": _near_weights(
                 lambda car, near_car, near_background: car & near_background
             ),
-            "you weigh only the background's side of the outline; car near background belongs to it, too": (
+            "you weigh only the background's side of the boundary; car near background belongs to it, too": (
                 _near_weights(lambda car, near_car, near_background: ~car & near_car)
             ),
             "you weigh all pixels that have car near them; background has to be near as well": _near_weights(
                 lambda car, near_car, near_background: near_car
             ),
-            "you weigh the car; only the pixels near its outline should get the weight": _near_weights(
+            "you weigh the car; only the pixels near its boundary should get the weight": _near_weights(
                 lambda car, near_car, near_background: car
             ),
-            "the two weights are exchanged: near the outline it is `weight`, elsewhere 1": lambda mask, reach, weight: (
+            "the two weights are swapped: near the boundary it is `weight`, elsewhere 1": lambda mask, reach, weight: (
                 1 + weight - _weights(mask, reach, weight)
             ),
             "elsewhere the weight is 1, not 0; with 0 nothing is learned there": _near_weights(
                 lambda car, near_car, near_background: near_car & near_background, low=0.0
             ),
-            "near the outline it is `weight`, not 1 + `weight`": _near_weights(
+            "near the boundary it is `weight`, not 1 + `weight`": _near_weights(
                 lambda car, near_car, near_background: near_car & near_background, high=lambda weight: 1 + weight
             ),
-            "the border of the photo is no outline, and for you there is background beyond it": _black_border,
+            "the border of the photo is no boundary, and for you there is background beyond it": _black_border,
             "the photo goes on at its other side for you; at the border the square is smaller": _around,
             "your squares have 2·reach + 3 pixels a side": lambda mask, reach, weight: _weights(
                 mask, reach + 1, weight
@@ -687,11 +687,11 @@ quiz = Quiz(
             ),
         ),
         Question(
-            "The loss weighs pixels near the outline five times. What may become worse?",
+            "The loss weighs pixels near the boundary five times. What may become worse?",
             (
-                Choice("The outline.", "That is where the loss looks now."),
+                Choice("The boundary.", "That is where the loss looks now."),
                 Choice(
-                    "Holes in a door far from the outline.",
+                    "Holes in a door far from the boundary.",
                     "In a weighted mean the other pixels count less than before.",
                     right=True,
                 ),

@@ -2,7 +2,7 @@
 
 from carvana_lessons.models.blocks import ConvBlock, DoubleConv
 from carvana_lessons.models.coordinates import append_maps, coordinate_maps
-from carvana_lessons.models.fuse import ready
+from carvana_lessons.models.fuse import fuse_batch_norm
 from carvana_lessons.models.maskingnet import DESIGNS, Design, MaskingNet, Unpool
 from carvana_lessons.models.pretrained import load_pretrained
 from carvana_lessons.models.provenance import Provenance, provenance
@@ -23,11 +23,11 @@ __all__ = [
     "coordinate_maps",
     "count_parameters",
     "create",
+    "fuse_batch_norm",
     "load_pretrained",
     "names",
     "provenance",
     "read_card",
-    "ready",
     "ship",
     "shipped",
 ]

@@ -22,7 +22,7 @@ from carvana_lessons.data.batches import floats
 from carvana_lessons.data.images import read_size, unreadable
 from carvana_lessons.data.layout import naming
 from carvana_lessons.data.workers import watch_workers
-from carvana_lessons.prediction.cutout import feather, transparent
+from carvana_lessons.prediction.cutout import feather, to_rgba
 from carvana_lessons.prediction.image_files import Faults, content, find_photos, lacking, save
 from carvana_lessons.prediction.inference import Ensemble, Size, filled, predict
 from carvana_lessons.prediction.manifest import made_with, to_text
@@ -194,7 +194,7 @@ def _write_mask(file: Path, out: Path, full: Tensor, cut_outs: bool, note: dict)
     """One photo's files, from its logits (height, width) at its own size."""
     save(out / f"{file.stem}_mask.png", (full > 0).numpy().astype(np.uint8) * 255, note)
     if cut_outs:
-        save(out / f"{file.stem}_cut_out.png", transparent(read_photo(file, upright=True), feather(full)), note)
+        save(out / f"{file.stem}_cut_out.png", to_rgba(read_photo(file, upright=True), feather(full)), note)
 
 
 def _named(out: str | Path) -> Path:

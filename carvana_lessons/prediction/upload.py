@@ -20,12 +20,12 @@ from carvana_lessons.data.opening import UNREADABLE, as_rgb, decode, turned
 from carvana_lessons.prediction.cutout import (
     RADIUS,
     chessboard,
-    clean_edge,
-    compose,
+    composite,
+    estimate_foreground,
     feather,
     photo_logits,
-    tidy,
-    transparent,
+    remove_small_regions,
+    to_rgba,
 )
 from carvana_lessons.show import encode, flipbook, shrink
 from carvana_lessons.utils.errors import CarvanaError, DataError
@@ -85,17 +85,17 @@ def answer(
     Raises: DataError as `open_photo`.
     """
     photo = open_photo(name, content)
-    alpha = feather(tidy(photo_logits(model, photo, size)), radius)
-    clean = clean_edge(photo, alpha)
+    alpha = feather(remove_small_regions(photo_logits(model, photo, size)), radius)
+    clean = estimate_foreground(photo, alpha)
     pages = {
         "before": photo,
-        "on white": compose(clean, alpha),
-        "transparent": compose(clean, alpha, chessboard(alpha.shape)),
+        "on white": composite(clean, alpha),
+        "transparent": composite(clean, alpha, chessboard(alpha.shape)),
     }
     alts = [f"{name}: the photo.", f"{name}: its car on white.", f"{name}: its car on the squares of transparency."]
     pictures = [encode(shrink(p, WIDTH), alt) for p, alt in zip(pages.values(), alts, strict=True)]
     buffer = io.BytesIO()
-    Image.fromarray(transparent(clean, alpha, blank=True)).save(buffer, format="PNG")
+    Image.fromarray(to_rgba(clean, alpha, blank=True)).save(buffer, format="PNG")
     data = base64.b64encode(buffer.getvalue()).decode()
     file = html.escape(f"{PurePath(name).stem}_cut_out.png")
     style = "text-decoration:underline;color:#0072B2"  # JupyterLab draws links of widgets as plain text
