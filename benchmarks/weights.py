@@ -14,7 +14,7 @@ import torch
 from carvana_lessons import data, models
 from carvana_lessons.comparison import Protocol
 from carvana_lessons.evaluation import evaluate
-from carvana_lessons.models.shipped import rounded
+from carvana_lessons.models.shipped import round_to_half
 from carvana_lessons.training import Trainer, losses
 from carvana_lessons.utils.paths import cache_folder
 
@@ -42,7 +42,7 @@ def main() -> None:
     kept = cache_folder() / "weights" / "-".join(map(str, settings))
     trainer = Trainer(model, lr=o.lr, loss=LOSSES[o.loss], schedule="one-cycle", folder=kept)
     history = trainer.fit(batches, epochs=o.epochs, resume=True)
-    scores = evaluate(rounded(model), unseen, o.size, o.batch_size)
+    scores = evaluate(round_to_half(model), unseen, o.size, o.batch_size)
     card = {
         "size": o.size,
         "data": f"Carvana Image Masking Challenge, {len(known.ids)} cars, {len(known)} photos",

@@ -98,7 +98,7 @@ def package_digest() -> str:
 def key(notebook: Path, setting: str) -> str:
     """What an execution of a notebook follows from; the tables of long runs count for whoever reads them."""
     text = notebook.read_text(encoding="utf-8")
-    tables = digest_of_tree(SOURCE / "results") if "measured(" in text else ""
+    tables = digest_of_tree(SOURCE / "results") if "load_results(" in text else ""
     return digest_of_text(text, setting, tables)
 
 

@@ -104,12 +104,12 @@ def check(folder: Folder) -> None:
     """Chapter 1: decode every photo and mask of a folder and say what is wrong."""
     existing_folder(folder)
     from carvana_lessons import data
-    from carvana_lessons.course.lesson import describe
+    from carvana_lessons.course.lesson import describe_data
 
     with print_notes(NAME) as notes:
         cars = data.CarFolder(folder)
         cars.check()
-    typer.echo(f"{'In order, but for what is noted above' if notes else 'In order'}: {describe(cars)}.")
+    typer.echo(f"{'In order, but for what is noted above' if notes else 'In order'}: {describe_data(cars)}.")
 
 
 @commands.command()
@@ -435,9 +435,9 @@ def keep_results(
     """Copy the numbers of a comparison into the book; no photo and no weights come along."""
     if not book.is_dir():
         raise CarvanaError(f"There is no folder {book}: name the one of the chapters with --book.")
-    from carvana_lessons.comparison import keep
+    from carvana_lessons.comparison import save_results
 
-    typer.echo(f"Kept in {keep(out, book / 'results' / name, commit, command, overwrite)}.")
+    typer.echo(f"Kept in {save_results(out, book / 'results' / name, commit, command, overwrite)}.")
 
 
 @course_commands.command("repository")

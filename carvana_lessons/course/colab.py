@@ -16,7 +16,7 @@ FOLDER = "MyDrive/carvana-lessons"
 NO_GPU = "No GPU here: switch one on with Runtime → Change runtime type → GPU, then run the cells from the top again."
 
 
-def inside() -> bool:
+def in_colab() -> bool:
     """True in a notebook that runs in Colab."""
     return "google.colab" in sys.modules  # its kernel loads it before the first cell; a script has no Drive to mount
 
@@ -46,7 +46,7 @@ def open_keep(place: str | Path | None) -> Path | None:
 
 
 def _mount() -> None:
-    if not inside():
+    if not in_colab():
         raise CarvanaError(
             "Google Drive is mounted in Colab only; name a folder of this machine instead, such as "
             'keep="~/carvana-lessons".'

@@ -129,7 +129,7 @@ def start(name: str, seed: int = 0, keep: str | Path | None = None) -> Lesson:
         precision=PRECISION_NAMES[find_precision(device)],
         scale=scale,
         data=folder,
-        source=describe(cars),
+        source=describe_data(cars),
         seed=seed,
         size=chosen.size,
         width=chosen.width,
@@ -139,9 +139,9 @@ def start(name: str, seed: int = 0, keep: str | Path | None = None) -> Lesson:
         keep=kept and kept / name,
     )
     print(lesson)
-    if note := enlarging(cars, chosen.size):
+    if note := upscaling_note(cars, chosen.size):
         print(note)
-    if device == "cpu" and colab.inside():
+    if device == "cpu" and colab.in_colab():
         print(colab.NO_GPU)
     return lesson
 
@@ -163,7 +163,7 @@ def data_folder() -> Path:
     return expand(chosen).resolve() if chosen else studio.ensure()
 
 
-def enlarging(cars: CarFolder, size: int) -> str | None:
+def upscaling_note(cars: CarFolder, size: int) -> str | None:
     """One sentence where photos are smaller than the square that a network sees; None where none is."""
     cars.require("A lesson", masks=False)
     width, height = min((photo.size for photo in cars), key=min)
@@ -172,7 +172,7 @@ def enlarging(cars: CarFolder, size: int) -> str | None:
     return f"Photos of {width}×{height} pixels are enlarged to {size}×{size}: more to compute, and nothing more to see."
 
 
-def describe(cars: CarFolder) -> str:
+def describe_data(cars: CarFolder) -> str:
     """What the photos are, in words that never pass the studio's off as real."""
     count = counted(len(cars.ids), "car")
     if cars.source == "synthetic studio":

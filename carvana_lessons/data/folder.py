@@ -12,9 +12,9 @@ from typing import overload
 import numpy as np
 import pandas as pd
 
+from carvana_lessons.data.decode import decode, exif_orientation
 from carvana_lessons.data.images import Photo, read_mask
-from carvana_lessons.data.layout import Index, inspect, naming
-from carvana_lessons.data.opening import decode, orientation
+from carvana_lessons.data.layout import Index, inspect, listed
 from carvana_lessons.utils.errors import DataError
 from carvana_lessons.utils.paths import expand
 from carvana_lessons.utils.progress import bar
@@ -90,7 +90,7 @@ class CarFolder:
         if cars is not None:
             wanted = {cars} if isinstance(cars, str) else set(cars)
             if unknown := sorted(wanted - set(self.ids)):
-                raise DataError(f"No photos here of the cars {naming(unknown)}; `cars.ids` lists those there are.")
+                raise DataError(f"No photos here of the cars {listed(unknown)}; `cars.ids` lists those there are.")
             keep &= [name[:12] in wanted for name in names]
         if views is not None:
             angles = {int(v) for v in ([views] if isinstance(views, int | np.integer) else views)}
@@ -170,16 +170,16 @@ class CarFolder:
         for photo in bar(self, total=len(self), desc="decoding", unit="photo") if progress else self:
             try:
                 photo.read()
-                mode, turned = decode(photo.image, lambda image: (image.mode, orientation(image) != 1))
+                mode, turned = decode(photo.image, lambda image: (image.mode, exif_orientation(image) != 1))
                 if mode != "RGB" or turned:
                     odd.append(f"{photo.image.name} ({mode}{', turned' * turned})")
                 if photo.mask is not None and (look := _strange(read_mask(photo.mask))):
                     strange[look].append(photo.mask.name)
             except DataError as error:
                 faults.append(str(error))
-        notes = [f"{STRANGE[look]}: {naming(names, len(self))}." for look, names in strange.items() if names]
+        notes = [f"{STRANGE[look]}: {listed(names, len(self))}." for look, names in strange.items() if names]
         if odd:
-            notes.append(f"Not plain upright RGB, read as RGB and not turned: {naming(odd, len(self))}.")
+            notes.append(f"Not plain upright RGB, read as RGB and not turned: {listed(odd, len(self))}.")
         for note in notes:
             warnings.warn(note, UserWarning, stacklevel=2)
         if faults:
@@ -230,7 +230,7 @@ def _read_metadata(path: Path) -> pd.DataFrame:
         raise DataError(f"{path} is not the table of cars ({columns}): {error}. Copy it again.") from error
     table = table.dropna(subset="id").drop_duplicates()
     if twice := sorted(set(table.loc[table["id"].duplicated(), "id"])):
-        text = f"{path} has several rows of {naming(twice)}, and they differ: the first one counts. Remove the others."
+        text = f"{path} has several rows of {listed(twice)}, and they differ: the first one counts. Remove the others."
         warnings.warn(text, UserWarning, stacklevel=3)  # 3: the line that opened the CarFolder
     table = table.drop_duplicates("id").set_index("id")
     return table.reindex(columns=[*table.columns, *(c for c in COLUMNS if c not in table)])

@@ -11,8 +11,8 @@ from typing import TypeVar
 import numpy as np
 from PIL import Image
 
+from carvana_lessons.data.decode import UNREADABLE, apply_exif_orientation, as_rgb, decode, is_rotated_90
 from carvana_lessons.data.masks import NoMask, find_car, load_mask
-from carvana_lessons.data.opening import UNREADABLE, as_rgb, decode, lies, turned
 from carvana_lessons.data.shrink import shrink_mask
 from carvana_lessons.utils.errors import DataError
 
@@ -56,12 +56,12 @@ def read_photo(path: str | Path, upright: bool = False) -> np.ndarray:
     Raises: DataError if the file is missing, not a whole image, or larger than any photo.
     Lesson: 01.
     """
-    return _read(path, lambda image: np.array(as_rgb(turned(image) if upright else image)))
+    return _read(path, lambda image: np.array(as_rgb(apply_exif_orientation(image) if upright else image)))
 
 
 def read_size(path: str | Path) -> tuple[int, int]:
     """(height, width) of a photo that is turned as EXIF says, as ``read_photo(path, upright=True)`` would find it."""
-    return _read(path, lambda image: image.size if lies(image) else image.size[::-1])
+    return _read(path, lambda image: image.size if is_rotated_90(image) else image.size[::-1])
 
 
 def read_mask(path: str | Path | None) -> np.ndarray:
@@ -93,10 +93,10 @@ def read_resized(path: str | Path, size: tuple[int, int], upright: bool = False)
     height, width = size
 
     def shrunk(image: Image.Image) -> np.ndarray:
-        on_its_side = upright and lies(image)
-        # A draft keeps the mode; a JPEG alone heeds it.
-        image.draft(None, (height, width) if on_its_side else (width, height))
-        rgb = as_rgb(turned(image) if upright else image)
+        rotated = upright and is_rotated_90(image)
+        # A draft keeps the mode; only a JPEG is affected by it.
+        image.draft(None, (height, width) if rotated else (width, height))
+        rgb = as_rgb(apply_exif_orientation(image) if upright else image)
         return np.array(rgb.resize((width, height), Image.Resampling.BILINEAR))
 
     return _read(path, shrunk)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from carvana_lessons.data.wide import has_wide_colors, read_wide
+from carvana_lessons.data.sixteen_bit import has_16_bit_colors, read_16_bit_colors
 from carvana_lessons.utils.errors import DataError
 
 GREY = {"1", "L", "I", "F"}  # and I;16 in its variants: one number a pixel
@@ -44,8 +44,8 @@ def load_mask(image: Image.Image) -> Image.Image:
     """
     if getattr(image, "is_animated", False):
         raise NoMask("holds several pictures where a mask is one; save the right one alone")
-    if has_wide_colors(image):
-        values = read_wide(image)
+    if has_16_bit_colors(image):
+        values = read_16_bit_colors(image)
         if values is None:
             raise NoMask(WIDE)
         bands = [_narrow(part) for part in np.split(values, [3], axis=2) if part.shape[2]]

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from carvana_lessons.data import CarFolder, read_pair
-from carvana_lessons.data.layout import naming
+from carvana_lessons.data.layout import listed
 from carvana_lessons.utils.errors import DataError
 
 FAMILIES = ("light", "grey", "dark", "warm", "cool")
@@ -67,7 +67,7 @@ def car_colors(photos: CarFolder, views: tuple[int, ...] = (3, 5, 7)) -> pd.Seri
         pairs = [read_pair(photo, LOOK) for photo in chosen]
         pixels = np.concatenate([image[mask > 0] for image, mask in pairs])
         if not len(pixels):
-            raise DataError(f"The car {car} has no colour: the masks of {naming([p.name for p in chosen])} are empty.")
+            raise DataError(f"The car {car} has no colour: the masks of {listed([p.name for p in chosen])} are empty.")
         families[car] = _family(pixels)
     return pd.Series(families, name="color", dtype=str)
 

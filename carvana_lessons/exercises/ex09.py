@@ -116,10 +116,10 @@ same_order = Exercise(
     "share that both tables put in the same order. Within a table no two scores are equal. When it is right, ask it of "
     "the reported table and of ours:\n\n"
     "```python\n"
-    "from carvana_lessons.comparison import measured, reported\n"
+    "from carvana_lessons.comparison import load_results, reported\n"
     "\n"
     "theirs = reported().dice\n"
-    'ours = measured("six-networks").table.set_index("network").dice[theirs.index]\n'
+    'ours = load_results("six-networks").table.set_index("network").dice[theirs.index]\n'
     "my_agreement(theirs.to_numpy(), ours.to_numpy())\n"
     "```",
     stub="def my_agreement(first, second):\n    return ...",

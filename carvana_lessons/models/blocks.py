@@ -38,7 +38,7 @@ class DoubleConv(nn.Sequential):
         )
 
 
-def channels_last(x: Tensor) -> bool:
+def is_channels_last(x: Tensor) -> bool:
     """Whether the channels of a pixel lie side by side in memory: `torch.channels_last`.
 
     The strides decide, because ``x.is_contiguous`` says yes to both orders for a single pixel. A single channel lies

@@ -13,7 +13,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from carvana_lessons.models.blocks import ConvBlock, channels_last, check_divisible, initialise
+from carvana_lessons.models.blocks import ConvBlock, check_divisible, initialise, is_channels_last
 from carvana_lessons.models.coordinates import append_maps, coordinate_maps
 
 
@@ -63,7 +63,9 @@ class Unpool(nn.Module):
         if x.shape != indices.shape:
             raise ValueError(f"Values {tuple(x.shape)} and indices {tuple(indices.shape)} must have the same shape.")
         batch, channels, pixels = *x.shape[:2], output_size[0] * output_size[1]
-        if channels_last(x):  # work as the values lie, (B, pixels, C): another order costs copies, slower than the rest
+        if is_channels_last(
+            x
+        ):  # work as the values lie, (B, pixels, C): another order costs copies, slower than the rest
             values, places = (part.movedim(1, 3).flatten(1, 2) for part in (x, indices))
             flat = x.new_zeros(batch, pixels, channels).scatter_(1, places, values)
             return flat.unflatten(1, output_size).movedim(3, 1)

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from carvana_lessons.models.coordinates import coordinate_maps
 
 
-def padded(model: nn.Module, x: Tensor) -> Tensor:
+def forward_padded(model: nn.Module, x: Tensor) -> Tensor:
     """Run a network on photos of any size.
 
     Its ``size_divisor`` says what height and width must be multiples of. Where they are not, the photos' last row and

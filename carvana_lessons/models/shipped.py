@@ -74,7 +74,7 @@ def ship(model: nn.Module, card: dict, folder: Path = FOLDER) -> Path:
     return folder / f"{name}.json"
 
 
-def rounded(model: nn.Module) -> nn.Module:
+def round_to_half(model: nn.Module) -> nn.Module:
     """The same network with its weights rounded to half precision, as `ship` writes them, in place."""
     with torch.no_grad():
         for value in model.state_dict().values():

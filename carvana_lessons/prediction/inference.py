@@ -13,7 +13,7 @@ from carvana_lessons.data.workers import watch_workers
 from carvana_lessons.models import provenance
 from carvana_lessons.models.inspection import evaluation_mode
 from carvana_lessons.models.logits import car_logit
-from carvana_lessons.models.padding import padded
+from carvana_lessons.models.padding import forward_padded
 from carvana_lessons.utils.device import autocast, check_precision, enough_memory, inference_layout, inference_precision
 from carvana_lessons.utils.errors import ArgumentError, CarvanaError
 from carvana_lessons.utils.memory import disable_malloc_trim
@@ -30,7 +30,7 @@ def predict(
     cached: bool = True,
     flip: bool = False,
     workers: int = 0,
-    fill: bool = False,
+    pad_batches: bool = False,
     precision: str | None = None,
 ) -> Iterator[np.ndarray]:
     """Yield one mask a photo, (H, W) bool at the photo's own size; memory does not grow with their number.
@@ -40,7 +40,7 @@ def predict(
     Args:
         model, size, batch_size, cached, flip, precision: as `evaluate`.  photos: with or without masks.
         workers: processes that decode, for photos that are not cached.
-        fill: bring the last batch up to ``batch_size``, see `filled`.
+        pad_batches: bring the last batch up to ``batch_size``, see `pad_batch`.
     """
     remaining = iter(photos)
     networks = Ensemble(model, size)
@@ -49,7 +49,7 @@ def predict(
         for batches in prefetch(zip(*loaders, strict=True)):
             xs = [x if isinstance(x, Tensor) else x[0] for x in batches]  # photos without masks come alone
             count = len(xs[0])
-            answers = networks.logits([filled(x, batch_size) for x in xs] if fill else xs, flip, precision)
+            answers = networks.logits([pad_batch(x, batch_size) for x in xs] if pad_batches else xs, flip, precision)
             for k in range(count):
                 width, height = next(remaining).size
                 yield networks.at_size(answers, k, (height, width))[0, 0].gt(0).cpu().numpy()
@@ -122,7 +122,7 @@ def car_logits(
 
     Args:
         model: as `evaluate`.
-        x: (B, 3, h, w) in [0, 1], of any size, see `carvana_lessons.models.padding.padded`.
+        x: (B, 3, h, w) in [0, 1], of any size, see `carvana_lessons.models.padding.forward_padded`.
         flip: take the mean with the answer for the mirrored photo; coordinate maps are not mirrored with it.
         precision: "no" for float32, "bf16" or "fp16" for mixed precision, None for what suits the device, see
             `inference_precision`. Where float16 is too small for a network's values, float32 answers instead.
@@ -146,13 +146,13 @@ def _mean_logits(models: Sequence[nn.Module], x: Tensor, flip: bool, precision: 
     total = 0
     for network in models:
         with evaluation_mode(network), autocast(x.device, precision):
-            total = total + car_logit(padded(network, x))
+            total = total + car_logit(forward_padded(network, x))
             if flip:
-                total = total + car_logit(padded(network, x.flip(-1))).flip(-1)
+                total = total + car_logit(forward_padded(network, x.flip(-1))).flip(-1)
     return total / (len(models) * (1 + flip))
 
 
-def filled(x: Tensor, batch_size: int) -> Tensor:
+def pad_batch(x: Tensor, batch_size: int) -> Tensor:
     """A batch of (n, 3, h, w) as (batch_size, 3, h, w), the last photo repeated.
 
     Convolutions round differently for batches of another size, and a logit that is almost 0 then falls on the other

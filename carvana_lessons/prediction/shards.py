@@ -9,7 +9,7 @@ from itertools import zip_longest
 from pathlib import Path
 
 from carvana_lessons.data import CarFolder
-from carvana_lessons.data.layout import naming
+from carvana_lessons.data.layout import listed
 from carvana_lessons.prediction.manifest import difference, from_text
 from carvana_lessons.utils.errors import CarvanaError
 from carvana_lessons.utils.files import new_file, replacing
@@ -84,7 +84,7 @@ def verify(out: Path, parts: list[Path]) -> None:
         }
         others = sorted(there - {str(len(parts))})
         hint = f" (there are parts of {' and of '.join(others)} shards)" if others else ""
-        raise CarvanaError(f"Parts are missing: {naming(missing)}{hint}; run their shards first.")
+        raise CarvanaError(f"Parts are missing: {listed(missing)}{hint}; run their shards first.")
     notes = [note_of(part) for part in parts]
     shared = [{key: value for key, value in note.items() if key not in OWN} for note in notes]
     for k, (part, note) in enumerate(zip(parts, notes, strict=True)):

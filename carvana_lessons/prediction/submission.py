@@ -20,11 +20,11 @@ from torch import Tensor, nn
 from carvana_lessons.data import CarFolder, read_photo, read_resized, submission_line
 from carvana_lessons.data.batches import floats
 from carvana_lessons.data.images import read_size, unreadable
-from carvana_lessons.data.layout import naming
+from carvana_lessons.data.layout import listed
 from carvana_lessons.data.workers import watch_workers
 from carvana_lessons.prediction.cutout import feather, to_rgba
-from carvana_lessons.prediction.image_files import Faults, content, find_photos, lacking, save
-from carvana_lessons.prediction.inference import Ensemble, Size, filled, predict
+from carvana_lessons.prediction.image_files import PhotoErrors, content, find_photos, missing_outputs, save
+from carvana_lessons.prediction.inference import Ensemble, Size, pad_batch, predict
 from carvana_lessons.prediction.manifest import made_with, to_text
 from carvana_lessons.prediction.shards import join, lines_done, part_of, verify
 from carvana_lessons.utils.errors import CarvanaError, DataError
@@ -88,7 +88,7 @@ def submit(
             with replacing(part) as temporary:
                 temporary.write_text(to_text(note) + "\n", encoding="ascii", newline="\n")
         rest = photos[done or 0 :]
-        masks = predict(model, rest, size, batch_size, False, flip, workers, fill=True, precision=precision)
+        masks = predict(model, rest, size, batch_size, False, flip, workers, pad_batches=True, precision=precision)
         with watch_workers(workers), writing(part), part.open("a", encoding="ascii", newline="\n") as file:
             for photo, mask in zip(rest, bar(masks, total=len(rest), desc="writing", unit="photo"), strict=True):
                 file.write(submission_line(photo.name, mask) + "\n")
@@ -155,33 +155,33 @@ def predict_folder(
         warnings.warn(found.left_out, UserWarning, stacklevel=2)
     note = made_with(model, size, flip, precision)
     with owned(out):
-        faults = Faults()
-        todo = lacking(files, out, note, cut_outs, overwrite, faults)
+        errors = PhotoErrors()
+        todo = missing_outputs(files, out, note, cut_outs, overwrite, errors)
         make_folder(out)
         batch_size = min(batch_size, len(files))  # of all photos, so that a second call computes as the first
         with bar(total=len(todo), desc="predicting", unit="photo") as progress:
-            for batch, xs in prefetch(_batches(todo, networks.sizes, batch_size, faults)):
-                answers = networks.logits([filled(x, batch_size) for x in xs], flip, precision)
+            for batch, xs in prefetch(_batches(todo, networks.sizes, batch_size, errors)):
+                answers = networks.logits([pad_batch(x, batch_size) for x in xs], flip, precision)
                 for k, (file, digest) in enumerate(batch):
-                    with faults.of(file):
+                    with errors.collect(file):
                         full = networks.at_size(answers, k, read_size(file))[0, 0].cpu()
                         _write_mask(file, out, full, cut_outs, note | {"photo": digest})
                     progress.update()
-    faults.tell(len(files), out)
+    errors.raise_if_any(len(files), out)
     return len(todo)
 
 
 def _batches(
-    files: list[Path], sizes: Sequence[tuple[int, int]], batch_size: int, faults: Faults
+    files: list[Path], sizes: Sequence[tuple[int, int]], batch_size: int, errors: PhotoErrors
 ) -> Iterator[tuple[list[tuple[Path, str]], list[Tensor]]]:
     """Files, each with a digest of its content, and their photos at each of some sizes, upright.
 
-    What cannot be decoded is noted in ``faults``, and the others go on.
+    What cannot be decoded is collected in ``errors``, and the others continue.
     """
     for first in range(0, len(files), batch_size):
         batch, pixels = [], []
         for file in files[first : first + batch_size]:
-            with faults.of(file):
+            with errors.collect(file):
                 digest = content(file)
                 pixels.append([read_resized(file, size, upright=True) for size in sizes])
                 batch.append((file, digest))
@@ -241,7 +241,7 @@ def _in_order(photos: CarFolder, sample: str | Path) -> CarFolder:
         )
     names = [name if name.lower().endswith(".jpg") else f"{name}.jpg" for name in names]
     if twice := [name for name, count in Counter(names).items() if count > 1]:
-        raise DataError(f"{sample} names {naming(twice)} more than once; leave one row of each.")
+        raise DataError(f"{sample} names {listed(twice)} more than once; leave one row of each.")
     if missing := [name for name in names if name not in row]:
         if (small := missing[0].lower()) in row:
             raise DataError(

@@ -15,8 +15,8 @@ import numpy as np
 from PIL import Image
 from torch import nn
 
+from carvana_lessons.data.decode import UNREADABLE, apply_exif_orientation, as_rgb, decode
 from carvana_lessons.data.images import unreadable
-from carvana_lessons.data.opening import UNREADABLE, as_rgb, decode, turned
 from carvana_lessons.prediction.cutout import (
     RADIUS,
     chessboard,
@@ -70,7 +70,7 @@ def open_photo(name: str, content: bytes, side: int = SIDE) -> np.ndarray:
 
 def _small(image: Image.Image, side: int) -> np.ndarray:
     image.draft(None, (side, side))  # a large JPEG is decoded at a fraction of its size
-    photo = as_rgb(turned(image))
+    photo = as_rgb(apply_exif_orientation(image))
     photo.thumbnail((side, side), Image.Resampling.LANCZOS)
     return np.array(photo)
 

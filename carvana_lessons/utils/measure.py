@@ -1,5 +1,5 @@
 """What loading data costs: time, memory, and whether workers draw alike. The instruments of chapter 3.  Lesson: 03."""
-# ruff: noqa: NPY002 - that numpy's global generator is legacy is what `Draws` is about
+# ruff: noqa: NPY002 - that numpy's global generator is legacy is what `RandomDraws` is about
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def machine_memory() -> int:
     return psutil.virtual_memory().total
 
 
-def milliseconds(call: Callable[[Any], Any], items: Iterable, repeats: int = 3) -> float:
+def median_milliseconds(call: Callable[[Any], Any], items: Iterable, repeats: int = 3) -> float:
     """The median time of ``call(item)``, over all items, each ``repeats`` times, after one call to warm up.
 
     The median, because a machine that does something else for a moment spoils a mean.  Lesson: 03.
@@ -43,14 +43,14 @@ def milliseconds(call: Callable[[Any], Any], items: Iterable, repeats: int = 3) 
     return 1000 * statistics.median(times)
 
 
-class Pace(NamedTuple):
+class Throughput(NamedTuple):
     """One pass over a loader: seconds until the first batch, and images a second over the whole pass."""
 
     first: float
     rate: float
 
 
-def pace(batches: Iterable) -> Pace:
+def throughput(batches: Iterable) -> Throughput:
     """Walk once through batches and do nothing with them. Where workers must be started, that counts.  Lesson: 03.
 
     Args:
@@ -60,7 +60,7 @@ def pace(batches: Iterable) -> Pace:
     for batch in batches:
         first = first or time.perf_counter() - began
         images += len(batch if isinstance(batch, torch.Tensor) else batch[0])
-    return Pace(first, images / (time.perf_counter() - began))
+    return Throughput(first, images / (time.perf_counter() - began))
 
 
 class Memory:
@@ -104,7 +104,7 @@ class Memory:
             self._look()
 
 
-class Draws(Dataset):
+class RandomDraws(Dataset):
     """Eight random numbers below 1000, drawn in one of three ways.  Lesson: 03."""
 
     def __init__(self, way: str) -> None:

@@ -94,7 +94,7 @@ def _stretch_transparency(image: Image.Image) -> None:
         image.info["transparency"] = tuple(value >> 8 for value in clear)
 
 
-def orientation(image: Image.Image) -> int:
+def exif_orientation(image: Image.Image) -> int:
     """What EXIF says of turning and mirroring: 2 to 8, or 1 for a photo that is upright or says nothing that counts.
 
     The one place where that is decided: the size that a photo will have and its pixels both follow from it.
@@ -110,14 +110,14 @@ def orientation(image: Image.Image) -> int:
         return 1
 
 
-def lies(image: Image.Image) -> bool:
+def is_rotated_90(image: Image.Image) -> bool:
     """Whether a photo is stored on its side, as EXIF says."""
-    return orientation(image) > 4
+    return exif_orientation(image) > 4
 
 
-def turned(image: Image.Image) -> Image.Image:
+def apply_exif_orientation(image: Image.Image) -> Image.Image:
     """The photo as EXIF says that it is seen. `ImageOps.exif_transpose` also rewrites EXIF, which may be broken."""
-    method = TURNS.get(orientation(image))
+    method = TURNS.get(exif_orientation(image))
     return image if method is None else image.transpose(method)
 
 

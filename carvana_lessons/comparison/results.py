@@ -29,7 +29,7 @@ ONCE_MORE = "run the comparison in another folder"
 
 
 @dataclass(frozen=True)
-class Measured:
+class Results:
     """A comparison that was made once, by a command that anybody with the photos can repeat.
 
     Attributes:
@@ -49,7 +49,7 @@ class Measured:
         return summarise(self.runs, self.cars, self.speeds.to_dict("index"))
 
 
-def measured(name: str) -> Measured:
+def load_results(name: str) -> Results:
     """A comparison of the book, by name.
 
     Raises: CarvanaError for a name that is not there.
@@ -66,10 +66,10 @@ def measured(name: str) -> Measured:
         if table in COLUMNS or (folder / f"{table}.csv").exists()
     }
     speeds = tables.pop("speeds", pd.DataFrame(columns=["network"])).set_index("network")
-    return Measured(read_json(folder / "about.json", {}, AGAIN), speeds=speeds, **tables)
+    return Results(read_json(folder / "about.json", {}, AGAIN), speeds=speeds, **tables)
 
 
-def keep(out: Path, folder: Path, commit: str, command: str | None = None, overwrite: bool = False) -> Path:
+def save_results(out: Path, folder: Path, commit: str, command: str | None = None, overwrite: bool = False) -> Path:
     """Copy the numbers of a comparison to where the book keeps them; no photo and no weights come along.
 
     Args:

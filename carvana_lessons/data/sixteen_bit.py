@@ -1,4 +1,4 @@
-"""Colours with 16 bits in each band: Pillow decodes only the high byte, and a mask of 0 and 1 is in the low one.
+"""Colours with 16 bits per channel: Pillow decodes only the high byte, and a mask of 0 and 1 is in the low one.
 
 So such a file is decoded twice. Read in the other byte order, the byte that Pillow keeps is the low one.
 """
@@ -15,7 +15,7 @@ BANDS = {"RGB", "RGBX", "RGBA"}  # those that Pillow reads in either byte order
 OTHER = {"16B": "16L", "16L": "16B", "16N": "16B" if sys.byteorder == "little" else "16L"}
 
 
-def has_wide_colors(image: Image.Image) -> bool:
+def has_16_bit_colors(image: Image.Image) -> bool:
     """Whether an image, open and not yet decoded, holds more of its colours than Pillow reads; never true of grey."""
     if image.mode not in ("RGB", "RGBA", "CMYK"):
         return False
@@ -25,8 +25,8 @@ def has_wide_colors(image: Image.Image) -> bool:
     return any(";16" in raw for raw in _raw_modes(image))
 
 
-def read_wide(image: Image.Image) -> np.ndarray | None:
-    """The numbers of an image of which `has_wide_colors` is true.
+def read_16_bit_colors(image: Image.Image) -> np.ndarray | None:
+    """The numbers of an image of which `has_16_bit_colors` is true.
 
     Returns: (H, W, 3) or (H, W, 4) uint16, RGB and where there is transparency how opaque; None where Pillow has no
         way to read them whole.
