@@ -7,7 +7,6 @@ from torch import nn
 
 from carvana_lessons import models
 from carvana_lessons.models.checkpoint import load_model
-from carvana_lessons.models.shipped import NAME
 from carvana_lessons.prediction.inference import input_size
 from carvana_lessons.utils.catalog import PRECISION_NAMES, find_weights
 from carvana_lessons.utils.device import inference_precision
@@ -32,7 +31,7 @@ def load_trained(place: str | Path) -> nn.Module:
                 UserWarning,
                 stacklevel=2,
             )
-        return models.create(found, weights=NAME)
+        return models.create(found, weights=models.weights.NAME)
     if Path(place).is_dir():
         warnings.warn(f"Of the folder {place} its {found.name} is taken, the best epoch.", UserWarning, stacklevel=2)
     return load_model(found)
