@@ -291,7 +291,7 @@ def test_results_are_kept_in_a_book_that_is_there(run, tmp_path):
 
 def test_chapters_follow_their_exercises(run, tmp_path):
     shutil.copy(BOOK / "01-the-task.ipynb", tmp_path)
-    assert "All chapters are" in run("course", "refresh", "--book", tmp_path).stdout
+    assert "All chapters agree" in run("course", "refresh", "--book", tmp_path).stdout
     copy = tmp_path / "01-the-task.ipynb"
     copy.write_text(copy.read_text(encoding="utf-8").replace("my_dice", "your_dice"), encoding="utf-8")
     assert "Changed: 01-the-task." in run("course", "refresh", "--book", tmp_path).stdout

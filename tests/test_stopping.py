@@ -50,7 +50,7 @@ def test_a_training_that_is_stopped_says_how_to_go_on_and_is_not_overwritten(mak
     done = len(pd.read_csv(out / "history.csv"))
     epochs = "1 full epoch in" if done == 1 else f"{done} full epochs in"
     assert f"Stopped: Stopped in epoch {done + 1}: {epochs} {out}" in said
-    assert said.endswith("kept, and the same command with --resume goes on.\n")
+    assert said.endswith("kept, and the same command with --resume continues.\n")
     kept = {p.name: p.read_bytes() for p in out.iterdir()}
     assert sorted(kept) == ["best.safetensors", "history.csv", "last.safetensors"]
     again = command(*training, "--epochs", done + 1)
@@ -79,7 +79,7 @@ def test_a_comparison_that_is_stopped_says_how_to_go_on(make_folder, own_cache, 
         *["compare", photos, out, "--network", "unet", "--network", "arc1", "--seed", 0, "--epochs", 500],
         *["--size", 32, "--width", 2, "--valid", 0.5, "--no-speed"],
     )
-    assert said == f"Stopped: Stopped: what is done is kept in {out}, and the same command goes on with it.\n"
+    assert said == f"Stopped: Stopped: what is done is saved in {out}, and the same command continues it.\n"
     assert parts(out) == []
 
 
