@@ -126,7 +126,7 @@ def compare(size: int, batch_size: int, training: bool, repeats: int) -> None:
     print(
         f"**{what.capitalize()}**, {size}×{size}, batches of {batch_size}; matrix product {rate / 1e9:,.0f} GFLOP/s\n"
     )
-    head = ["network", "ms an image", f"times as fast as {base}", "floor, ms", "floor of time", "memory, MB"]
+    head = ["network", "ms per image", f"times as fast as {base}", "floor, ms", "floor of time", "memory, MB"]
     table(head, rows)
 
 

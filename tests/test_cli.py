@@ -166,14 +166,14 @@ def test_a_score_of_cars_that_were_learned_from_is_said_to_be_one(run, make_fold
     assert run("train", folder, out, *short).returncode == 0
     weights = ["--weights", out]
     honest = run("evaluate", folder, *weights)
-    assert "of 1 car." in honest.stdout and "learned from" not in honest.stderr
+    assert "of 1 car." in honest.stdout and "was trained on" not in honest.stderr
     everything = run("evaluate", folder, *weights, "--valid", 1)
     assert (
         "of 4 cars." in everything.stdout
-        and "Of the 4 cars that are scored the network has learned from 3:" in everything.stderr
+        and "Of the 4 cars that are scored the network was trained on 3:" in everything.stderr
     )
     told = [run("evaluate", folder, *weights, "--valid", 0.25, "--seed", seed).stderr for seed in range(4)]
-    assert "learned from" not in told[0] and any("has learned from 1:" in text for text in told[1:])
+    assert "was trained on" not in told[0] and any("was trained on 1:" in text for text in told[1:])
 
 
 def test_a_history_that_lies_alone_is_not_taken_for_a_run(run, make_folder, tmp_path, own_cache):

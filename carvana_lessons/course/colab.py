@@ -1,4 +1,4 @@
-"""What is particular to Google Colab: a Drive to mount, and a GPU that has to be switched on.
+"""Google Colab: mount Google Drive, and remind the user to switch on a GPU.
 
 Lesson: 01.
 """
@@ -11,7 +11,7 @@ from carvana_lessons.utils.archive import VARIABLE
 from carvana_lessons.utils.errors import CarvanaError
 from carvana_lessons.utils.paths import expand
 
-DRIVE = Path("/content/drive")  # where Colab mounts it by habit
+DRIVE = Path("/content/drive")  # where Colab mounts it by default
 FOLDER = "MyDrive/carvana-lessons"
 NO_GPU = "No GPU here: switch one on with Runtime → Change runtime type → GPU, then run the cells from the top again."
 
@@ -22,11 +22,11 @@ def in_colab() -> bool:
 
 
 def open_keep(place: str | Path | None) -> Path | None:
-    """Make the folder that keeps trainings and photos ready, and tell the whole package of it.
+    """Create the folder that keeps trainings and photos, and set ``CARVANA_KEEP`` to it.
 
     Args:
-        place: "drive" for the folder ``carvana-lessons`` on the reader's Google Drive, which Colab asks leave to
-            mount; or any folder, made where it is missing. None: what ``CARVANA_KEEP`` says.
+        place: "drive" for the folder ``carvana-lessons`` on the user's Google Drive, which Colab asks permission
+            to mount; or any folder, made where it is missing. None: what ``CARVANA_KEEP`` says.
     Returns: the folder, absolute; None where nothing is kept.
     Raises: CarvanaError for "drive" outside Colab, a Drive that was refused, or a folder that cannot be written to.
     Lesson: 01.
@@ -55,7 +55,7 @@ def _mount() -> None:
 
     try:
         drive.mount(str(DRIVE))  # at once where it is mounted already
-    except Exception as error:  # Colab's own kinds of error, which nothing else can import
+    except Exception as error:  # Colab's own exceptions, which cannot be imported elsewhere
         raise CarvanaError(
             f"Google Drive could not be mounted ({error}): run the cell again and allow it, or leave keep out, which "
             "keeps nothing."

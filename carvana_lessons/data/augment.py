@@ -1,6 +1,6 @@
-"""More photos from few: turned, mirrored, recoloured; the mask is turned and mirrored with its photo.
+"""Data augmentation: rotation, horizontal flip, colour; the mask is rotated and flipped with its photo.
 
-Every change takes one photo or a whole batch, on whatever device it is, with a number of its own for each photo.
+Every function takes one photo or a whole batch, on any device, and changes each photo by its own amount.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ LONGEST = 2.8  # sides in the ratio 1 to sqrt(8): a turned corner is looked up w
 
 @dataclass(frozen=True)
 class Augment:
-    """A random change of photo and mask, drawn anew for every photo; for ``loader(transform=…)``.
+    """A random change of photo and mask, different for every photo; for ``loader(transform=…)``.
 
-    Six numbers a photo are drawn, photo by photo and whatever the settings: the same seed, the same changes, in a
-    batch as one by one and on every device, and two settings that differ in one change agree in the others.
+    Six random numbers per photo are drawn, photo by photo and for all settings: the same seed gives the same changes,
+    in a batch, one by one and on every device, and two settings that differ in one change agree in the others.
 
     Attributes:
         rotate: largest angle, in degrees, to either side.
-        flip: probability of mirroring left and right.
+        flip: probability of a horizontal flip.
         color: largest relative change of each of `recolor`'s four factors; 0.2 for 80 % to 120 %.
         padding_mode: as in `rotate`.
-        batched: a loader may hand over whole batches; see `carvana_lessons.data.batches.BatchTransform`.
+        batched: True, as a loader may pass whole batches; see `carvana_lessons.data.batches.BatchTransform`.
     Raises: ValueError for a setting out of its range, when the object is made.
     Source: slides [A]: rotation below 25°, horizontal flip, symmetric padding against black corners.
     Lesson: 04.
@@ -53,7 +53,7 @@ class Augment:
         _grid_padding(self.padding_mode)
 
     def __call__(self, x: Tensor, y: Tensor, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
-        """Change photos and masks alike.
+        """Apply the same random changes to photos and masks.
 
         Args:
             x: (3, h, w) or (B, 3, h, w), float in [0, 1], on any device and in any memory layout.
@@ -83,7 +83,7 @@ class Augment:
 
 
 def mirror(x: Tensor, y: Tensor, which: Tensor | None = None) -> tuple[Tensor, Tensor]:
-    """Left and right exchanged.
+    """Flip photos and masks horizontally.
 
     Args:
         x: photos (…, C, h, w).
@@ -96,15 +96,15 @@ def mirror(x: Tensor, y: Tensor, which: Tensor | None = None) -> tuple[Tensor, T
 
 
 def rotate(x: Tensor, y: Tensor, degrees: float | Tensor, padding_mode: str = "symmetric") -> tuple[Tensor, Tensor]:
-    """Turn photo and mask about the middle, counter-clockwise; their size stays.
+    """Rotate photo and mask about the centre, counter-clockwise; their size stays.
 
     Args:
-        x: (…, C, h, w), turned bilinearly.
-        y: (…, 1, h, w), turned to the nearest pixel: its values stay.
+        x: (…, C, h, w), interpolated bilinearly.
+        y: (…, 1, h, w), interpolated to the nearest pixel: its values stay.
         degrees: the angle, or one for each photo (…).
         padding_mode: what fills the corners: "constant", which is black, or "symmetric", the photo mirrored at its
             edge, as often as needed. Both as in `torchvision.transforms.v2.Pad`.
-    Returns: both turned, same shapes and dtypes.
+    Returns: both rotated, same shapes and dtypes.
     Raises: ValueError for another padding mode, and for photos and masks that do not fit together.
     Source: slides [A], "symmetric padding".
     Lesson: 04.
@@ -133,7 +133,7 @@ def recolor(
     saturation: float | Tensor = 1.0,
     warmth: float | Tensor = 1.0,
 ) -> Tensor:
-    """Change a photo's light; its mask stays as it is. Every factor is a number, or one for each photo (…).
+    """Change brightness, contrast and colour of a photo. Every factor is a number, or one per photo (…).
 
     Args:
         x: (…, 3, h, w) in [0, 1].

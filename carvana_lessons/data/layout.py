@@ -1,6 +1,6 @@
-"""What a folder in Kaggle's layout must look like, and the sentence for each way in which it does not.
+"""Kaggle's folder layout: check a folder, with a clear error for each way in which it differs.
 
-``inspect`` reads names and headers only, no pixels: some 5,000 pairs take a few seconds.
+``inspect`` reads names and headers only, no pixels: about 5,000 pairs take a few seconds.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ ENDINGS = {"JPEG": b"\xff\xd9", "MPO": b"\xff\xd9", "GIF": b"\0;", "PNG": b"IEND
 
 @dataclass(frozen=True)
 class Index:
-    """What ``inspect`` found: one entry a photo, in the order of the names."""
+    """What ``inspect`` found: one entry per photo, in the order of the names."""
 
     images: Path
     masks: Path | None
@@ -45,9 +45,9 @@ class Index:
 
 
 def inspect(root: Path, images: str, masks: str | None) -> Index:
-    """Find the pairs of a folder and check all that can be checked without decoding a pixel.
+    """Find the pairs of a folder and check all that can be checked without decoding pixels.
 
-    Raises: DataError, with a line for every kind of fault, that names the files and the cure.
+    Raises: DataError, with one line for every kind of fault that names the files and the cure.
     Warns: of stray files and of masks without a photo, which do no harm.
     """
     image_folder, mask_folder = _find(root, images, masks)
@@ -125,7 +125,7 @@ def header(path: Path) -> tuple[int, int] | None:
 def listed(names: Sequence[str], total: int | None = None) -> str:
     """The first three names and how many more: ``a, b, c and 5 more (8 of 1,536)``.
 
-    A name with a line break or with bytes that are no text is written in escapes, so that a sentence can be printed.
+    A name with unprintable characters is escaped, so that the sentence can be printed.
     """
     text = ", ".join(name if name.isprintable() else ascii(name) for name in names[:3]) + (
         f" and {len(names) - 3:,} more" if len(names) > 3 else ""

@@ -1,4 +1,4 @@
-"""What convolutions see: by formula, and measured on the network itself.  Lesson: 07."""
+"""Receptive fields: by formula, and measured on the network itself.  Lesson: 07."""
 
 import copy
 from typing import NamedTuple

@@ -1,4 +1,4 @@
-"""The networks of the course, by name, and the weights that come with the package."""
+"""The networks of the course, by name, and the weights that are shipped with the package."""
 
 from carvana_lessons.models.blocks import ConvBlock, DoubleConv
 from carvana_lessons.models.coordinates import append_maps, coordinate_maps

@@ -86,7 +86,7 @@ def estimate_foreground(photo: np.ndarray, alpha: np.ndarray, steps: int = 64) -
 
     Args:
         photo: (H, W, 3) uint8.  alpha: (H, W), as `feather` makes it.
-        steps: how many pixels away from whole car a colour is carried; beyond that pixels keep their own.
+        steps: how many pixels away from opaque car a colour is propagated; beyond that, pixels keep their own.
     Returns: (H, W, 3) uint8.
     Raises: ValueError if the sizes differ.
     Lesson: cut-out.

@@ -1,4 +1,4 @@
-"""What loading data costs: time, memory, and whether workers draw alike. The instruments of chapter 3.  Lesson: 03."""
+"""Measure what loading data costs: time, memory, and whether workers draw the same random numbers.  Lesson: 03."""
 # ruff: noqa: NPY002 - that numpy's global generator is legacy is what `RandomDraws` is about
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def machine_memory() -> int:
 def median_milliseconds(call: Callable[[Any], Any], items: Iterable, repeats: int = 3) -> float:
     """The median time of ``call(item)``, over all items, each ``repeats`` times, after one call to warm up.
 
-    The median, because a machine that does something else for a moment spoils a mean.  Lesson: 03.
+    The median, because other work of the machine for a moment spoils a mean.  Lesson: 03.
     """
     items = list(items)
     call(items[0])
@@ -44,14 +44,14 @@ def median_milliseconds(call: Callable[[Any], Any], items: Iterable, repeats: in
 
 
 class Throughput(NamedTuple):
-    """One pass over a loader: seconds until the first batch, and images a second over the whole pass."""
+    """One pass over a loader: seconds until the first batch, and images per second over the whole pass."""
 
     first: float
     rate: float
 
 
 def throughput(batches: Iterable) -> Throughput:
-    """Walk once through batches and do nothing with them. Where workers must be started, that counts.  Lesson: 03.
+    """Iterate once over batches and do nothing with them; the start of workers counts.  Lesson: 03.
 
     Args:
         batches: of tensors, or of tuples whose first member is one; the first dimension counts the images.
@@ -64,12 +64,12 @@ def throughput(batches: Iterable) -> Throughput:
 
 
 class Memory:
-    """How much this process grows while a ``with`` block runs: its resident memory, looked at every few milliseconds.
+    """How much this process grows while a ``with`` block runs: its resident memory, sampled every few milliseconds.
 
     Memory that was freed before the block and is used again inside it does not count as growth.  Lesson: 03.
 
     Args:
-        every: seconds between two looks.
+        every: seconds between two samples.
     """
 
     def __init__(self, every: float = 0.005) -> None:

@@ -129,9 +129,9 @@ def test_what_is_no_result_is_never_overwritten(out, tmp_path):
         ("protocol.json", "another folder"),
         ("runs.csv", "once more"),
         ("cars.csv", "once more"),
-        ("unet-seed0/run.json", "made anew"),
-        ("unet-seed0/history.csv", "made anew"),
-        ("speed/arc1.json", "measures it anew"),
+        ("unet-seed0/run.json", "made again"),
+        ("unet-seed0/history.csv", "made again"),
+        ("speed/arc1.json", "measures it again"),
     ],
 )
 def test_a_file_that_is_damaged_is_named_and_nothing_kept(out, tmp_path, name, cure, content):
