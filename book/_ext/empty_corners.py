@@ -1,4 +1,4 @@
-"""A table's empty corner is no heading: a screen reader would announce a heading without words."""
+"""The empty corner cell of a table is no heading: a screen reader would announce an empty heading."""
 
 import re
 

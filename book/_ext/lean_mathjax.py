@@ -1,4 +1,4 @@
-"""Leave out what no page loads of MathJax: the bundles for other inputs and outputs, 14 of its 24 MB.
+"""Remove the parts of MathJax that no page loads: the bundles for other inputs and outputs, 14 of its 24 MB.
 
 What a reader can switch on in the menu of a formula stays: the explorer and speech for screen readers, SVG.
 """

@@ -1,4 +1,4 @@
-"""Leave out what a page does not need: a reader on a phone pays for every byte of it.
+"""Remove what a page does not need, so that pages load fast on a phone.
 
 - sphinx-thebe: the book runs no cell in the page, and its script fails beside the theme's own.
 - sphinx-design: its tabs and cards are not used.
