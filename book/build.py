@@ -96,7 +96,7 @@ def package_digest() -> str:
 
 
 def key(notebook: Path, setting: str) -> str:
-    """A hash of all that an execution of a notebook depends on; result tables count only for chapters that load them."""
+    """A hash of all that an execution of a notebook depends on; result tables count where they are loaded."""
     text = notebook.read_text(encoding="utf-8")
     tables = digest_of_tree(SOURCE / "results") if "load_results(" in text else ""
     return digest_of_text(text, setting, tables)

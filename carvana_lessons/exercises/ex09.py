@@ -113,8 +113,8 @@ same_order = Exercise(
     minutes=5,
     task="Two tables score the same networks. How far do they agree on which network is better? Write "
     "`my_agreement(first, second)`, two arrays (N,), one score per network: of all pairs of two different networks, "
-    "the share that both tables put in the same order. Within a table no two scores are equal. When it is right, ask it "
-    "of the reported table and of ours:\n\n"
+    "the share that both tables put in the same order. Within a table no two scores are equal. When it is right, ask "
+    "it of the reported table and of ours:\n\n"
     "```python\n"
     "from carvana_lessons.comparison import load_results, reported\n"
     "\n"
