@@ -159,17 +159,17 @@ def train(
     from carvana_lessons.utils.paths import expand
 
     if resume and overwrite:
-        raise typer.BadParameter("--resume continues a run and --overwrite starts again; use one of the two.")
+        raise typer.BadParameter("--resume goes on with a run and --overwrite begins anew; take one of the two.")
     out = expand(out)
     table = out / "history.csv"
     if resume and table.exists() and not any((out / name).exists() for name in (catalog.LAST, catalog.BEST)):
         raise CarvanaError(
-            f"{out} holds the history of a run, but no checkpoint to continue from: put its {catalog.LAST} back, "
+            f"{out} holds the history of a run, and nothing of it to go on with: put its {catalog.LAST} back, "
             "overwrite the history with --overwrite, or choose another folder."
         )
     if table.exists() and not (resume or overwrite):
         raise CarvanaError(
-            f"{out} holds the history of a run already: continue it with --resume, overwrite it with --overwrite, or "
+            f"{out} holds the history of a run already: go on with it with --resume, overwrite it with --overwrite, or "
             "choose another folder."
         )
     known, unseen = data.split_by_car(data.CarFolder(folder), (1 - valid, valid), seed=seed)
@@ -204,11 +204,11 @@ def train(
     except Stopped as stop:
         done = stop.epochs
         how = "" if resume or not done else " with --resume in place of --overwrite" if overwrite else " with --resume"
-        on = f"the same command{how} continues"
+        on = f"the same command{how} goes on"
         kept = f"{counted(done, 'full epoch')} in {out} {'is' if done == 1 else 'are'} kept, and {on}"
         raise Stopped(f"Stopped in epoch {done + 1}: {kept if done else 'nothing of it is kept yet'}.") from stop
     if not len(history):
-        raise CarvanaError("No epoch was finished, so nothing is saved; run it again, with more time.")
+        raise CarvanaError("No epoch was finished, so nothing is kept; run it again, with more time.")
     write_history()
     typer.echo(
         f"Dice on {counted(len(unseen.ids), 'other car')}, at {size}×{size}: {history.last['valid_dice']:.4f}. "
@@ -480,7 +480,7 @@ def _networks(weights: list[str], size: int | None, precision: str | None) -> li
 
 
 def app() -> None:
-    """Run the command line; an error ends with one sentence, and an exit code that says whose fault it was."""
+    """Run the command line; what goes wrong ends with one sentence, and a code that tells whose fault it was."""
     print_anywhere()
     before = sys.argv[1 : sys.argv.index("--")] if "--" in sys.argv else sys.argv[1:]
     words = [word for word in before if word != DEBUG] + sys.argv[1 + len(before) :]
@@ -490,7 +490,7 @@ def app() -> None:
 
 
 def _run(words: list[str], debug: bool) -> int:
-    """The exit code of a command; as click's own ``main``, which would not print an interrupt's text."""
+    """The exit code of a command; as click's own ``main``, which would keep an interrupt's text to itself."""
     try:
         command = typer.main.get_command(commands)
         with command.make_context(NAME, words) as context:
@@ -508,7 +508,7 @@ def _run(words: list[str], debug: bool) -> int:
         if debug:
             traceback.print_exception(error)
         told, code = failures.explain(error)
-    for word in words:  # a name with a line break must not split the sentence into two lines
+    for word in words:  # a name with a line break shall not make two lines of one sentence
         told = told if word.isprintable() else told.replace(word, ascii(word)[1:-1])
     typer.echo(f"{NAME}: {told}", err=True)
     stop_printing(failing=True)

@@ -50,7 +50,7 @@ def test_a_training_that_is_stopped_says_how_to_go_on_and_is_not_overwritten(mak
     done = len(pd.read_csv(out / "history.csv"))
     epochs = "1 full epoch in" if done == 1 else f"{done} full epochs in"
     assert f"Stopped: Stopped in epoch {done + 1}: {epochs} {out}" in said
-    assert said.endswith("kept, and the same command with --resume continues.\n")
+    assert said.endswith("kept, and the same command with --resume goes on.\n")
     kept = {p.name: p.read_bytes() for p in out.iterdir()}
     assert sorted(kept) == ["best.safetensors", "history.csv", "last.safetensors"]
     again = command(*training, "--epochs", done + 1)

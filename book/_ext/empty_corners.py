@@ -1,4 +1,4 @@
-"""The empty corner cell of a table is no heading: a screen reader would announce an empty heading."""
+"""A table's empty corner is no heading: a screen reader would announce a heading without words."""
 
 import re
 

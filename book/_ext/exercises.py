@@ -1,4 +1,4 @@
-"""Directives for exercises: ``{solutions}``, and ``{exercise-table}`` for instructors."""
+"""What the pages take from the exercises' modules: ``{solutions}``, and ``{exercise-table}`` for instructors."""
 
 from docutils import nodes
 from docutils.statemachine import StringList
@@ -31,7 +31,7 @@ class Solutions(_FromExercises):
 
 
 class ExerciseTable(_FromExercises):
-    """One row per chapter: its exercises with their minutes, and the sum."""
+    """A row a chapter: its exercises with their minutes, and the sum."""
 
     def lines(self) -> list[str]:
         rows = ["| chapter | exercises (minutes) | together |", "| --- | --- | ---: |"]

@@ -1,4 +1,4 @@
-"""``{status}``: how and when the pages were built. ``{downloads}``: files to download."""
+"""``{status}``: from what the pages were made, and when. ``{downloads}``: what can be taken away from them."""
 
 import platform
 import subprocess
@@ -44,7 +44,7 @@ def commit(folder: str) -> str:
 
 
 class Status(SphinxDirective):
-    """One line per fact about the build; data, scale and device are those of the notebooks' execution."""
+    """A line a fact about the build; data, scale and device are those of the notebooks' execution."""
 
     def run(self) -> list[nodes.Node]:
         runs = record(self.env.srcdir).values()

@@ -1,4 +1,4 @@
-"""Several networks under one protocol: trained, scored at the photos' own size, compared with confidence intervals."""
+"""Several networks under one protocol: trained, scored at the photos' own size, compared with their uncertainty."""
 
 from carvana_lessons.comparison.protocol import Protocol
 from carvana_lessons.comparison.reported import LEADERBOARD, reported

@@ -1,4 +1,4 @@
-"""Evaluate masks: the challenge's Dice, simple baselines, tables of the best and the worst photos."""
+"""How good masks are: the challenge's Dice, simple rules to compare with, tables of the best and the worst."""
 
 from carvana_lessons.evaluation.held_out import held_out
 from carvana_lessons.evaluation.scoring import evaluate, score

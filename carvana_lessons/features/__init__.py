@@ -1,4 +1,4 @@
-"""Inside a network: receptive fields, feature maps, and what can be read from them."""
+"""What a network holds inside: what its stacks see, and the maps between its stages."""
 
 from carvana_lessons.features.maps import ablate, feature_maps, stages
 from carvana_lessons.features.readout import Probe, Readout

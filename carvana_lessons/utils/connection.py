@@ -1,6 +1,6 @@
-"""Why a download failed, and the cure; for any library.
+"""Why something could not be fetched over the network, and the cure; for whatever library tried.
 
-Only the name of a proxy variable is printed, never its value: the address may hold a password.
+Of a variable that names a proxy only the name is told: its address may hold a password.
 """
 
 import os
@@ -17,7 +17,7 @@ BROKEN_OFF = {"ConnectionError", "ChunkedEncodingError", "IncompleteRead", "Prot
 
 
 def explain_connection(error: BaseException, site: str, what: str, bundle: str) -> str | None:
-    """Explain an error of the connection between this computer and a site.
+    """What went wrong between this computer and a site.
 
     Args:
         error: what requests, urllib3, urllib or the standard library raised.
@@ -73,7 +73,7 @@ def _of_certificates(links: list, kinds: set[str], text: str, site: str, bundle:
         if refused.verify_code in WRONG_TIME:
             return (
                 f"The certificate of {site} is not valid at this computer's time ({why}): set date and time right; "
-                "if they are right, a proxy of this network shows an expired certificate"
+                "where they are, whoever opens encrypted connections in this network shows an old certificate"
             )
         if refused.verify_code in WRONG_NAME:
             return (

@@ -1,4 +1,4 @@
-"""The sentence and the exit code of the command line for an exception."""
+"""What the command line says of an exception, and with which code it ends."""
 
 import sys
 from pathlib import Path
@@ -12,8 +12,8 @@ WRONG, WRONG_USAGE, OUR_FAULT, STOPPED = 1, 2, 70, 130  # 70 is EX_SOFTWARE of s
 def explain(error: BaseException) -> tuple[str, int]:
     """One sentence and an exit code.
 
-    Problems that the user can solve (files, disks, settings, memory) come with a cure. An unknown exception is reported
-    as a fault of the package.
+    What is the user's to mend (files, disks, settings, memory) is said with its cure. What is not known is a fault of
+    the package, and is called one.
     """
     if isinstance(error, KeyboardInterrupt):
         return str(error) or "Stopped.", STOPPED
@@ -31,7 +31,7 @@ def explain(error: BaseException) -> tuple[str, int]:
 
 def _known(error: BaseException) -> str | None:
     if isinstance(error, FileNotFoundError) and error.filename is None and not _has_folder():
-        return "The current folder was removed: change to another one"
+        return "The folder that you are in was removed: change to another one"
     if isinstance(error, OSError):
         return explain_system(error)
     if isinstance(error, MemoryError) or _is_out_of_memory(error):

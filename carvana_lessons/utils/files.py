@@ -1,4 +1,4 @@
-"""Writing files and folders atomically: they appear complete, or not at all."""
+"""Where the course keeps what it makes, and how a file appears there: whole, or not at all."""
 
 import errno
 import os
@@ -24,7 +24,7 @@ NAME = 60  # characters of a name that its temporary name repeats: with 4 bytes 
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Wrap everything that writes ``path``: a full or read-only disk becomes one sentence.
+    """Around whatever writes ``path``: a disk that is full or that may not be written to becomes one sentence.
 
     Raises: CarvanaError that names the path and the cure; every other exception as it is.
     """
@@ -52,7 +52,7 @@ def writing(path: Path) -> Iterator[None]:
 
 
 def destination(path: str | Path) -> Path:
-    """Resolve links: the path that is written when ``path`` is; a link stays a link.
+    """Where writing to ``path`` leads: a link stays a link, and what it leads to is written.
 
     Returns: the path of a file or a folder, or of one that may be made; it is no link.
     Raises: CarvanaError for what is neither (a device, a pipe, a part of the system), for a link that leads in a
@@ -79,7 +79,7 @@ def destination(path: str | Path) -> Path:
 
 
 def new_file(path: str | Path, overwrite: bool = False) -> Path:
-    """Check that a path may be written, before hours of work and not after them.
+    """A path that may be written, told before hours of work and not after them.
 
     Args:
         path: the file wanted.  overwrite: whether one that is there may be replaced.
@@ -117,7 +117,7 @@ def make_folder(folder: Path) -> None:
 
 @contextmanager
 def _making(path: Path) -> Iterator[None]:
-    """Wrap the creation of a file or folder: every refusal of the system becomes one sentence."""
+    """Around making a name on a disk: whatever the system has against it is said."""
     try:
         yield
     except OSError as error:
@@ -139,9 +139,9 @@ def _no_file(path: Path) -> CarvanaError:
 
 
 def _mode(path: Path) -> int:
-    """The permissions of a new file: those of the file that it replaces.
+    """The rights that a file gets: those of the one that it replaces.
 
-    Raises: CarvanaError if ``path`` is a folder, or a read-only file.
+    Raises: CarvanaError if ``path`` is a folder, or a file that nobody is to change.
     """
     if path.is_dir():
         raise CarvanaError(f"{path} is a folder; name a file.")
@@ -169,7 +169,7 @@ def replacing(path: Path) -> Iterator[Path]:
     """Write a file beside ``path``, then rename it over ``path`` in one step.
 
     A link is written through: it stays, and the file that it leads to is replaced. Where that file has further names
-    (hard links), those keep the old content.
+    (hard links), those keep what they held.
 
     Yields: the temporary path to write to. When the block raises, or the process is killed, ``path`` keeps what it
     held before: a reader never meets half a file.
@@ -258,11 +258,11 @@ def _exchange(new: Path, place: Path) -> None:
 
 
 def discard(folder: Path) -> bool:
-    """Remove a folder atomically: other processes see all of it or nothing.
+    """Remove a folder in one step for whoever looks: all of it or, where it cannot be, nothing.
 
     Windows removes no file that a program has open or has mapped into memory, and renames no folder that holds one.
-    Removing file by file would leave half a folder there. Of a link only the link is removed; a file is no folder and
-    stays.
+    Removing file by file would leave half a folder there. Of a link the link goes, never what it leads to; a file is
+    no folder and stays.
 
     Returns: True if nothing is left under that name.
     """
@@ -286,6 +286,6 @@ def _beside(folder: Path) -> Path:
 
 
 def _share(temporary: Path, mode: int) -> None:
-    """Set the permissions of a temporary file, which is private at first; some disks have none."""
+    """Let others read what was made private, as temporary names are; a disk without such rights keeps its own."""
     with suppress(PermissionError):
         temporary.chmod(mode)

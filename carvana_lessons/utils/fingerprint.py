@@ -1,4 +1,4 @@
-"""A hash of what an object does: the code of functions and classes, and the values that they use.
+"""What a thing does, as a few hex digits: the code of functions and classes, and the values that they use.
 
 Two things with one fingerprint give the same results; it is the same in another session and another process, where a
 cell was run again, moved or commented. So it holds no address, no line number, no file name and no order of a set.
@@ -53,16 +53,16 @@ PLACES = [Path(sysconfig.get_path(name)).resolve() for name in ("stdlib", "plats
 
 
 class NoFingerprint(CarvanaError):
-    """An object without a fingerprint: an open file, a generator, a function that calls ``eval``."""
+    """A thing that cannot be told from another one: an open file, a generator, a function that calls ``eval``."""
 
 
 def fingerprint(value: Any, trained: nn.Module | None = None) -> str:
-    """A hash, in hex, that changes with everything that decides what an object does.
+    """Hex digits that change with everything that decides what a thing does.
 
     Args:
         value: anything: a number, a function with the functions and values that it uses, a network, an object.
         trained: a network whose weights are about to change, so that only their names and shapes count.
-    Raises: NoFingerprint for an object that cannot be told from another one.
+    Raises: NoFingerprint for a thing that cannot be told from another one.
     Lesson: 04.
     """
     reading = _Reading(trained)

@@ -1,4 +1,4 @@
-"""Delay Ctrl-C until nothing is half done."""
+"""Ctrl-C at a moment at which nothing is half done."""
 
 import signal
 import threading
@@ -9,7 +9,7 @@ from types import FrameType
 
 @contextmanager
 def delay_interrupt() -> Iterator[None]:
-    """Delay Ctrl-C, or the stop button of a notebook, until the block is done.
+    """Let Ctrl-C, or the stop button of a notebook, take effect when the block is done.
 
     Around the few lines that make or remove a temporary file: a KeyboardInterrupt may come between any two of Python's
     steps, so also between the one that makes a file and the one that knows its name. Never around long work.

@@ -1,4 +1,4 @@
-"""Keep memory that a training step or a forward pass frees for the next one, which needs the same amount."""
+"""Memory that a training step or an answer frees is kept for the next one, which wants the same."""
 
 import ctypes
 import functools
@@ -9,12 +9,12 @@ M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # from glibc's malloc.h
 
 @functools.cache
 def disable_malloc_trim() -> bool:
-    """Let malloc keep large freed blocks instead of returning them to the system; glibc only, for the whole process.
+    """Tell the C library to hold on to large blocks that are freed; on a CPU with glibc, for the whole process.
 
-    Otherwise every feature map is returned to the operating system at the end of a step and allocated again, page by
-    page and zeroed, in the next one: a fifth of the processor's time (``python -m benchmarks allocator``).
+    Otherwise every feature map goes back to the operating system when a step is over and comes back, page by page and
+    wiped, in the next: a fifth of the processor's time (``python -m benchmarks allocator``).
 
-    Returns: True if the C library supports it.
+    Returns: whether there was a C library that could be told.
     """
     if not sys.platform.startswith("linux"):
         return False

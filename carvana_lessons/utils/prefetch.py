@@ -1,4 +1,4 @@
-"""Compute the next item while the current one is used."""
+"""Make the next item while the present one is used."""
 
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -9,10 +9,10 @@ END = object()
 
 
 def prefetch(items: Iterable[T]) -> Iterator[T]:
-    """The same items in the same order, each computed by a thread while the one before it is used.
+    """The same items in the same order, each made by a thread while the one before it is used.
 
-    Decoding releases the GIL, and a GPU does not need it, so reading and computing overlap. At most one item waits, so
-    memory does not grow with their number.
+    Decoding lets other threads run, and a GPU needs none: what is read and what is computed then overlap. Never more
+    than one item waits, so that memory does not grow with their number.
 
     Raises: whatever making an item raises, when that item's turn has come.
     Lesson: 09.

@@ -1,6 +1,6 @@
-"""Usage errors of the command line, in one sentence that names the wrong value and the right one.
+"""A command line that was typed wrong, in one sentence that names what was typed and what is wanted.
 
-Recognised by the names of their classes: Typer brings its own copy of click from some version on.
+Told apart by the names of their classes: Typer brings its own copy of click from some version on.
 """
 
 import re
