@@ -45,7 +45,7 @@ def photos(options: argparse.Namespace) -> Iterator[data.CarFolder]:
     """The first cars of a folder, or cars that the studio draws once at the challenge's size (minutes).
 
     They lie in a folder of their own that goes afterwards, with everything that is cached: a decoded copy is always of
-    a whole folder, and neither the reader's cache nor an older run's shall count.
+    a whole folder, and neither the reader's cache nor an older run's must count.
     """
     cars = data.CarFolder(options.folder or studio.ensure(cars=options.cars, size=PHOTO))
     with tempfile.TemporaryDirectory() as place:
@@ -61,7 +61,7 @@ def photos(options: argparse.Namespace) -> Iterator[data.CarFolder]:
 
 @functools.cache
 def installed(module: str, package: str) -> bool:
-    """Whether a peer is there; where it is not, a sentence says so, once. It is imported by whoever measures it."""
+    """Whether a peer is installed; if not, a sentence says so, once. The benchmark that measures it imports it."""
     there = importlib.util.find_spec(module) is not None
     if not there:
         print(f"{package} is not installed and left out; `pip install -e .[bench]` brings it.\n")

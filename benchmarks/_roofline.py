@@ -26,7 +26,7 @@ class Machine:
     """A GPU and its host.
 
     Attributes:
-        flops: multiplications and additions a second of its tensor cores in 16 bits.  bandwidth: bytes a second.
+        flops: multiplications and additions per second of its tensor cores in 16 bits.  bandwidth: bytes per second.
         share: of the sum of the operations' least times, what it reaches.  launch: seconds of the host an operation.
     """
 

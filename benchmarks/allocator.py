@@ -19,7 +19,7 @@ BATCHES, EPOCHS = 6, 3
 
 
 def measure(name: str, size: int, batch_size: int, keep: bool) -> dict[str, float]:
-    """Milliseconds of processor time an image, in this process."""
+    """Milliseconds of processor time per image, in this process."""
     if not keep:
         trainer.disable_malloc_trim = lambda: False
     x = torch.rand(BATCHES * batch_size, 3, size, size)
@@ -44,7 +44,7 @@ def main() -> None:
     if options.one:
         print(json.dumps(measure(*json.loads(options.one))))
         return
-    print(f"{torch.get_num_threads()} threads; ms an image of training, width 8.\n")
+    print(f"{torch.get_num_threads()} threads; ms per image of training, width 8.\n")
     print(
         "| network | size | batch | memory | wall | user | system |\n| --- | ---: | ---: | --- | ---: | ---: | ---: |"
     )

@@ -35,7 +35,7 @@ def questions(train: data.CarFolder, test: data.CarFolder) -> dict[str, list[Ask
     everywhere = torch.ones_like(y)
     turned = []
     for degrees in (-25.0, 25.0):
-        inside = data.rotate(everywhere, everywhere, degrees, "black")[1]
+        inside = data.rotate(everywhere, everywhere, degrees, "constant")[1]
         turned.append((*data.rotate(x, y, degrees), inside))
     return {
         "training cars": [(known_x, known_y, torch.ones_like(known_y))],

@@ -3,7 +3,7 @@
     python -m benchmarks beyond ../photos OUT
 
 ``unet-small``, the same cars for training and for the score as in `compare`, every training as long as the others.
-OUT keeps every run and goes on where it stopped; ``runs.csv`` and ``cars.csv`` hold what is done, in the form that
+OUT keeps every run and continues where it stopped; ``runs.csv`` and ``cars.csv`` hold what is done, in the form that
 `carvana_lessons.comparison.summarise` takes.
 """
 
@@ -57,7 +57,7 @@ class Bench:
         size: int | None = None,
         begin: nn.Module | None = None,
     ) -> nn.Module:
-        """The network of that name and seed: trained, gone on with, or taken from its folder."""
+        """The network of that name and seed: trained, continued, or taken from its folder."""
         photos, p = photos or self.known, self.protocol
         torch.manual_seed(seed)
         model = copy.deepcopy(begin) if begin else models.create(NETWORK)

@@ -31,10 +31,10 @@ from carvana_lessons.training import History, Trainer
 
 BOOK = Path(__file__).resolve().parents[1] / "book"
 SIZE, BATCH = 512, 8  # of the measured steps
-# One NVIDIA H200, torch 2.11, bf16, 2026-11-26: milliseconds a photo of a `Trainer` step, networks of published width.
+# One NVIDIA H200, torch 2.11, bf16, 2026-11-26: ms per photo of a `Trainer` step, networks of published width.
 STEPS = {"unet": 5.68, "segnet": 5.61, "arc1": 7.84, "arc2": 8.17, "arc3": 7.86, "maskingnet": 7.89}
-TINY, THIN = 536, 320  # there too: photos a second from the cache, `unet-tiny` and `unet` of width 32
-SLOWER = 2  # times as long as that machine's host Colab's two cores are taken to need; an assumption
+TINY, THIN = 536, 320  # there too: photos per second from the cache, `unet-tiny` and `unet` of width 32
+SLOWER = 2  # times as long as that machine's host Colab's two cores are assumed to need
 H200 = Machine("H200", flops=790e12, bandwidth=4.8e12)  # a large matrix product was measured at this rate
 T4 = Machine("T4", flops=65e12, bandwidth=320e9)  # as its maker states them
 LOOKED = 12  # batches of a loader that are timed
@@ -53,7 +53,7 @@ def main() -> None:
     chosen = course.SCALES[options.scale]
     gpus = calibrated()
     paired.introduce(
-        f"Minutes a chapter at the scale {options.scale} ({chosen.size}×{chosen.size} px, width {chosen.width}), "
+        f"Minutes per chapter at the scale {options.scale} ({chosen.size}×{chosen.size} px, width {chosen.width}), "
         "**computed, not measured**.",
         medians=False,
     )
@@ -67,7 +67,7 @@ def main() -> None:
 
 
 def _rows(names: list[str], scale: str, gpus: list[Machine], failed: list[str]) -> Iterator[list[str]]:
-    """A row a chapter, as soon as it is counted, and their sum; cells that failed are added to the list."""
+    """One row per chapter, as soon as it is counted, and their sum; cells that failed are added to the list."""
     whole: Counter[str] = Counter()
     for name in names:
         found = paired.in_own_process("colab", {"chapter": name}, "--scale", scale)
@@ -80,7 +80,7 @@ def _rows(names: list[str], scale: str, gpus: list[Machine], failed: list[str]) 
 
 
 def calibrated() -> list[Machine]:
-    """Both GPUs, with the share and the launches that the measured one had; the other's host is taken to be slower."""
+    """Both GPUs, with the share and the launches that the measured one had; the other host is assumed to be slower."""
     floors = {name: _step(H200, name) for name in STEPS}
     share = sum(floors.values()) / sum(STEPS.values())
     launch = 1 / TINY / len(_work("unet-tiny")[0]) * BATCH
@@ -92,7 +92,7 @@ def _work(name: str, width: int | None = None) -> tuple[list[tuple[float, float]
 
 
 def _step(machine: Machine, name: str, width: int | None = None) -> float:
-    """Milliseconds a photo of a training step."""
+    """Milliseconds per photo of a training step."""
     return 1000 * machine.seconds(*_work(name, width)) / BATCH
 
 
@@ -100,8 +100,8 @@ def _print_check(gpus: list[Machine]) -> None:
     """What the same formula says of the steps that were measured, and of the GPU that was not."""
     measured, other = gpus
     print(
-        f"Steps of {BATCH} photos of {SIZE}×{SIZE} px in 16 bits. A GPU is taken to reach {measured.share:.0%} of the "
-        "sum of its operations' least times, as the H200 does over the six wide networks, and a host to need "
+        f"Steps of {BATCH} photos of {SIZE}×{SIZE} px in 16 bits. A GPU is assumed to reach {measured.share:.0%} of "
+        "the sum of its operations' least times, as the H200 does over the six wide networks, and a host to need "
         f"{1e6 * measured.launch:.0f} µs an operation (H200, from `unet-tiny`) or {1e6 * other.launch:.0f} µs "
         "(Colab's, assumed).\n"
     )
@@ -114,7 +114,7 @@ def _print_check(gpus: list[Machine]) -> None:
         + [f"{_step(gpu, name, width):.2f}" for gpu in gpus]
         for (name, width), ms in known.items()
     ]
-    paired.table(["ms a photo", "H200, measured", "H200, computed", "T4, computed"], rows)
+    paired.table(["ms per photo", "H200, measured", "H200, computed", "T4, computed"], rows)
 
 
 def _count_chapter(task: dict, scale: str) -> dict:
@@ -135,7 +135,7 @@ def _count_chapter(task: dict, scale: str) -> dict:
 
 
 def _processor_seconds() -> float:
-    """Of this process and of those that it waited for: what else the machine does shall not count."""
+    """Of this process and of those that it waited for: what else the machine does must not count."""
     times = os.times()
     return times.user + times.system + times.children_user + times.children_system
 

@@ -21,7 +21,7 @@ def main() -> None:
         sys.exit(f"There is no {options.record}; `make book` executes the chapters and notes their seconds there.")
     runs = json.loads(options.record.read_text(encoding="utf-8"))
     whole = sum(run["seconds"] for run in runs.values())
-    introduce("Seconds a chapter, one execution of each; chapters that are executed at once slow each other down.")
+    introduce("Seconds per chapter, one execution of each; chapters that are executed at once slow each other down.")
     rows = [
         [Path(name).stem, f"{run['seconds']:.0f}", f"{100 * run['seconds'] / whole:.0f} %", run["device"], run["scale"]]
         for name, run in sorted(runs.items())

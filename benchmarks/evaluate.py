@@ -1,4 +1,4 @@
-"""Photos a second that `evaluate` scores at their own size, and the share of its time that is not the network.
+"""Photos per second that `evaluate` scores at their own size, and the share of its time that is not the network.
 
     python -m benchmarks evaluate ../photos
 
@@ -46,7 +46,7 @@ def main() -> None:
                 for way, took in seconds.items()
             ]
             print(f"**`{name}`**, width {options.width}, {described(cars)}\n")
-            table(["way", "images/s", "ms an image", "not the network, %"], rows)
+            table(["way", "images/s", "ms per image", "not the network, %"], rows)
 
 
 if __name__ == "__main__":

@@ -55,12 +55,12 @@ def candidates(training: bool) -> dict[str, Callable[[], nn.Module]]:
     made[UNET] = lambda: models.create(UNET)
     made[f"{UNET}, channels last"] = lambda: channels_last(models.create(UNET))
     if not training:
-        made[f"{UNET}, ready"] = lambda: models.ready(models.create(UNET))
+        made[f"{UNET}, fused"] = lambda: models.fuse_batch_norm(models.create(UNET))
     return made
 
 
 def layout(name: str) -> torch.memory_format:
-    last = name.endswith(("channels last", "ready"))
+    last = name.endswith(("channels last", "fused"))
     return torch.channels_last if last else torch.contiguous_format
 
 
@@ -126,7 +126,7 @@ def compare(size: int, batch_size: int, training: bool, repeats: int) -> None:
     print(
         f"**{what.capitalize()}**, {size}×{size}, batches of {batch_size}; matrix product {rate / 1e9:,.0f} GFLOP/s\n"
     )
-    head = ["network", "ms an image", f"times as fast as {base}", "floor, ms", "floor of time", "memory, MB"]
+    head = ["network", "ms per image", f"times as fast as {base}", "floor, ms", "floor of time", "memory, MB"]
     table(head, rows)
 
 

@@ -136,7 +136,7 @@ def compare(cars: data.CarFolder, size: int, workers: int, repeats: int) -> None
         for name, took in seconds.items()
     ]
     print(f"**{size}×{size}, {workers} worker{'s' * (workers != 1)}**, {described(cars)}\n")
-    table(["way", "images/s", "ms an image", "times as fast as PIL", "as decode alone"], rows)
+    table(["way", "images/s", "ms per image", "times as fast as PIL", "as decode alone"], rows)
 
 
 def memory(folder: str, count: int, size: int, cached: bool) -> dict[str, int]:

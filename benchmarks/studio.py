@@ -1,4 +1,4 @@
-"""Pictures a second that the studio draws, and the memory that it takes.
+"""Pictures per second that the studio draws, and the memory that it takes.
 
     python -m benchmarks studio
 

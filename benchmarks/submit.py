@@ -69,7 +69,7 @@ def compare(network: torch.nn.Module, cars: data.CarFolder, size: int, batch_siz
     ]
     runs = statistics.median(submission_line("", mask).count(" ") // 2 + 1 for mask in masks)
     print(f"{described(cars)}, {runs:,.0f} runs in the median mask\n")
-    table(["part", "rows/s", "ms a row", "of the network's time, %"], rows)
+    table(["part", "rows/s", "ms per row", "of the network's time, %"], rows)
 
 
 def memory(folder: str, weights: str, images: int, name: str, size: int, batch_size: int) -> dict[str, int]:

@@ -76,7 +76,7 @@ def main() -> None:
     made.add_argument("--width", type=int, help="channels of the first stage; unset, the published ones")
     made.add_argument("--size", type=int, default=512)
     made.add_argument("--batch-size", type=int, default=8)
-    made.add_argument("--batches", type=int, default=20, help="steps an epoch")
+    made.add_argument("--batches", type=int, default=20, help="steps per epoch")
     options = made.parse_args()
     disable_malloc_trim()  # for both, as `Trainer` does
     device = find_device()
@@ -85,7 +85,7 @@ def main() -> None:
     print(f"{width}, {options.size}×{options.size}, {options.batches} batches of {options.batch_size}.\n")
     batches = noise(options.batches, options.size, options.batch_size)
     rows = [row for name in options.networks for row in compare(name, options.width, batches, options.repeats)]
-    table(["network", "loop", "ms an image", "ratio"], rows)
+    table(["network", "loop", "ms per image", "ratio"], rows)
 
 
 if __name__ == "__main__":

@@ -72,7 +72,7 @@ def main() -> None:
     options = made.parse_args()
     disable_malloc_trim()  # as the trainer does
     introduce(f"Augmentation of a batch of {BATCH} photos.", "torchvision")
-    head = ["way", "side", "threads", "color", "ms a photo", "times as fast"]
+    head = ["way", "side", "threads", "color", "ms per photo", "times as fast"]
     for size in options.sizes:
         for threads in options.threads:
             table(head, [row for color in options.colors for row in compare(size, threads, color, options.repeats)])

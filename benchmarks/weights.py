@@ -14,11 +14,11 @@ import torch
 from carvana_lessons import data, models
 from carvana_lessons.comparison import Protocol
 from carvana_lessons.evaluation import evaluate
-from carvana_lessons.models.model_cards import rounded
+from carvana_lessons.models.model_cards import round_to_half
 from carvana_lessons.training import Trainer, losses
 from carvana_lessons.utils.paths import cache_folder
 
-LOSSES = {"bce": losses.bce, "outline": losses.boundary_bce}
+LOSSES = {"bce": losses.bce, "boundary": losses.boundary_bce}
 
 
 def main() -> None:
@@ -31,9 +31,7 @@ def main() -> None:
     parser.add_argument("--lr", type=float, default=4e-3, help="highest rate of one-cycle")
     parser.add_argument("--epochs", type=int, default=31)
     parser.add_argument("--flip", type=float, default=0.0, help="probability of mirroring a training photo")
-    parser.add_argument(
-        "--loss", default="bce", choices=LOSSES, help="outline: pixels near the outline count five times"
-    )
+    parser.add_argument("--loss", default="bce", choices=LOSSES, help="boundary: pixels near it count five times")
     o = parser.parse_args()
     p = Protocol(o.size, o.width, o.epochs, o.batch_size, o.lr, flip=o.flip)
     known, unseen = p.split(data.CarFolder(o.folder))
@@ -44,11 +42,11 @@ def main() -> None:
     kept = cache_folder() / "weights" / "-".join(map(str, settings))
     trainer = Trainer(model, lr=o.lr, loss=LOSSES[o.loss], schedule="one-cycle", folder=kept)
     history = trainer.fit(batches, epochs=o.epochs, resume=True)
-    scores = evaluate(rounded(model), unseen, o.size, o.batch_size)
+    scores = evaluate(round_to_half(model), unseen, o.size, o.batch_size)
     card = {
         "size": o.size,
         "data": f"Carvana Image Masking Challenge, {len(known.ids)} cars, {len(known)} photos",
-        "protocol": f"{p}, {'outline-weighted ' * (o.loss == 'outline')}binary cross-entropy, seed 0",
+        "protocol": f"{p}, {'boundary-weighted ' * (o.loss == 'boundary')}binary cross-entropy, seed 0",
         "scored_on": f"{len(unseen.ids)} other cars, {len(unseen)} photos, at their own size; split by car, seed 0",
         "dice": round(scores.dice.mean(), 5),
         "worst": round(scores.dice.min(), 5),

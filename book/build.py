@@ -1,7 +1,7 @@
-"""Execute every chapter once, as a test, and build the book from those very outputs.
+"""Execute every chapter once, as a test, and build the book from those outputs.
 
     python book/build.py            what `make book` runs
-    python book/build.py --fresh    execute everything anew
+    python book/build.py --fresh    execute everything again
 
 Work happens in ``build/``: ``build/book`` is a copy of ``book/`` whose notebooks are executed by nbmake, ``build/html``
 the pages. A chapter is executed again when its own text, the package, the photos or the scale changed, and not
@@ -34,10 +34,10 @@ def main() -> int:
     arguments = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    arguments.add_argument("--fresh", action="store_true", help="execute every chapter anew")
+    arguments.add_argument("--fresh", action="store_true", help="execute every chapter again")
     if arguments.parse_args().fresh:
         shutil.rmtree(BUILD, ignore_errors=True)
-    # A build that is ended takes the chapters that it executes along: left behind, they would fight with the next one.
+    # A build that is stopped also stops the chapters that it executes, or they would disturb the next build.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     from carvana_lessons import course  # here, so that --help needs no torch
     from carvana_lessons.data import CarFolder
@@ -52,8 +52,8 @@ def main() -> int:
     except CarvanaError as error:
         print(f"book: {error}", file=sys.stderr)
         return 1
-    print(f"Photos: {course.describe(cars)}.")
-    run = {"device": device, "scale": scale, "data": course.describe(cars)}
+    print(f"Photos: {course.describe_data(cars)}.")
+    run = {"device": device, "scale": scale, "data": course.describe_data(cars)}
     setting = digest_of_text(cars.fingerprint, *run.values(), package_digest())
     record = load_record()
     stale = copy_sources(record, setting)
@@ -73,7 +73,7 @@ def digest_of_text(*texts: str) -> str:
 
 
 def files_of(folder: Path) -> list[Path]:
-    """All files below a folder but what tools leave there: caches, checkpoints, hidden files."""
+    """All files below a folder, except caches, checkpoints and hidden files."""
     return sorted(
         path
         for path in folder.rglob("*")
@@ -85,12 +85,12 @@ def files_of(folder: Path) -> list[Path]:
 
 
 def digest_of_tree(folder: Path) -> str:
-    """Over the names and contents of all files."""
+    """A hash of the names and contents of all files."""
     return digest_of_text(*(f"{path.relative_to(folder)} {digest(path)}" for path in files_of(folder)))
 
 
 def package_digest() -> str:
-    """The package and the versions it runs with: what a page's numbers depend on besides the chapter itself."""
+    """The package and the versions it runs with: the numbers of a page depend on them besides the chapter itself."""
     versions = [
         f"{name} {version(name)}" for name in ("torch", "torchvision", "numpy", "pillow", "matplotlib")
     ]
@@ -98,9 +98,9 @@ def package_digest() -> str:
 
 
 def key(notebook: Path, setting: str) -> str:
-    """What an execution of a notebook follows from; the tables of long runs count for whoever reads them."""
+    """A hash of all that an execution of a notebook depends on; result tables count where they are loaded."""
     text = notebook.read_text(encoding="utf-8")
-    tables = digest_of_tree(SOURCE / "results") if "measured(" in text else ""
+    tables = digest_of_tree(SOURCE / "results") if "load_results(" in text else ""
     return digest_of_text(text, setting, tables)
 
 
@@ -188,10 +188,10 @@ def execute(
 
 
 def drop_empty_outputs(notebook: Path) -> None:
-    """Take out what a page has no use for: what a finished progress bar leaves, and widgets that need a kernel.
+    """Remove outputs that a page cannot use: remains of progress bars, and widgets that need a kernel.
 
     An output with nothing in it is a gap in the page; of a cell tagged ``remove-cell``, which the page does not show,
-    the widget would still bring its scripts along, from a foreign server.
+    the widget would still load its scripts from an external server.
     """
     text = json.loads(notebook.read_text(encoding="utf-8"))
     text["metadata"].pop("widgets", None)
@@ -220,7 +220,7 @@ def build_pages() -> int:
         package_digest(),
     )
     if not stamp.exists() or stamp.read_text(encoding="utf-8") != inputs:
-        # Anew each time: Sphinx forgets the warnings of pages it does not read again.
+        # Again each time: Sphinx forgets the warnings of pages it does not read again.
         output = BUILD / "pages"
         shutil.rmtree(output, ignore_errors=True)
         shutil.copyfile(ROOT / "_config.yml", COPY / "_config.yml")

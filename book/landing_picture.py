@@ -19,7 +19,7 @@ def make(path: Path) -> None:
     alpha = cutout.feather(mask)
     behind = cutout.gradient(mask.shape, *DUSK)
     panels = [photo, mask[..., None].repeat(3, axis=2) * np.uint8(255)]
-    panels.append(cutout.compose(cutout.clean_edge(photo, alpha), alpha, behind))
+    panels.append(cutout.composite(cutout.estimate_foreground(photo, alpha), alpha, behind))
     whole = Image.new("RGBA", (3 * SIZE[0] + 2 * GAP, SIZE[1]))
     pen = ImageDraw.Draw(whole)
     for k, panel in enumerate(panels):

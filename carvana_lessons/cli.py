@@ -1,4 +1,4 @@
-"""The course on the command line: the same functions, one sentence where something goes wrong."""
+"""The course on the command line: the same functions; every error is one sentence."""
 
 import sys
 from pathlib import Path
@@ -34,9 +34,9 @@ from carvana_lessons.utils.options import (
 from carvana_lessons.utils.paths import check_there, existing_folder, expand
 from carvana_lessons.utils.wording import counted
 
-# Rooms are imported inside the commands: --help, and what was typed wrong, are answered at once, without loading torch.
+# Rooms are imported inside the commands, so that --help and usage errors answer at once, without loading torch.
 NAME = "carvana-lessons"
-DEBUG = "--debug"  # may stand anywhere on the line
+DEBUG = "--debug"  # works at any position on the line
 
 commands = typer.Typer(
     add_completion=False,
@@ -44,7 +44,7 @@ commands = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-course_commands = typer.Typer(help="For instructors: chapters for a class, and chapters that follow their exercises.")
+course_commands = typer.Typer(help="For instructors: chapters for a class, exercises, results.")
 commands.add_typer(course_commands, name="course")
 
 
@@ -57,24 +57,24 @@ def _print_version(wanted: bool) -> None:
 @commands.callback()
 def _common(
     version: Annotated[
-        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Say which version this is.")
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
     ] = False,
-    debug: Annotated[bool, typer.Option(DEBUG, help="Print the trace of an error too; may stand anywhere.")] = False,
+    debug: Annotated[bool, typer.Option(DEBUG, help="Print the traceback of an error too.")] = False,
 ) -> None:
-    """Cut a car out of its photo. In the order of the course: make photos or fetch the real ones, look whether they are
-    in order, train, evaluate, predict, submit, compare."""
+    """Segment cars in photos. In the order of the course: make photos or download the real ones, check them, train,
+    evaluate, predict, submit, compare."""
 
 
 @commands.command("studio")
 def make_studio(
     out: Annotated[Path, typer.Argument(help="A new folder.")],
-    cars: Annotated[int, typer.Option(**options.ONE_OR_MORE, help="Number of cars; each gives 16 photos.")] = 48,
+    cars: Annotated[int, typer.Option(**options.ONE_OR_MORE, help="Number of cars, with 16 photos each.")] = 48,
     size: Annotated[
         str,
         typer.Option(callback=each(photo_size), help="WIDTHxHEIGHT of the photos; the real ones are 1918x1280."),
     ] = "480x320",
-    seed: Annotated[int, typer.Option(**options.ZERO_OR_MORE, help="Another seed, other cars.")] = 0,
-    workers: Annotated[int, typer.Option(**options.ONE_OR_MORE, help="Processes.")] = 2,
+    seed: Annotated[int, typer.Option(**options.ZERO_OR_MORE, help="Random seed of the cars.")] = 0,
+    workers: Annotated[int, typer.Option(**options.ONE_OR_MORE, help="Number of worker processes.")] = 2,
 ) -> None:
     """Chapter 1: draw the synthetic studio's photos and masks."""
     from carvana_lessons import studio
@@ -87,10 +87,10 @@ def fetch(
     out: Annotated[Path, typer.Argument(help="Folder for the photos.")],
     files: Annotated[
         list[str] | None,
-        typer.Option("--file", callback=each(options.is_one), help="One of the challenge's files; repeatable."),
+        typer.Option("--file", callback=each(options.is_one), help="One of the challenge's files; repeat for several."),
     ] = None,
 ) -> None:
-    """Chapter 1: fetch the real photos; needs a Kaggle account that accepted the challenge's rules."""
+    """Chapter 1: download the real photos. Needs a Kaggle account that has accepted the challenge's rules."""
     from carvana_lessons import data
 
     typer.echo(f"In order: {data.download(out, **({'files': tuple(files)} if files else {}))}.")
@@ -98,49 +98,51 @@ def fetch(
 
 @commands.command()
 def check(folder: Folder) -> None:
-    """Chapter 1: decode every photo and mask of a folder and say what is wrong."""
+    """Chapter 1: decode all photos and masks of a folder and report errors."""
     existing_folder(folder)
     from carvana_lessons import data
-    from carvana_lessons.course.lesson import describe
+    from carvana_lessons.course.lesson import describe_data
 
     with print_notes(NAME) as notes:
         cars = data.CarFolder(folder)
         cars.check()
-    typer.echo(f"{'In order, but for what is noted above' if notes else 'In order'}: {describe(cars)}.")
+    typer.echo(f"{'In order, except for the notes above' if notes else 'In order'}: {describe_data(cars)}.")
 
 
 @commands.command()
 def train(
     folder: Folder,
-    out: Annotated[Path, typer.Argument(help="Where last.safetensors, best.safetensors and history.csv are kept.")],
+    out: Annotated[Path, typer.Argument(help="Folder for last.safetensors, best.safetensors and history.csv.")],
     network: Annotated[
         str, typer.Option(callback=each(options.is_network), help=f"One of {options.NETWORKS}.")
     ] = "unet-small",
     width: Annotated[
-        int | None, typer.Option(**options.WIDTH, help="Channels of the first stage; unset, the published ones.")
+        int | None, typer.Option(**options.WIDTH, help="Channels of the first stage. Default: as published.")
     ] = None,
     size: Size = 128,
     batch_size: Batch = 16,
     epochs: Epochs = 20,
-    lr: Annotated[float, typer.Option(**options.RATE, help="Learning rate; of one-cycle the highest one.")] = 3e-3,
+    lr: Annotated[float, typer.Option(**options.RATE, help="Learning rate; for one-cycle the peak.")] = 3e-3,
     schedule: Annotated[
-        str, typer.Option(callback=each(options.is_schedule), help=f"{', '.join(SCHEDULES)}.")
+        str, typer.Option(callback=each(options.is_schedule), help=f"Learning-rate schedule: {', '.join(SCHEDULES)}.")
     ] = "one-cycle",
     valid: Annotated[
         float,
-        typer.Option(**options.PART, help="Share of the cars that is kept for validation."),
+        typer.Option(**options.PART, help="Fraction of the cars held out for validation."),
     ] = 1 / 6,
     seed: Seed = 0,
     workers: Workers = 0,
     accumulate: Annotated[
-        int, typer.Option(**options.ONE_OR_MORE, help="Batches a step: larger batches for the same memory.")
+        int, typer.Option(**options.ONE_OR_MORE, help="Batches per optimizer step (gradient accumulation).")
     ] = 1,
-    clip: Annotated[float, typer.Option(**options.AMOUNT, help="Longest gradient; 0 for any.")] = 1.0,
+    clip: Annotated[
+        float, typer.Option(**options.AMOUNT, help="Clip the gradient norm to this; 0 for no clipping.")
+    ] = 1.0,
     precision: Precision = None,
     hours: Hours = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on after the last full epoch in OUT.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue after the last full epoch in OUT.")] = False,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Begin anew where OUT holds a run; that one is lost.")
+        bool, typer.Option("--overwrite", help="Start again where OUT holds a run; that run is lost.")
     ] = False,
 ) -> None:
     """Chapter 2: train a network, split by car. On several GPUs: accelerate launch -m carvana_lessons train …"""
@@ -187,18 +189,18 @@ def evaluate(
         float | None,
         typer.Option(
             **options.SHARE,
-            help="Score this share of the cars, 1 for all; unset, every car that the network has not learned from.",
+            help="Score this fraction of the cars, 1 for all. Default: every car that the network was not trained on.",
         ),
     ] = None,
-    seed: Annotated[int | None, typer.Option(**options.A_SEED, help="Of the split that --valid makes.")] = None,
+    seed: Annotated[int | None, typer.Option(**options.A_SEED, help="Random seed of the split for --valid.")] = None,
     by: Annotated[
         str | None,
-        typer.Option(callback=each(options.is_grouping), help="Group the scores too: by view, car or color."),
+        typer.Option(callback=each(options.is_grouping), help="Also group the scores by view, car or color."),
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="A CSV file for the scores, a row a photo.")] = None,
+    out: Annotated[Path | None, typer.Option(help="CSV file for the scores, one row per photo.")] = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Chapter 2: Dice at the photos' own size; the best and the worst photos by name."""
+    """Chapter 2: compute Dice at the photos' own size. Also lists the best and the worst photos."""
     existing_folder(folder)
     from carvana_lessons.evaluation import evaluate_folder, tables
 
@@ -235,11 +237,11 @@ def predict_masks(
     batch_size: Batch = 16,
     flip: Flip = False,
     cut_outs: Annotated[
-        bool, typer.Option("--cut-outs", help="Write the cars on a transparent background too.")
+        bool, typer.Option("--cut-outs", help="Also write the cars on a transparent background.")
     ] = False,
     overwrite: Overwrite = False,
 ) -> None:
-    """Chapter 9: a mask, and a cut-out if wanted, for every photo; photos that have theirs are passed over."""
+    """Chapter 9: write masks of any photos. With --cut-outs also the cars alone. Existing files are skipped."""
     if not photos:  # of one name alone the last argument is what is given
         raise CarvanaError(f"There is only {out}: name the photos, and at the end the folder for the masks.")
     for place in photos:
@@ -261,7 +263,7 @@ def write_submission(
     folder: Folder,
     out: Annotated[Path, typer.Argument(help="submission.csv or submission.csv.gz")],
     weights: Weights,
-    images: Annotated[str, typer.Option(help="The folder's folder of photos.")] = "test",
+    images: Annotated[str, typer.Option(help="Subfolder of FOLDER with the photos.")] = "test",
     sample: Annotated[Path | None, typer.Option(help="The challenge's sample_submission.csv.")] = None,
     size: InputSize = None,
     precision: Precision = None,
@@ -269,12 +271,12 @@ def write_submission(
     flip: Flip = False,
     workers: Workers = 0,
     shard: Annotated[
-        str, typer.Option(callback=each(shard_of), help="K/N: part K of N, counted from 1; for N processes at once.")
+        str, typer.Option(callback=each(shard_of), help="K/N: write part K of N, counted from 1.")
     ] = "1/1",
-    join: Annotated[bool, typer.Option("--merge", help="Only join the parts of --shard */N.")] = False,
+    join: Annotated[bool, typer.Option("--merge", help="Only join the parts that --shard */N wrote.")] = False,
     overwrite: Overwrite = False,
 ) -> None:
-    """Chapter 9: the challenge's file, streamed; a run that was killed goes on where it stopped."""
+    """Chapter 9: write the submission file. A run that was killed continues where it stopped."""
     existing_folder(folder)
     from carvana_lessons import data
     from carvana_lessons.prediction.submission import merge, submit
@@ -295,17 +297,18 @@ def write_submission(
 @commands.command("compare")
 def compare_networks(
     folder: Folder,
-    out: Annotated[Path, typer.Argument(help="A folder for the runs and the tables; a started one is gone on with.")],
+    out: Annotated[Path, typer.Argument(help="Folder for runs and tables; a started comparison continues.")],
     networks: Annotated[
         list[str] | None,
         typer.Option(
             "--network",
             callback=each(options.is_network),
-            help=f"One of {options.NETWORKS}; repeat it; unset, the six networks of the defense.",
+            help=f"One of {options.NETWORKS}; repeat for several. Default: six of the defense.",
         ),
     ] = None,
     seeds: Annotated[
-        list[int] | None, typer.Option("--seed", **options.SEVERAL_SEEDS, help="Repeat it; unset, 0 and 1.")
+        list[int] | None,
+        typer.Option("--seed", **options.SEVERAL_SEEDS, help="Random seed; repeat for several. Default: 0 and 1."),
     ] = None,
     size: Size = 128,
     width: Annotated[
@@ -313,13 +316,15 @@ def compare_networks(
     ] = 8,
     epochs: Epochs = 8,
     batch_size: Batch = 16,
-    lr: Annotated[float, typer.Option(**options.RATE, help="Highest learning rate of one-cycle.")] = 2e-3,
+    lr: Annotated[float, typer.Option(**options.RATE, help="Peak learning rate of one-cycle.")] = 2e-3,
     valid: Annotated[
         float,
-        typer.Option(**options.PART, help="Share of the cars that is kept for the score."),
+        typer.Option(**options.PART, help="Fraction of the cars held out for the score."),
     ] = 1 / 6,
-    rotate: Annotated[float, typer.Option(**options.ANGLE, help="Augmentation: largest angle in degrees.")] = 0.0,
-    flip: Annotated[float, typer.Option(**options.PROBABILITY, help="Augmentation: probability of mirroring.")] = 0.0,
+    rotate: Annotated[float, typer.Option(**options.ANGLE, help="Augmentation: largest rotation, in degrees.")] = 0.0,
+    flip: Annotated[
+        float, typer.Option(**options.PROBABILITY, help="Augmentation: probability of a horizontal flip.")
+    ] = 0.0,
     color: Annotated[
         float,
         typer.Option(
@@ -328,9 +333,9 @@ def compare_networks(
         ),
     ] = 0.0,
     hours: Hours = None,
-    speed: Annotated[bool, typer.Option(help="Measure time and memory too, on a machine that is idle.")] = True,
+    speed: Annotated[bool, typer.Option(help="Also measure time and memory; needs an idle machine.")] = True,
 ) -> None:
-    """Chapter 9: several networks under one protocol, scored on cars that none of them saw."""
+    """Chapter 9: train and score several networks under one protocol."""
     existing_folder(folder)
     from carvana_lessons import data
     from carvana_lessons.comparison import Protocol, compare, markdown
@@ -340,7 +345,7 @@ def compare_networks(
     try:
         table = compare(data.CarFolder(folder), out, networks or DEFENSE, seeds or (0, 1), protocol, hours, speed)
     except KeyboardInterrupt as stop:
-        raise Stopped(f"Stopped: what is done is kept in {out}, and the same command goes on with it.") from stop
+        raise Stopped(f"Stopped: what is done is saved in {out}, and the same command continues it.") from stop
     typer.echo(f"{protocol}\n\n{markdown(table)}\nKept in {out}.")
 
 
@@ -369,7 +374,7 @@ def refresh_course(book: Book = Path("book")) -> None:
     from carvana_lessons.exercises.notebook import refresh_folder
 
     changed = refresh_folder(book)
-    typer.echo(f"Changed: {', '.join(changed)}." if changed else "All chapters are as their exercises say.")
+    typer.echo(f"Changed: {', '.join(changed)}." if changed else "All chapters agree with their exercises.")
 
 
 @course_commands.command("results")
@@ -378,28 +383,26 @@ def keep_results(
     name: Annotated[
         str,
         typer.Argument(
-            callback=each(options.is_name), help="Of the results, as chapter 9 asks for them: six-networks."
+            callback=each(options.is_name), help="Name of the results, as chapter 9 loads them: six-networks."
         ),
     ],
-    commit: Annotated[str, typer.Option(help="Of the code that made them.")] = "unknown",
-    command: Annotated[str | None, typer.Option(help="That made them; unset, what `compare` was told.")] = None,
+    commit: Annotated[str, typer.Option(help="Commit of the code that made them.")] = "unknown",
+    command: Annotated[str | None, typer.Option(help="Command that made them. Default: derived.")] = None,
     book: Book = Path("book"),
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace the results of that name that are there.")
-    ] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing results of that name.")] = False,
 ) -> None:
-    """Copy the numbers of a comparison into the book; no photo and no weights come along."""
+    """Copy the result tables of a comparison into the book, without photos and weights."""
     if not book.is_dir():
         raise CarvanaError(f"There is no folder {book}: name the one of the chapters with --book.")
-    from carvana_lessons.comparison import keep
+    from carvana_lessons.comparison import save_results
 
-    typer.echo(f"Kept in {keep(out, book / 'results' / name, commit, command, overwrite)}.")
+    typer.echo(f"Kept in {save_results(out, book / 'results' / name, commit, command, overwrite)}.")
 
 
 @course_commands.command("repository")
 def set_course_repository(
     address: Annotated[str, typer.Argument(help="https://github.com/OWNER/NAME")],
-    root: Annotated[Path, typer.Option(help="The course's folder.")] = Path(),
+    root: Annotated[Path, typer.Option(help="Folder of the course.")] = Path(),
 ) -> None:
     """Name your own repository in settings, pages, buttons and first cells, in place."""
     from carvana_lessons.course.publishing import set_repository
@@ -409,7 +412,7 @@ def set_course_repository(
 
 
 def _find_images(folder: Path, images: str) -> None:
-    """Say how the command line spells the folder of photos; all else `CarFolder` says itself."""
+    """Name the option for the folder of photos where it is missing; `CarFolder` reports all else."""
     if folder.is_dir() and not (folder / images).is_dir():
         others = sorted(p.name for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
         if others and not any((folder / name / images).is_dir() for name in others):
@@ -420,13 +423,13 @@ def _find_images(folder: Path, images: str) -> None:
 
 
 def _networks(weights: list[str], size: int | None, precision: str | None) -> list:
-    """The networks of some checkpoints or names, made ready to answer, on the fastest device; it says how they will."""
+    """The networks of some checkpoints or names, ready for inference on the fastest device; prints their settings."""
     from carvana_lessons import models
     from carvana_lessons.prediction.trained import describe_answers, load_trained
     from carvana_lessons.utils.device import find_device, move
 
     device = find_device()
-    networks = [models.ready(move(load_trained(w), device)) for w in weights]
+    networks = [models.fuse_batch_norm(move(load_trained(w), device)) for w in weights]
     for name, network in zip(weights, networks, strict=True):
         typer.echo(describe_answers(name, network, size, precision, device))
     return networks

@@ -119,7 +119,7 @@ def test_tables_of_long_runs_count_for_whoever_reads_them(build):
     keys = []
     for text in ("dice\n0.5\n", "dice\n0.6\n"):
         table.write_text(text, encoding="utf-8")
-        notebooks = [notebook("comparison.measured('six')"), notebook("6 * 7")]
+        notebooks = [notebook("comparison.load_results('six')"), notebook("6 * 7")]
         for k, content in enumerate(notebooks):
             (build.SOURCE / f"{k}.ipynb").write_text(content, encoding="utf-8")
         keys.append([build.key(build.SOURCE / f"{k}.ipynb", "setting") for k in (0, 1)])

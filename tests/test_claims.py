@@ -11,7 +11,10 @@ from pathlib import Path
 import pytest
 
 CHAPTERS = sorted((Path(__file__).resolve().parents[1] / "book").glob("*.ipynb"))
-TRAINERS, CLOCKS = {"train_once", "Trainer"}, {"milliseconds", "pace", "perf_counter", "seconds", "images_per_second"}
+TRAINERS, CLOCKS = (
+    {"train_once", "Trainer"},
+    {"median_milliseconds", "throughput", "perf_counter", "seconds", "images_per_second"},
+)
 OF_ONE_SCALE = "lesson.scale == 'quick'"
 # Cells that assert something of a training at every scale, and why that is safe.
 EVERYWHERE = {

@@ -127,13 +127,13 @@ def test_every_command_answers_at_the_size_of_the_training(run, make_folder, tmp
 
     from carvana_lessons import data
     from carvana_lessons.evaluation import evaluate
-    from carvana_lessons.models import ready
+    from carvana_lessons.models import fuse_batch_norm
     from carvana_lessons.prediction import load_trained, predict
 
     folder, out = make_folder(cars=4, views=2), tmp_path / "run"
     shape = ["--network", "unet-tiny", "--width", 2, "--epochs", 4, "--lr", 0.02, "--batch-size", 2, "--valid", 0.5]
     assert run("train", folder, out, *shape, "--size", 24).returncode == 0
-    network, cars = ready(load_trained(out / "best.safetensors")), data.CarFolder(folder)
+    network, cars = fuse_batch_norm(load_trained(out / "best.safetensors")), data.CarFolder(folder)
     own, other = ([predict(network, cars, size)] for size in (24, 8))
     own, other = list(*own), list(*other)
     assert any((a != b).any() for a, b in zip(own, other, strict=True)), "the sizes must tell"
@@ -166,14 +166,14 @@ def test_a_score_of_cars_that_were_learned_from_is_said_to_be_one(run, make_fold
     assert run("train", folder, out, *short).returncode == 0
     weights = ["--weights", out]
     honest = run("evaluate", folder, *weights)
-    assert "of 1 car." in honest.stdout and "learned from" not in honest.stderr
+    assert "of 1 car." in honest.stdout and "was trained on" not in honest.stderr
     everything = run("evaluate", folder, *weights, "--valid", 1)
     assert (
         "of 4 cars." in everything.stdout
-        and "Of the 4 cars that are scored the network has learned from 3:" in everything.stderr
+        and "Of the 4 cars that are scored the network was trained on 3:" in everything.stderr
     )
     told = [run("evaluate", folder, *weights, "--valid", 0.25, "--seed", seed).stderr for seed in range(4)]
-    assert "learned from" not in told[0] and any("has learned from 1:" in text for text in told[1:])
+    assert "was trained on" not in told[0] and any("was trained on 1:" in text for text in told[1:])
 
 
 def test_a_history_that_lies_alone_is_not_taken_for_a_run(run, make_folder, tmp_path, own_cache):
@@ -194,12 +194,12 @@ def test_networks_of_the_command_line_are_ready_and_answer_as_trained():
     from carvana_lessons import models
     from carvana_lessons.cli import _networks
 
-    (ready,), trained = _networks(["unet"], None, None), models.create("unet", weights="carvana").eval()
-    norms = [[part for part in net.modules() if isinstance(part, torch.nn.BatchNorm2d)] for net in (trained, ready)]
+    (fused,), trained = _networks(["unet"], None, None), models.create("unet", weights="carvana").eval()
+    norms = [[part for part in net.modules() if isinstance(part, torch.nn.BatchNorm2d)] for net in (trained, fused)]
     assert norms[0] and not norms[1]
     x = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
-        assert torch.allclose(ready(x.to(next(ready.parameters()).device)).cpu(), trained(x), atol=1e-3)
+        assert torch.allclose(fused(x.to(next(fused.parameters()).device)).cpu(), trained(x), atol=1e-3)
 
 
 def test_weights_that_come_with_the_package_are_named(run, tmp_path):
@@ -291,7 +291,7 @@ def test_results_are_kept_in_a_book_that_is_there(run, tmp_path):
 
 def test_chapters_follow_their_exercises(run, tmp_path):
     shutil.copy(BOOK / "01-the-task.ipynb", tmp_path)
-    assert "All chapters are" in run("course", "refresh", "--book", tmp_path).stdout
+    assert "All chapters agree" in run("course", "refresh", "--book", tmp_path).stdout
     copy = tmp_path / "01-the-task.ipynb"
     copy.write_text(copy.read_text(encoding="utf-8").replace("my_dice", "your_dice"), encoding="utf-8")
     assert "Changed: 01-the-task." in run("course", "refresh", "--book", tmp_path).stdout

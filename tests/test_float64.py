@@ -7,7 +7,7 @@ from torch.utils._pytree import tree_leaves
 
 from carvana_lessons import features, models
 from carvana_lessons.evaluation import metrics
-from carvana_lessons.features.strongest import _places
+from carvana_lessons.features.top_activations import _places
 from carvana_lessons.prediction import car_logits, upsample
 from carvana_lessons.show.steps import trace
 from carvana_lessons.training import losses
@@ -72,10 +72,10 @@ def test_losses_and_their_gradients(apple, loss, channels):
 def test_networks_and_all_that_looks_into_them(apple, name):
     model, x = models.create(name, width=2).to(apple), torch.rand(2, 3, 32, 64)
     model(x.to(apple)).sum().backward()
-    answers = car_logits([models.ready(model), model], x, flip=True)
+    answers = car_logits([models.fuse_batch_norm(model), model], x, flip=True)
     assert upsample(answers, (50, 70)).is_meta
     assert {step.role for step in trace(model, (32, 64))} >= {"stage", "head"}
-    assert features.windows(model, 32)[0].side == 3
+    assert features.receptive_fields(model, 32)[0].size == 3
     layer = features.stages(model)[0]
     with features.ablate(model, layer, [0]):
         maps = features.feature_maps(model, x, [layer])[layer]

@@ -79,7 +79,7 @@ def test_a_comparison_that_is_stopped_says_how_to_go_on(make_folder, own_cache, 
         *["compare", photos, out, "--network", "unet", "--network", "arc1", "--seed", 0, "--epochs", 500],
         *["--size", 32, "--width", 2, "--valid", 0.5, "--no-speed"],
     )
-    assert said == f"Stopped: Stopped: what is done is kept in {out}, and the same command goes on with it.\n"
+    assert said == f"Stopped: Stopped: what is done is saved in {out}, and the same command continues it.\n"
     assert parts(out) == []
 
 

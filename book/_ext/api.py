@@ -190,12 +190,12 @@ def _rewrite(app: Sphinx, what: str, name: str, obj: object, options: object, li
 def _no_signature(
     app: Sphinx, what: str, name: str, obj: object, options: object, signature: str, returns: str
 ):
-    """A class that has no ``__init__`` of its own would show its base's: ``*args, **kwargs`` tells nobody anything."""
+    """A class that has no ``__init__`` of its own would show its base's: ``*args, **kwargs`` says nothing."""
     return ("", None) if what in ("class", "exception") and "__init__" not in vars(obj) else None
 
 
 def _add_section(app: Sphinx, doctree: nodes.document) -> None:
-    """At the end of a chapter: what of the package it explains, room by room."""
+    """At the end of a chapter: the entries of the package that it explains, room by room."""
     name = app.env.docname
     mine = [entry for entry in app.api_entries if name in chapters(entry.text, app.srcdir)]
     if not mine:

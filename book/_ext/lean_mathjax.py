@@ -1,4 +1,4 @@
-"""Leave out what no page loads of MathJax: the bundles for other inputs and outputs, 14 of its 24 MB.
+"""Remove the parts of MathJax that no page loads: the bundles for other inputs and outputs, 14 of its 24 MB.
 
 sphinx-mathjax-offline copies all of MathJax and has no setting for less.
 

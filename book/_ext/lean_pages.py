@@ -1,4 +1,4 @@
-"""Leave out what a page does not need: a reader on a phone pays for every byte of it.
+"""Remove what a page does not need, so that pages load fast on a phone.
 
 Jupyter Book adds the first two to every page, and the theme the last one; no setting takes them off.
 

@@ -3,25 +3,25 @@
 What others report stands beside it.
 """
 
-from carvana_lessons.comparison.kept import Measured, keep, measured
 from carvana_lessons.comparison.protocol import Protocol
 from carvana_lessons.comparison.reported import LEADERBOARD, reported
+from carvana_lessons.comparison.results import Results, load_results, save_results
 from carvana_lessons.comparison.runs import compare
 from carvana_lessons.comparison.speed import Speed, measure_speed
 from carvana_lessons.comparison.table import interval, markdown, paired, summarise
 
 __all__ = [
     "LEADERBOARD",
-    "Measured",
     "Protocol",
+    "Results",
     "Speed",
     "compare",
     "interval",
-    "keep",
+    "load_results",
     "markdown",
     "measure_speed",
-    "measured",
     "paired",
     "reported",
+    "save_results",
     "summarise",
 ]

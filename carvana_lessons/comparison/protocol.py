@@ -1,4 +1,4 @@
-"""What all networks of a comparison have in common, and the file that says so."""
+"""The protocol that all networks of a comparison share, and its file."""
 
 import hashlib
 import json
@@ -23,7 +23,7 @@ class Protocol:
     Attributes:
         size: side of the network's input, in pixels.  width: channels of the first stage; None for the published one.
         epochs, batch_size, lr: of the training, one-cycle Adam on binary cross-entropy.
-        valid: share of the cars that is kept for the score; the split itself always has seed 0.
+        valid: share of the cars that is held out for the score; the split itself always has seed 0.
         rotate, flip, color: of `Augment`; all 0 for no augmentation.
     Lesson: 09.
     """
@@ -58,7 +58,7 @@ class Protocol:
 
 
 def claim(folder: Path, protocol: Protocol, cars: CarFolder) -> None:
-    """Make a folder the place of one protocol and one set of photos, or see that it is.
+    """Claim a folder for one protocol and one set of photos, or check that it is theirs.
 
     Raises: CarvanaError if its runs were made under other settings or on other photos, or if it holds other things.
     """
@@ -83,13 +83,13 @@ def claim(folder: Path, protocol: Protocol, cars: CarFolder) -> None:
     ]
     if changed:
         raise CarvanaError(
-            f"{folder} holds a comparison with {', '.join(changed)}; repeat its settings to go on, or choose another "
-            f"folder."
+            f"{folder} holds a comparison with {', '.join(changed)}; repeat its settings to continue, or choose "
+            f"another folder."
         )
 
 
 def environment() -> dict:
-    """When a run began, and on what: for whoever wonders why numbers differ."""
+    """When a run began, and on what machine, to explain differences of results."""
     return {
         "began": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "python": platform.python_version(),
@@ -100,7 +100,7 @@ def environment() -> dict:
 
 
 def describe_photos(cars: CarFolder) -> dict:
-    """The photos' number and digest: of names and sizes in pixels, so that copies on other machines are the same."""
+    """The number of photos and a hash of names and sizes in pixels, the same for copies on other machines."""
     digest = hashlib.blake2b(digest_size=8)
     for photo in cars:
         digest.update(f"{photo.name} {photo.size}\n".encode())

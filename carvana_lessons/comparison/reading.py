@@ -1,4 +1,4 @@
-"""The files of a comparison as they are read again: whole, or said to be damaged."""
+"""Read the files of a comparison; a damaged one is an error with a cure."""
 
 import json
 from collections.abc import Collection, Mapping
@@ -35,7 +35,7 @@ def read_json(path: Path, keys: Mapping[str, type], cure: str) -> dict:
 
 
 def read_table(path: Path, columns: Collection[str], cure: str) -> pd.DataFrame:
-    """A table that a comparison wrote, with a row at least.
+    """A table that a comparison wrote, with at least one row.
 
     Args:
         path: the CSV file.  columns: that it must have; all but `TEXTS` hold numbers.  cure: as for `read_json`.
@@ -65,7 +65,7 @@ def read_speeds(out: Path) -> dict[str, dict]:
     Raises: DataError for a file that is damaged.
     """
     return {
-        file.stem: read_json(file, SPEEDS, f"remove {file}, and `carvana-lessons compare` measures it anew")
+        file.stem: read_json(file, SPEEDS, f"remove {file}, and `carvana-lessons compare` measures it again")
         for file in sorted((out / "speed").glob("*.json"))
     }
 

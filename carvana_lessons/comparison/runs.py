@@ -1,4 +1,4 @@
-"""Every run of a comparison in a folder of its own; what is done is not done again."""
+"""Run a comparison: one folder per run; runs that are done are not repeated."""
 
 import json
 import time
@@ -34,22 +34,22 @@ def compare(
     hours: float | None = None,
     speed: bool = True,
 ) -> pd.DataFrame:
-    """Train networks under one protocol, score them on cars that none of them saw, and tabulate.
+    """Train networks under one protocol, score them on held-out cars, and tabulate.
 
-    ``out`` gets a folder a run (``unet-seed0``: settings, history, weights, a score a photo), ``results.csv`` with a
-    row a network, ``runs.csv`` with a row a run, ``cars.csv`` with a row a run and car, and ``results.md``. Whatever
-    ends it, the same call goes on after the last full epoch; further networks and seeds may be added to a folder.
+    ``out`` gets one folder per run (``unet-seed0``: settings, history, weights, scores per photo), ``results.csv`` with
+    one row per network, ``runs.csv`` with one per run, ``cars.csv`` with one per run and car, and ``results.md``. After
+    an interruption the same call continues after the last full epoch; networks and seeds may be added to a folder.
 
     Args:
         cars: photos with masks.  out: a folder.  networks: names as of `models.names`; where ``unet`` is not among
-            them, the first is what the others are compared with.
-        seeds: of the first weights, the order of the photos and the augmentation; a run each.
-        protocol: what all have in common.  hours: no epoch is begun after that time; None for no limit.
+            them, the first one is the baseline.
+        seeds: of the initial weights, the shuffling and the augmentation; one run per seed.
+        protocol: the settings that all share.  hours: no epoch starts after that time; None for no limit.
         speed: measure time and memory of each network; on a machine that does nothing else at the moment.
     Returns: the table as `summarise` makes it, of the runs that are done.
     Raises: ValueError for an unknown network; CarvanaError if the folder is of another protocol, or if nothing is
-        done when the time is over, or if another process is at it; Stopped, as `Trainer.fit`, and the same call goes
-        on.
+        done when the time is over, or if another process is running it; Stopped, as `Trainer.fit`, and the same call
+        continues.
     Lesson: 09.
     """
     out, protocol = expand(out), protocol or Protocol()
@@ -71,7 +71,7 @@ def _compare(
     claim(out, protocol, cars)
     end = None if hours is None else time.monotonic() + 3600 * hours
     known, unseen = protocol.split(cars)
-    # All networks once, then all again: a table is there as early as can be.
+    # All networks with the first seed, then with the next: a full table is there as early as possible.
     done = all(
         _run(out / f"{name}-seed{seed}", name, seed, protocol, known, unseen, end)
         for seed in seeds
@@ -133,12 +133,12 @@ def _write(out: Path) -> pd.DataFrame:
     """Tables of all runs that are done, whichever call made them."""
     rows, tables = [], []
     for file in sorted(out.glob("*/scores.csv")):
-        anew = f"remove the folder {file.parent}, and the same command makes that run anew"
-        about = read_json(file.parent / "run.json", RUN, anew)
+        cure = f"remove the folder {file.parent}, and the same command makes that run again"
+        about = read_json(file.parent / "run.json", RUN, cure)
         if about["network"] not in models.names():
-            raise DataError(f"{file.parent / 'run.json'} names no network of the course: {anew}.")
-        scores = read_table(file, ("car", "dice"), anew)
-        history = read_table(file.parent / "history.csv", ("seconds",), anew)
+            raise DataError(f"{file.parent / 'run.json'} names no network of the course: {cure}.")
+        scores = read_table(file, ("car", "dice"), cure)
+        history = read_table(file.parent / "history.csv", ("seconds",), cure)
         run = {"network": about["network"], "seed": about["seed"]}
         rows.append(
             run
@@ -152,7 +152,7 @@ def _write(out: Path) -> pd.DataFrame:
         )
         tables.append(scores.groupby("car", as_index=False)["dice"].mean().assign(**run))
     if not rows:
-        raise CarvanaError(f"No run in {out} is done yet; the same command goes on with them.")
+        raise CarvanaError(f"No run in {out} is done yet; the same command continues them.")
     order = models.names()
     runs = pd.DataFrame(rows).sort_values(["network", "seed"], key=_rank(order))
     by_car = pd.concat(tables)[["network", "seed", "car", "dice"]].sort_values(["network", "seed"], key=_rank(order))

@@ -1,4 +1,4 @@
-"""Time and memory of one network, measured in a process of its own: another network's leftovers would count too.
+"""Time and memory of one network, measured in a separate process, so that memory of another network does not count.
 
 Lesson: 09.
 """
@@ -30,11 +30,11 @@ BATCHES, ROUNDS = 6, 3
 
 @dataclass(frozen=True)
 class Speed:
-    """What a network costs, decoding not counted.
+    """Time and memory of a network, without decoding.
 
     Attributes:
-        train_ms: of a training step, an image.  test_ms: of a forward pass, an image; both with the way to the GPU.
-        memory_mb: most memory that training took, in 10⁶ bytes: the GPU's, on a CPU the growth of the process.
+        train_ms: of a training step, per image.  test_ms: of a forward pass, per image; with the copy to the GPU.
+        memory_mb: peak memory of training, in 10⁶ bytes: the GPU's, on a CPU the growth of the process.
         device: "cpu", "cuda" or "mps".  threads: of torch.
     """
 
@@ -46,10 +46,10 @@ class Speed:
 
 
 def measure_speed(name: str, width: int | None, size: int, batch_size: int) -> Speed:
-    """Train a network for some steps on noise and send batches through it, in a fresh process.
+    """Train a network for some steps on noise and run it on batches, in a new process.
 
     Args:
-        name, width: as `models.create` takes them.  size: side of the input.  batch_size: images a step.
+        name, width: as `models.create` takes them.  size: side of the input.  batch_size: images per step.
     Returns: medians over a few rounds, after one that warms up.
     Raises: CarvanaError if the process fails.
     Lesson: 09.
@@ -82,7 +82,7 @@ class Noise(Dataset):
 
 
 def noise(batches: int, size: int, batch_size: int) -> CarLoader:
-    """Batches of noise that travel as those of `carvana_lessons.data.loader` do: as bytes, pinned for a GPU."""
+    """Batches of noise, loaded as `carvana_lessons.data.loader` does: as bytes, pinned for a GPU."""
     pinned = find_device() == "cuda"
     return CarLoader(Noise(batches * batch_size, size), batch_size, collate_fn=collate, pin_memory=pinned)
 

@@ -1,4 +1,4 @@
-"""From the runs to the table: means, spreads, and how sure a difference is.  Lesson: 09."""
+"""From runs to a table: means, standard deviations, and confidence intervals of differences.  Lesson: 09."""
 
 from collections.abc import Mapping
 
@@ -9,11 +9,11 @@ RESAMPLES = 10_000
 
 
 def summarise(runs: pd.DataFrame, by_car: pd.DataFrame, speeds: Mapping[str, dict] | None = None) -> pd.DataFrame:
-    """A row a network.
+    """Summarise runs in one row per network.
 
     Args:
-        runs: a row a run: network, seed, dice, parameters.
-        by_car: a row a run and car: network, seed, car, dice (mean over the car's photos).
+        runs: one row per run: network, seed, dice, parameters.
+        by_car: one row per run and car: network, seed, car, dice (mean over the car's photos).
         speeds: train_ms, test_ms and memory_mb of some networks.
     Returns: network, dice (mean over seeds), spread (standard deviation over seeds; missing for one seed), seeds,
         error (1 − dice), relative_error (error over that of the baseline), difference (dice minus the baseline's, on
@@ -47,7 +47,7 @@ def summarise(runs: pd.DataFrame, by_car: pd.DataFrame, speeds: Mapping[str, dic
 
 
 def paired(by_car: pd.DataFrame, name: str, other: str) -> pd.Series:
-    """How much better one network is than another, car by car: what the cars have in common drops out.
+    """Paired differences of two networks, by car: how hard a car is cancels out.
 
     Args:
         by_car: as for `summarise`.  name, other: networks.
@@ -62,11 +62,11 @@ def paired(by_car: pd.DataFrame, name: str, other: str) -> pd.Series:
 def interval(differences: np.ndarray, level: float = 0.95, seed: int = 0) -> tuple[float, float, float]:
     """Mean of paired differences and its percentile bootstrap interval.
 
-    Cars are what is drawn again and again, not photos: the 16 views of a car are no 16 independent answers.
+    Cars are resampled, not photos: the 16 views of a car are not 16 independent observations.
 
     Args:
-        differences: (cars,), one a car.  level: of the interval.  seed: of the drawing.
-    Returns: mean, lower end, upper end; no ends (nan) of fewer than two cars, which say nothing of other cars.
+        differences: (cars,), one per car.  level: of the interval.  seed: of the resampling.
+    Returns: mean, lower end, upper end; the ends are nan for fewer than two cars.
     Source: Efron & Tibshirani 1993, "An introduction to the bootstrap".  Lesson: 09.
     """
     differences = np.asarray(differences, dtype=float)
@@ -78,7 +78,7 @@ def interval(differences: np.ndarray, level: float = 0.95, seed: int = 0) -> tup
 
 
 def markdown(table: pd.DataFrame) -> str:
-    """The table of `summarise` as Markdown, as it stands in the book."""
+    """The table of `summarise` as Markdown, as shown in the book."""
     against = f"against {_baseline(list(table['network']))}, % [95 %]"
     heads = ["network", "Dice, %", against, "error", "parameters", "train, ms", "test, ms", "memory, MB"]
     lines = [f"| {' | '.join(heads)} |", f"| --- |{' ---: |' * (len(heads) - 1)}"]

@@ -1,4 +1,4 @@
-"""What is particular to Google Colab: a Drive to mount, and a GPU that has to be switched on.
+"""Google Colab: mount Google Drive, and remind the user to switch on a GPU.
 
 Lesson: 01.
 """
@@ -11,22 +11,22 @@ from carvana_lessons.utils.archive import VARIABLE
 from carvana_lessons.utils.errors import CarvanaError
 from carvana_lessons.utils.paths import expand
 
-DRIVE = Path("/content/drive")  # where Colab mounts it by habit
+DRIVE = Path("/content/drive")  # where Colab mounts it by default
 FOLDER = "MyDrive/carvana-lessons"
 NO_GPU = "No GPU here: switch one on with Runtime → Change runtime type → GPU, then run the cells from the top again."
 
 
-def inside() -> bool:
+def in_colab() -> bool:
     """True in a notebook that runs in Colab."""
     return "google.colab" in sys.modules  # its kernel loads it before the first cell; a script has no Drive to mount
 
 
 def open_keep(place: str | Path | None) -> Path | None:
-    """Make the folder that keeps trainings and photos ready, and tell the whole package of it.
+    """Create the folder that keeps trainings and photos, and set ``CARVANA_KEEP`` to it.
 
     Args:
-        place: "drive" for the folder ``carvana-lessons`` on the reader's Google Drive, which Colab asks leave to
-            mount; or any folder, made where it is missing. None: what ``CARVANA_KEEP`` says.
+        place: "drive" for the folder ``carvana-lessons`` on the user's Google Drive, which Colab asks permission
+            to mount; or any folder, made where it is missing. None: what ``CARVANA_KEEP`` says.
     Returns: the folder, absolute; None where nothing is kept.
     Raises: CarvanaError for "drive" outside Colab, a Drive that was refused, or a folder that cannot be written to.
     Lesson: 01.
@@ -46,7 +46,7 @@ def open_keep(place: str | Path | None) -> Path | None:
 
 
 def _mount() -> None:
-    if not inside():
+    if not in_colab():
         raise CarvanaError(
             "Google Drive is mounted in Colab only; name a folder of this machine instead, such as "
             'keep="~/carvana-lessons".'
@@ -55,7 +55,7 @@ def _mount() -> None:
 
     try:
         drive.mount(str(DRIVE))  # at once where it is mounted already
-    except Exception as error:  # Colab's own kinds of error, which nothing else can import
+    except Exception as error:  # Colab's own exceptions, which cannot be imported elsewhere
         raise CarvanaError(
             f"Google Drive could not be mounted ({error}): run the cell again and allow it, or leave keep out, which "
             "keeps nothing."

@@ -1,4 +1,4 @@
-"""What every chapter begins with: device, scale, data, seed — and one line that says so.  Lesson: 01."""
+"""The start of every chapter: device, scale, data and seed, and one line that prints them.  Lesson: 01."""
 
 import os
 import random
@@ -23,16 +23,16 @@ from carvana_lessons.utils.wording import counted
 
 @dataclass(frozen=True)
 class Scale:
-    """How large a chapter works.
+    """The size of a chapter's experiments.
 
     Attributes:
-        size: side of the square that photos are shrunk to, in pixels; 32, the most that the pools of a network halve,
-            divides it.
+        size: input size: side of the square that photos are resized to, in pixels; a multiple of 32, as the pools of
+            the networks need.
         width: channels of a network's first stage where the chapter may choose.
-        batch_size: photos a step.
-        images: training photos a training sees in all; the number of epochs follows from it, so that a larger
+        batch_size: photos per step.
+        images: training photos that a training processes in all; the number of epochs follows from it, so that a larger
             folder does not take longer.  epochs: that number where it is fixed instead.
-        lr: Adam's highest learning rate.
+        lr: peak learning rate of Adam.
     """
 
     size: int
@@ -58,10 +58,10 @@ class Lesson:
 
     Attributes:
         name: the chapter's file name.  device: "cpu", "cuda" or "mps".  scale: "quick", "colab" or "paper".
-        precision: in which networks are trained there, in words.
+        precision: of training on that device, in words.
         data: a folder in Kaggle's layout.  source: what its photos are, in words.  seed: of every random choice.
         size, width, batch_size, lr, epochs: see `Scale`.
-        keep: the chapter's folder for checkpoints that shall outlive this machine, None if nothing is kept:
+        keep: the chapter's folder for checkpoints that must outlive this machine, None if nothing is kept:
             ``Trainer(…, folder=lesson.keep and lesson.keep / "unet").fit(…, resume=True)``.
     """
 
@@ -93,7 +93,7 @@ class Lesson:
 
 
 def start(name: str, seed: int = 0, keep: str | Path | None = None) -> Lesson:
-    """Begin a chapter: find the device, choose the scale, find or make the photos, seed everything, say so.
+    """Start a chapter: find the device, choose the scale, find or make the photos, seed everything, print all that.
 
     ``CARVANA_DEVICE`` is "cpu", "cuda" or "mps"; unset, the fastest that is here.
     ``CARVANA_SCALE`` is "quick", "colab" or "paper"; unset, "colab" with a GPU and "quick" without.
@@ -103,12 +103,12 @@ def start(name: str, seed: int = 0, keep: str | Path | None = None) -> Lesson:
 
     Args:
         name: the chapter's file name without ending, for the line that is printed.  seed: any integer ≥ 0.
-        keep: a folder for trainings and photos that shall outlive this machine, or "drive" for one on Google Drive;
-            trainings of `train_once` that are there go on or are taken from there. None: what ``CARVANA_KEEP`` says
+        keep: a folder for trainings and photos that must outlive this machine, or "drive" for one on Google Drive;
+            trainings of `train_once` in it are continued or reused. None: what ``CARVANA_KEEP`` says
             (``keep`` sets it for the session), and where that is unset nothing is kept.
     Returns: the `Lesson`.
     Raises: CarvanaError for an unknown scale; DataError for a folder that is not in order;
-        CarvanaError for a ``keep`` that cannot be had, as `colab.open_keep`.
+        CarvanaError for a ``keep`` that is not available, as `colab.open_keep`.
     Lesson: 01.
     """
     print_anywhere()
@@ -129,7 +129,7 @@ def start(name: str, seed: int = 0, keep: str | Path | None = None) -> Lesson:
         precision=PRECISION_NAMES[find_precision(device)],
         scale=scale,
         data=folder,
-        source=describe(cars),
+        source=describe_data(cars),
         seed=seed,
         size=chosen.size,
         width=chosen.width,
@@ -139,9 +139,9 @@ def start(name: str, seed: int = 0, keep: str | Path | None = None) -> Lesson:
         keep=kept and kept / name,
     )
     print(lesson)
-    if note := enlarging(cars, chosen.size):
+    if note := upscaling_note(cars, chosen.size):
         print(note)
-    if device == "cpu" and colab.inside():
+    if device == "cpu" and colab.in_colab():
         print(colab.NO_GPU)
     return lesson
 
@@ -163,17 +163,17 @@ def data_folder() -> Path:
     return expand(chosen).resolve() if chosen else studio.ensure()
 
 
-def enlarging(cars: CarFolder, size: int) -> str | None:
-    """One sentence where photos are smaller than the square that a network sees; None where none is."""
+def upscaling_note(cars: CarFolder, size: int) -> str | None:
+    """One sentence if photos are smaller than the input size of a network; else None."""
     cars.require("A lesson", masks=False)
     width, height = min((photo.size for photo in cars), key=min)
     if min(width, height) >= size:
         return None
-    return f"Photos of {width}×{height} pixels are enlarged to {size}×{size}: more to compute, and nothing more to see."
+    return f"Photos of {width}×{height} pixels are upscaled to {size}×{size}: that costs time and adds no detail."
 
 
-def describe(cars: CarFolder) -> str:
-    """What the photos are, in words that never pass the studio's off as real."""
+def describe_data(cars: CarFolder) -> str:
+    """Describe the photos: synthetic or real, and how many."""
     count = counted(len(cars.ids), "car")
     if cars.source == "synthetic studio":
         return f"synthetic studio, {count}, {counted(len(cars), 'drawn photo')}"

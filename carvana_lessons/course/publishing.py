@@ -1,4 +1,4 @@
-"""One's own copy of the course: the repository's address, in every file that names it."""
+"""Publish a fork: replace the repository's address in every file that names it."""
 
 import re
 from pathlib import Path
@@ -13,16 +13,16 @@ CONFIG = re.compile(r"^repository:\n(?:[ #].*\n)*?  url: (\S+)$", re.MULTILINE)
 def set_repository(root: str | Path, address: str) -> list[Path]:
     """Put a repository's address in place of the one that `_config.yml` names, there, in README.md and in book/.
 
-    It is the address behind every page's buttons, behind the first cell of each chapter and in the texts.
+    It is the address of every page's buttons, of the first cell of each chapter and in the texts.
 
     Args:
         root: the course's folder.  address: https://github.com/OWNER/NAME
     Returns: the files that changed.
-    Raises: CarvanaError for an address that is none of a GitHub repository, or a folder that is not the course's.
+    Raises: CarvanaError for an address that is not a GitHub repository, or a folder that is not the course's.
     """
     root, address = Path(root), address.removesuffix("/").removesuffix(".git")
     if not ADDRESS.fullmatch(address):
-        raise CarvanaError(f"{address} is no address of a repository; write it as https://github.com/OWNER/NAME.")
+        raise CarvanaError(f"{address} is no repository address; write it as https://github.com/OWNER/NAME.")
     config = root / "_config.yml"
     found = CONFIG.search(_read(config)) if config.is_file() else None
     if found is None:

@@ -1,6 +1,6 @@
-"""More photos from few: turned, mirrored, recoloured; the mask is turned and mirrored with its photo.
+"""Data augmentation: rotation, horizontal flip, colour; the mask is rotated and flipped with its photo.
 
-Every change takes one photo or a whole batch, on whatever device it is, with a number of its own for each photo.
+Every function takes one photo or a whole batch, on any device, and changes each photo by its own amount.
 """
 
 from __future__ import annotations
@@ -15,24 +15,26 @@ from torch.nn.functional import grid_sample
 from carvana_lessons.data.batches import in_parts, layout_of
 from carvana_lessons.utils.errors import ArgumentError
 
-CORNERS = {"black": "zeros", "symmetric": "reflection"}  # our words, and those of torch's grid_sample
+# The names of torchvision's and numpy's pad, and what grid_sample calls the same: with align_corners=False its
+# "reflection" repeats the pixels of the edge, which is "symmetric" and not "reflect".
+PADDING_MODES = {"constant": "zeros", "symmetric": "reflection"}
 GREY = (0.2989, 0.587, 0.114)  # shares of red, green and blue, as torchvision takes them
 LONGEST = 2.8  # sides in the ratio 1 to sqrt(8): a turned corner is looked up within 3 half sides of the middle
 
 
 @dataclass(frozen=True)
 class Augment:
-    """A random change of photo and mask, drawn anew for every photo; for ``loader(transform=…)``.
+    """A random change of photo and mask, different for every photo; for ``loader(transform=…)``.
 
-    Six numbers a photo are drawn, photo by photo and whatever the settings: the same seed, the same changes, in a
-    batch as one by one and on every device, and two settings that differ in one change agree in the others.
+    Six random numbers per photo are drawn, photo by photo and for all settings: the same seed gives the same changes,
+    in a batch, one by one and on every device, and two settings that differ in one change agree in the others.
 
     Attributes:
         rotate: largest angle, in degrees, to either side.
-        flip: probability of mirroring left and right.
+        flip: probability of a horizontal flip.
         color: largest relative change of each of `recolor`'s four factors; 0.2 for 80 % to 120 %.
-        corners: as `rotate` takes them.
-        batched: a loader may hand over whole batches; see `carvana_lessons.data.batches.BatchTransform`.
+        padding_mode: as in `rotate`.
+        batched: True, as a loader may pass whole batches; see `carvana_lessons.data.batches.BatchTransform`.
     Raises: ValueError for a setting out of its range, when the object is made.
     Source: slides [A]: rotation below 25°, horizontal flip, symmetric padding against black corners.
     Lesson: 04.
@@ -43,15 +45,15 @@ class Augment:
     rotate: float = 25.0
     flip: float = 0.5
     color: float = 0.0
-    corners: str = "symmetric"
+    padding_mode: str = "symmetric"
 
     def __post_init__(self) -> None:
         if not (0 <= self.rotate <= 180 and 0 <= self.flip <= 1 and 0 <= self.color < 1):
             raise ArgumentError(f"{self} is out of range: rotate 0 to 180 degrees, flip 0 to 1, color 0 to below 1.")
-        _padding(self.corners)
+        _grid_padding(self.padding_mode)
 
     def __call__(self, x: Tensor, y: Tensor, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
-        """Change photos and masks alike.
+        """Apply the same random changes to photos and masks.
 
         Args:
             x: (3, h, w) or (B, 3, h, w), float in [0, 1], on any device and in any memory layout.
@@ -73,7 +75,7 @@ class Augment:
             if self.color:  # before the turn, so that black corners stay black
                 x = _shine(x.contiguous(), light)
             if self.rotate:
-                return _look_up(x.contiguous(), y, back, middles, _padding(self.corners))
+                return _look_up(x.contiguous(), y, back, middles, _grid_padding(self.padding_mode))
             return _exchange(x, y, flipped > 0) if self.flip else (x, y)
 
         photos, masks = in_parts(change, photos, masks, light, back, flipped, layout=layout_of(photos))
@@ -81,7 +83,7 @@ class Augment:
 
 
 def mirror(x: Tensor, y: Tensor, which: Tensor | None = None) -> tuple[Tensor, Tensor]:
-    """Left and right exchanged.
+    """Flip photos and masks horizontally.
 
     Args:
         x: photos (…, C, h, w).
@@ -93,20 +95,21 @@ def mirror(x: Tensor, y: Tensor, which: Tensor | None = None) -> tuple[Tensor, T
     return (x.flip(-1), y.flip(-1)) if which is None else _exchange(x, y, which)
 
 
-def rotate(x: Tensor, y: Tensor, degrees: float | Tensor, corners: str = "symmetric") -> tuple[Tensor, Tensor]:
-    """Turn photo and mask about the middle, counter-clockwise; their size stays.
+def rotate(x: Tensor, y: Tensor, degrees: float | Tensor, padding_mode: str = "symmetric") -> tuple[Tensor, Tensor]:
+    """Rotate photo and mask about the centre, counter-clockwise; their size stays.
 
     Args:
-        x: (…, C, h, w), turned bilinearly.
-        y: (…, 1, h, w), turned to the nearest pixel: its values stay.
+        x: (…, C, h, w), interpolated bilinearly.
+        y: (…, 1, h, w), interpolated to the nearest pixel: its values stay.
         degrees: the angle, or one for each photo (…).
-        corners: what fills them: "black", or "symmetric", the photo itself mirrored at its edge, at any width.
-    Returns: both turned, same shapes and dtypes.
-    Raises: ValueError for another filling, and for photos and masks that do not fit together.
+        padding_mode: what fills the corners: "constant", which is black, or "symmetric", the photo mirrored at its
+            edge, as often as needed. Both as in `torchvision.transforms.v2.Pad`.
+    Returns: both rotated, same shapes and dtypes.
+    Raises: ValueError for another padding mode, and for photos and masks that do not fit together.
     Source: slides [A], "symmetric padding".
     Lesson: 04.
     """
-    padding = _padding(corners)
+    padding = _grid_padding(padding_mode)
     photos, masks = _stacked(x, y)
     degrees = _each(degrees, x)
     upright = degrees % 360 == 0
@@ -130,7 +133,7 @@ def recolor(
     saturation: float | Tensor = 1.0,
     warmth: float | Tensor = 1.0,
 ) -> Tensor:
-    """Change a photo's light; its mask stays as it is. Every factor is a number, or one for each photo (…).
+    """Change brightness, contrast and colour of a photo. Every factor is a number, or one per photo (…).
 
     Args:
         x: (…, 3, h, w) in [0, 1].
@@ -237,7 +240,8 @@ def _to(drawn: Tensor, x: Tensor) -> Tensor:
     return drawn.float().to(x.device, non_blocking=x.device.type == "cuda")
 
 
-def _padding(corners: str) -> str:
-    if corners not in CORNERS:
-        raise ArgumentError(f"Corners are filled {' or '.join(CORNERS)}, not {corners!r}.")
-    return CORNERS[corners]
+def _grid_padding(padding_mode: str) -> str:
+    """What grid_sample calls this padding mode."""
+    if padding_mode not in PADDING_MODES:
+        raise ArgumentError(f"padding_mode is {' or '.join(PADDING_MODES)}, not {padding_mode!r}.")
+    return PADDING_MODES[padding_mode]

@@ -1,6 +1,6 @@
 """Decode every photo once: a uint8 copy at training size on disk, mapped into memory instead of loaded.
 
-Decoding a photo and its mask takes some 10 ms, reading a row of the copy 0.02 ms. The operating system keeps the rows
+Decoding a photo and its mask takes about 10 ms, reading a row of the copy 0.02 ms. The operating system keeps the rows
 in use in memory and drops them when it needs the room, so the copy may be larger than memory.
 """
 
@@ -35,17 +35,17 @@ SHARE = 0.8  # of the free disk that one copy may take
 
 
 def cache(cars: CarFolder, size: int | tuple[int, int], workers: int | None = None) -> Path:
-    """Build the decoded copy of a folder at one size, or find the one that is there.
+    """Build the decoded copy of a folder at one size, or return the existing one.
 
     The copy is of the *whole* folder, so that the parts of a split share it: photo ``i`` of a part is row
     ``part[i].index``. It is keyed on folder, size and the files' names, sizes and times; a change to any of them
-    builds it anew and removes the old one. It appears under its name only when it is complete. Of several processes
-    that need it one decodes, and the others wait for it; where that one is killed, the next one decodes.
-    Where `course.start` was given ``keep``, a small one is kept there and fetched by the next session.
+    builds it again and removes the old one. It appears under its name only when it is complete. If several
+    processes need it, one decodes and the others wait; if that one is killed, the next one decodes.
+    With ``keep`` of `course.start`, a small copy is archived there and restored in the next session.
 
     Args:
         cars: the folder, or any part of it.  size: of the photos, (height, width), or one number for both.
-        workers: threads that decode (Pillow lets go of the interpreter while it does); None: up to 4.
+        workers: threads that decode (Pillow releases the GIL meanwhile); None: up to 4.
     Returns: a folder with ``images.npy`` (N, h, w, 3) uint8 and, if there are masks, ``masks.npy`` (N, h, w) uint8.
     Raises: CarvanaError if the copy would take more than 80 % of the free disk, or the disk runs full; DataError if a
         file does not decode.
@@ -101,7 +101,7 @@ def as_size(size: int | tuple[int, int]) -> tuple[int, int]:
 def open_cache(folder: Path, masks: bool) -> tuple[np.ndarray, np.ndarray | None]:
     """Map a copy into memory: images (N, h, w, 3) and masks (N, h, w), uint8; nothing is loaded yet.
 
-    What is written into them stays in this process ("c", copy on write), and never reaches the file.
+    Writes into them stay in this process ("c", copy on write) and never reach the file.
     """
     images = np.load(folder / "images.npy", mmap_mode="c")
     return images, np.load(folder / "masks.npy", mmap_mode="c") if masks else None
@@ -121,7 +121,7 @@ def _files(whole: CarFolder, shape: tuple[int, int]) -> dict[str, tuple[int, ...
 
 
 def _complete(folder: Path, whole: CarFolder, shape: tuple[int, int]) -> bool:
-    """True if the copy is there with all its bytes; a disk that ran full or a hand that meddled left less."""
+    """True if the copy is there with all its bytes; a full disk or a manual change may have left fewer."""
     try:
         return all(
             np.load(folder / name, mmap_mode="r").shape == dimensions
@@ -144,7 +144,7 @@ def _check_room(home: Path, whole: CarFolder, shape: tuple[int, int]) -> None:
 
 
 def _fill(part: Path, whole: CarFolder, shape: tuple[int, int], workers: int) -> None:
-    """Decode into the .npy files, row by row: what is in memory is never more than a few rows."""
+    """Decode into the .npy files, row by row: only a few rows are in memory at a time."""
     with ExitStack() as stack:
         out = {}
         for name, dimensions in _files(whole, shape).items():
@@ -186,14 +186,14 @@ def _write_header(file: BinaryIO, dimensions: tuple[int, ...]) -> None:
 
 
 def _remove_broken(folder: Path, whole: CarFolder, shape: tuple[int, int]) -> None:
-    """Remove a copy that lost bytes, in one step for whoever looks; one that another process has finished stays."""
+    """Remove a copy that lost bytes, in one step; one that another process has finished stays."""
     if _complete(folder, whole, shape):
         return
     discard(folder)
 
 
 def _tidy(home: Path, group: str, keep: Path) -> None:
-    """Remove older copies of the same folder and size, and what killed runs left more than a day ago."""
+    """Remove older copies of the same folder and size, and what killed processes left more than a day ago."""
     for old in home.glob(f"{glob.escape(group)}-*"):
         if old != keep:
             discard(old)  # where a reader on Windows still holds it, it goes next time

@@ -1,4 +1,4 @@
-"""Where kagglehub finds out who the user is, in its order, and what is wrong there. No key is ever told."""
+"""Where kagglehub finds the Kaggle credentials, in its order, and what is wrong there. No key is ever printed."""
 
 import json
 import os
@@ -10,7 +10,7 @@ NEW = f"make a token at {SETTINGS} (API, Create New Token)"
 
 
 def credentials_source() -> str | None:
-    """The variable or file that decides, in words; None where there is none, or a secret of Colab."""
+    """The variable or file that is used, in words; None if there is none, or a secret of Colab."""
     if os.environ.get(TOKEN):
         return TOKEN
     for name in ("access_token", "access_token.txt"):
@@ -27,7 +27,7 @@ def credentials_fault() -> str | None:
     if source == TOKEN:
         token = os.environ[TOKEN]
         broken = not token.strip() or len(token.split()) > 1 or not token.isascii() or not token.isprintable()
-        if not broken or os.access(token, os.F_OK):  # kagglehub takes the name of a file that holds it, too
+        if not broken or os.access(token, os.F_OK):  # kagglehub accepts the name of a file that holds it, too
             return None
         return f"{TOKEN} is set, but to no token: {NEW} and copy it whole, in one line"
     if source == str(credentials_file()):

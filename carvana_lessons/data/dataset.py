@@ -22,8 +22,8 @@ Transform = Callable[[torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Ten
 class CarDataset(Dataset):
     """Item ``i`` is photo ``i`` of a CarFolder and its mask, at one size.
 
-    ``x`` is (3, h, w) float32, RGB in [0, 1]; ``y`` is (1, h, w) float32 in {0, 1}. Of a folder without masks item
-    ``i`` is ``x`` alone. It may be handed to any number of worker processes: each maps the decoded copy for itself.
+    ``x`` is (3, h, w) float32, RGB in [0, 1]; ``y`` is (1, h, w) float32 in {0, 1}. For a folder without masks item
+    ``i`` is ``x`` alone. It works with any number of worker processes: each maps the decoded copy into its memory.
 
     Args:
         cars: the photos.  size: (height, width), or one number for both.
@@ -81,7 +81,7 @@ class CarDataset(Dataset):
         return StoredDataset(self) if type(self) is CarDataset and self.transform is None else self
 
     def _decoded(self, rows: list[int]) -> list[tuple[np.ndarray, np.ndarray | None]]:
-        """By as many threads as torch may use here, a single one in a worker: Pillow lets others run meanwhile."""
+        """With as many threads as torch may use, one in a worker process; Pillow releases the GIL."""
         threads = min(len(rows), torch.get_num_threads())
         if threads < 2:
             return [read_pair(self.photos[i], self.size) for i in rows]
@@ -96,7 +96,7 @@ class StoredDataset(CarDataset):
     """A `CarDataset` as a `CarLoader` asks it: the items of a batch come as bytes, and `collate` stacks them.
 
     Args:
-        photos: without a transform; nothing is decoded anew.
+        photos: without a transform; nothing is decoded again.
     """
 
     def __init__(self, photos: CarDataset) -> None:

@@ -1,4 +1,4 @@
-"""The challenge's own photos, from Kaggle, file by file (all of it is some 24 GB; the training set is half a GB)."""
+"""Download the challenge's photos from Kaggle, file by file (about 24 GB in all; the training set is half a GB)."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ FILES = {
     "train_masks_csv": 0.03e9,
     "sample_submission": 0.003e9,
 }
-TABLES = {  # of tables Kaggle hands out now the one, now the other
+TABLES = {  # Kaggle delivers tables under either name
     "metadata": ("metadata.csv", "metadata.csv.zip"),
     "train_masks_csv": ("train_masks.csv", "train_masks.csv.zip"),
     "sample_submission": ("sample_submission.csv", "sample_submission.csv.zip"),
@@ -55,10 +55,10 @@ def download(
     files: Sequence[str] = ("train", "train_masks", "metadata"),
     fetch: Fetch | None = None,
 ) -> Path:
-    """Fetch files of the challenge through kagglehub, unpack them into ``out`` and check what is there.
+    """Download files of the challenge with kagglehub, unpack them into ``out`` and check the folder.
 
-    Needs a Kaggle account that has accepted the challenge's rules. May be run again after a break: kagglehub resumes
-    the file under way, and what is already unpacked is skipped. The archives stay in kagglehub's cache (by default
+    Needs a Kaggle account that has accepted the challenge's rules. May be run again after an interruption: kagglehub
+    resumes the file in progress, and unpacked files are skipped. The archives stay in kagglehub's cache (by default
     ``~/.cache/kagglehub``, or the folder that KAGGLEHUB_CACHE names); they may be deleted afterwards.
 
     Args:
@@ -124,7 +124,7 @@ def _fetch(fetch: Fetch, names: Sequence[str]) -> Path:
 def _is_archive(place: Path, name: str) -> bool:
     """Whether an archive came; a table may come as it is.
 
-    Raises: CarvanaError for a web page instead, as networks send that want a login; zipfile.BadZipFile for a file
+    Raises: CarvanaError for a web page instead, which networks that require a login send; zipfile.BadZipFile for a file
         that is neither.
     """
     if zipfile.is_zipfile(place):
@@ -173,7 +173,7 @@ def _explained(error: Exception, name: str, out: Path) -> CarvanaError:
     source, fault = credentials_source(), credentials_fault()
     found = explain_connection(error, "Kaggle", name, "REQUESTS_CA_BUNDLE")
     if found and not (source and fault):
-        return CarvanaError(f"{found}, and run the download again; it goes on where it stopped.")
+        return CarvanaError(f"{found}, and run the download again; it continues where it stopped.")
     unknown = kinds & {"UnauthenticatedError", "CredentialError"} or "Kaggle credentials file" in str(error)
     if unknown or (source and fault):
         folder = credentials_file().parent

@@ -12,9 +12,9 @@ from typing import overload
 import numpy as np
 import pandas as pd
 
+from carvana_lessons.data.decode import decode, exif_orientation
 from carvana_lessons.data.images import Photo, read_mask
-from carvana_lessons.data.layout import Index, inspect, naming
-from carvana_lessons.data.opening import decode, orientation
+from carvana_lessons.data.layout import Index, inspect, listed
 from carvana_lessons.utils.errors import DataError
 from carvana_lessons.utils.paths import expand
 from carvana_lessons.utils.progress import bar
@@ -32,10 +32,10 @@ class CarFolder:
 
     Args:
         root: holds ``train/`` (``<car>_<view>.jpg``), ``train_masks/`` (``<car>_<view>_mask.gif`` or ``.png``) and,
-            if there is one, ``metadata.csv``. Where ``train/`` is missing ``train_images/`` is taken.
+            if there is one, ``metadata.csv``. Where ``train/`` is missing ``train_images/`` is used.
         images: name of the folder of photos.  masks: name of the folder of masks, None for photos without masks.
     Raises: DataError, naming file and cure, if a photo lacks its mask, sizes differ, a file is cut off, …
-    Warns: UserWarning of stray files, of masks without a photo, and of cars that metadata.csv tells two things of.
+    Warns: UserWarning of stray files, of masks without a photo, and of cars with contradictory rows in metadata.csv.
     Lesson: 01.
     """
 
@@ -90,7 +90,7 @@ class CarFolder:
         if cars is not None:
             wanted = {cars} if isinstance(cars, str) else set(cars)
             if unknown := sorted(wanted - set(self.ids)):
-                raise DataError(f"No photos here of the cars {naming(unknown)}; `cars.ids` lists those there are.")
+                raise DataError(f"No photos here of the cars {listed(unknown)}; `cars.ids` lists those there are.")
             keep &= [name[:12] in wanted for name in names]
         if views is not None:
             angles = {int(v) for v in ([views] if isinstance(views, int | np.integer) else views)}
@@ -106,7 +106,7 @@ class CarFolder:
 
     @property
     def fingerprint(self) -> str:
-        """Hex digits over the names, sizes and times of all files of the *whole* folder; every part shares them."""
+        """A hash of the names, sizes and times of all files of the *whole* folder; every part shares it."""
         return self._index.fingerprint
 
     @property
@@ -115,7 +115,7 @@ class CarFolder:
         return self._index.masks is not None
 
     def require(self, what: str, masks: bool = True) -> None:
-        """Refuse what cannot be done with these photos, before any work is done.
+        """Raise where photos or masks are missing, before any work is done.
 
         Args:
             what: is done with them, to begin a sentence: "A score".  masks: needed for that; photos always are.
@@ -149,7 +149,7 @@ class CarFolder:
         return " and ".join(sorted(set(self.metadata["source"].fillna("photos")))) or "photos"
 
     def frame(self) -> pd.DataFrame:
-        """One row a photo: name, car, view, width, height."""
+        """One row per photo: name, car, view, width, height."""
         names = [self._index.names[row] for row in self._rows]
         sizes = self._index.sizes[self._rows]
         views = [int(name[13:]) for name in names]
@@ -157,29 +157,29 @@ class CarFolder:
         return pd.DataFrame(table | {"width": sizes[:, 0], "height": sizes[:, 1]})
 
     def check(self, progress: bool = True) -> None:
-        """Decode every file here; some 30 ms a pair at 1918×1280.
+        """Decode every file here; about 30 ms per pair at 1918×1280.
 
         A JPEG that is damaged in the middle may still decode, to a picture that is wrong from there on: Pillow does
         not complain. PNG and GIF do.
 
-        Raises: DataError listing what does not decode and masks that are none.
+        Raises: DataError listing files that do not decode and files that are no masks.
         Warns: UserWarning of masks that are empty, full, or look inverted, and of photos that are not RGB, or that
-            EXIF wants turned: all are used as they are stored.
+            EXIF rotates: all are used as they are stored.
         """
         faults, odd, strange = [], [], {look: [] for look in STRANGE}
         for photo in bar(self, total=len(self), desc="decoding", unit="photo") if progress else self:
             try:
                 photo.read()
-                mode, turned = decode(photo.image, lambda image: (image.mode, orientation(image) != 1))
+                mode, turned = decode(photo.image, lambda image: (image.mode, exif_orientation(image) != 1))
                 if mode != "RGB" or turned:
                     odd.append(f"{photo.image.name} ({mode}{', turned' * turned})")
                 if photo.mask is not None and (look := _strange(read_mask(photo.mask))):
                     strange[look].append(photo.mask.name)
             except DataError as error:
                 faults.append(str(error))
-        notes = [f"{STRANGE[look]}: {naming(names, len(self))}." for look, names in strange.items() if names]
+        notes = [f"{STRANGE[look]}: {listed(names, len(self))}." for look, names in strange.items() if names]
         if odd:
-            notes.append(f"Not plain upright RGB, read as RGB and not turned: {naming(odd, len(self))}.")
+            notes.append(f"Not plain upright RGB, read as RGB and not turned: {listed(odd, len(self))}.")
         for note in notes:
             warnings.warn(note, UserWarning, stacklevel=2)
         if faults:
@@ -230,7 +230,7 @@ def _read_metadata(path: Path) -> pd.DataFrame:
         raise DataError(f"{path} is not the table of cars ({columns}): {error}. Copy it again.") from error
     table = table.dropna(subset="id").drop_duplicates()
     if twice := sorted(set(table.loc[table["id"].duplicated(), "id"])):
-        text = f"{path} has several rows of {naming(twice)}, and they differ: the first one counts. Remove the others."
+        text = f"{path} has several rows of {listed(twice)}, and they differ: the first one counts. Remove the others."
         warnings.warn(text, UserWarning, stacklevel=3)  # 3: the line that opened the CarFolder
     table = table.drop_duplicates("id").set_index("id")
     return table.reindex(columns=[*table.columns, *(c for c in COLUMNS if c not in table)])

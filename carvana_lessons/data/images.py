@@ -1,4 +1,4 @@
-"""From a file to an array: a photo, a mask, or both at the size that a network takes.
+"""From a file to an array: a photo, a mask, or both at the input size of a network.
 
 Arrays are (height, width); only Pillow, and ``photo.size`` after it, say (width, height).
 """
@@ -11,8 +11,8 @@ from typing import TypeVar
 import numpy as np
 from PIL import Image
 
+from carvana_lessons.data.decode import UNREADABLE, apply_exif_orientation, as_rgb, decode, is_rotated_90
 from carvana_lessons.data.masks import NoMask, find_car, load_mask
-from carvana_lessons.data.opening import UNREADABLE, as_rgb, decode, lies, turned
 from carvana_lessons.data.shrink import shrink_mask
 from carvana_lessons.utils.errors import DataError
 
@@ -21,7 +21,7 @@ Read = TypeVar("Read")
 
 @dataclass(frozen=True)
 class Photo:
-    """One photo of a car: where it lies, not its pixels.
+    """One photo of a car: where it is, not its pixels.
 
     Attributes:
         name: ``0ab1…_05``, the file without its ending.  car: ``0ab1…``, 12 hex digits.  view: 1 to 16.
@@ -47,29 +47,29 @@ def read_photo(path: str | Path, upright: bool = False) -> np.ndarray:
     """Decode a photo at full size.
 
     Grey, CMYK and 16-bit files come out as 8-bit RGB too, and what is transparent comes out white. A rotation noted in
-    EXIF is *not* applied: the masks were drawn on the pixels as they are stored, and turning the photo alone would part
-    the two.
+    EXIF is *not* applied: the masks were drawn on the pixels as they are stored, and rotating the photo alone would
+    misalign the two.
 
     Args:
-        path: JPEG or PNG.  upright: turn it as EXIF says after all, for a photo that has no mask to part from.
+        path: JPEG or PNG.  upright: apply the EXIF orientation, for a photo without a mask.
     Returns: (H, W, 3) uint8, RGB.
     Raises: DataError if the file is missing, not a whole image, or larger than any photo.
     Lesson: 01.
     """
-    return _read(path, lambda image: np.array(as_rgb(turned(image) if upright else image)))
+    return _read(path, lambda image: np.array(as_rgb(apply_exif_orientation(image) if upright else image)))
 
 
 def read_size(path: str | Path) -> tuple[int, int]:
-    """(height, width) of a photo that is turned as EXIF says, as ``read_photo(path, upright=True)`` would find it."""
-    return _read(path, lambda image: image.size if lies(image) else image.size[::-1])
+    """(height, width) of a photo after EXIF orientation, as ``read_photo(path, upright=True)`` returns it."""
+    return _read(path, lambda image: image.size if is_rotated_90(image) else image.size[::-1])
 
 
 def read_mask(path: str | Path | None) -> np.ndarray:
     """Decode a mask at full size: 1 where the car is, 0 elsewhere.
 
-    Kaggle's masks are palette GIFs that hold 0 and 1, but the same file turned to grey holds 0 and 255, and one made
-    by other hands holds 1 and 2, colours, or the car as what is not transparent. So the only safe rule is *the brighter
-    of two values is car*, and it is applied here, once; `carvana_lessons.data.masks.find_car` says the whole of it.
+    Kaggle's masks are palette GIFs that hold 0 and 1, but the same file turned to grey holds 0 and 255, and masks from
+    other sources hold 1 and 2, colours, or the car as what is not transparent. So the only safe rule is *the brighter
+    of two values is car*, and it is applied here, once; `carvana_lessons.data.masks.find_car` has the full rule.
 
     Args:
         path: GIF or PNG; None, as a photo without a mask has it, is refused.
@@ -82,7 +82,7 @@ def read_mask(path: str | Path | None) -> np.ndarray:
 
 
 def read_resized(path: str | Path, size: tuple[int, int], upright: bool = False) -> np.ndarray:
-    """Decode a photo at the size that a network takes, as `read_pair` does.
+    """Decode a photo at the input size of a network, as `read_pair` does.
 
     Args:
         path: JPEG or PNG.  size: (height, width) wanted, both at least 1.  upright: as `read_photo`.
@@ -93,21 +93,21 @@ def read_resized(path: str | Path, size: tuple[int, int], upright: bool = False)
     height, width = size
 
     def shrunk(image: Image.Image) -> np.ndarray:
-        on_its_side = upright and lies(image)
-        # A draft keeps the mode; a JPEG alone heeds it.
-        image.draft(None, (height, width) if on_its_side else (width, height))
-        rgb = as_rgb(turned(image) if upright else image)
+        rotated = upright and is_rotated_90(image)
+        # A draft keeps the mode; only a JPEG is affected by it.
+        image.draft(None, (height, width) if rotated else (width, height))
+        rgb = as_rgb(apply_exif_orientation(image) if upright else image)
         return np.array(rgb.resize((width, height), Image.Resampling.BILINEAR))
 
     return _read(path, shrunk)
 
 
 def read_pair(photo: Photo, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray | None]:
-    """Decode a photo and its mask at the size that a network takes.
+    """Decode a photo and its mask at the input size of a network.
 
     The JPEG is decoded at a fraction of its size where that suffices (Pillow's ``draft``: the decoder skips the high
     frequencies, a fifth of the time at 128 px), then resized with antialiasing. The mask is averaged over the area of
-    each new pixel and cut at one half: a pixel is car when at least half of it is.
+    each new pixel and thresholded at one half: a pixel is car when at least half of it is.
 
     Args:
         photo: one of a ``CarFolder``.  size: (height, width) wanted, both at least 1.
@@ -146,7 +146,7 @@ def unreadable(path: str | Path, error: BaseException) -> DataError:
     if Path(path).is_symlink() and not Path(path).exists():
         return DataError(f"{path} is a link to a file that is not there: put that one back, or remove the link.")
     if isinstance(error, PermissionError):
-        return DataError(f"{path} may not be read by you: ask its owner, or copy it to a folder of your own.")
+        return DataError(f"{path} cannot be read by this user: ask its owner, or copy it to a folder of your own.")
     if isinstance(error, FileNotFoundError):
         return DataError(f"{path} is gone since the folder was opened: put it back, or open the folder again.")
     if isinstance(error, Image.DecompressionBombError):

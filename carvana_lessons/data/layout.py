@@ -1,6 +1,6 @@
-"""What a folder in Kaggle's layout must look like, and the sentence for each way in which it does not.
+"""Kaggle's folder layout: check a folder, with a clear error for each way in which it differs.
 
-``inspect`` reads names and headers only, no pixels: some 5,000 pairs take a few seconds.
+``inspect`` reads names and headers only, no pixels: about 5,000 pairs take a few seconds.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from carvana_lessons.data.decode import UNREADABLE, decode
 from carvana_lessons.data.images import unreadable
-from carvana_lessons.data.opening import UNREADABLE, decode
 from carvana_lessons.utils.errors import DataError
 from carvana_lessons.utils.paths import existing_folder
 from carvana_lessons.utils.progress import bar
@@ -33,7 +33,7 @@ ENDINGS = {"JPEG": b"\xff\xd9", "MPO": b"\xff\xd9", "GIF": b"\0;", "PNG": b"IEND
 
 @dataclass(frozen=True)
 class Index:
-    """What ``inspect`` found: one entry a photo, in the order of the names."""
+    """What ``inspect`` found: one entry per photo, in the order of the names."""
 
     images: Path
     masks: Path | None
@@ -45,9 +45,9 @@ class Index:
 
 
 def inspect(root: Path, images: str, masks: str | None) -> Index:
-    """Find the pairs of a folder and check all that can be checked without decoding a pixel.
+    """Find the pairs of a folder and check all that can be checked without decoding pixels.
 
-    Raises: DataError, with a line for every kind of fault, that names the files and the cure.
+    Raises: DataError, with one line for every kind of fault that names the files and the cure.
     Warns: of stray files and of masks without a photo, which do no harm.
     """
     image_folder, mask_folder = _find(root, images, masks)
@@ -61,12 +61,12 @@ def inspect(root: Path, images: str, masks: str | None) -> Index:
         pairs = _scan(mask_folder, MASK, faults, notes)
         if missing := sorted(set(photos) - set(pairs)):
             faults.append(
-                f"No mask in {mask_folder} for {naming(missing, len(photos))}: copy the masks again, remove these "
+                f"No mask in {mask_folder} for {listed(missing, len(photos))}: copy the masks again, remove these "
                 "photos, or, in Python, open photos without masks with masks=None."
             )
         if orphans := sorted(set(pairs) - set(photos)):
             notes.append(
-                f"No photo in {image_folder} for the masks of {naming(orphans, len(pairs))}: they are left out; copy "
+                f"No photo in {image_folder} for the masks of {listed(orphans, len(pairs))}: they are left out; copy "
                 "the photos again if they should be there."
             )
     names = sorted(photos)
@@ -85,9 +85,9 @@ def inspect(root: Path, images: str, masks: str | None) -> Index:
             (w, h), (mw, mh) = found
             unequal.append(f"{files[1].name} ({mw}×{mh}, its photo {w}×{h})")
     if broken:
-        faults.append(f"Cut off or not an image: {naming(broken)}. Copy or download again.")
+        faults.append(f"Cut off or not an image: {listed(broken)}. Copy or download again.")
     if unequal:
-        faults.append(f"The mask has another size than its photo: {naming(unequal)}. Put the original mask back.")
+        faults.append(f"The mask has another size than its photo: {listed(unequal)}. Put the original mask back.")
     for note in notes:
         warnings.warn(note, UserWarning, stacklevel=3)  # 3: the line that opened the CarFolder
     if faults:
@@ -122,10 +122,10 @@ def header(path: Path) -> tuple[int, int] | None:
         return None
 
 
-def naming(names: Sequence[str], total: int | None = None) -> str:
+def listed(names: Sequence[str], total: int | None = None) -> str:
     """The first three names and how many more: ``a, b, c and 5 more (8 of 1,536)``.
 
-    A name with a line break or with bytes that are no text is written in escapes, so that a sentence can be printed.
+    A name with unprintable characters is escaped, so that the sentence can be printed.
     """
     text = ", ".join(name if name.isprintable() else ascii(name) for name in names[:3]) + (
         f" and {len(names) - 3:,} more" if len(names) > 3 else ""
@@ -158,16 +158,16 @@ def _elsewhere(root: Path, wanted: str, images: str) -> str:
         return f"but {below[0]} does; give that one."
     if wanted != images:
         if beside := _some(root / images, MASK):
-            return f"the masks lie among the photos ({naming(beside)}); move them to {root / wanted}."
+            return f"the masks lie among the photos ({listed(beside)}); move them to {root / wanted}."
         return (
             "copy the masks there; in Python, masks=… names another folder of them, and masks=None opens photos alone."
         )
     if loose := _some(root, PHOTO):
         both = f", and the masks to {root / 'train_masks'}" if _some(root, MASK) else ""
-        return f"photos lie in it themselves ({naming(loose)}); move them to {root / wanted}{both}."
+        return f"photos lie in it themselves ({listed(loose)}); move them to {root / wanted}{both}."
     if loose := _some(root, PICTURE):
         return (
-            f"pictures lie in it themselves ({naming(loose)}). A network's masks of any such folder are made by "
+            f"pictures lie in it themselves ({listed(loose)}). A network's masks of any such folder are made by "
             f"`carvana-lessons predict`; {AS_KAGGLE}, and lie in {wanted}/."
         )
     others = [p.name for p in folders if not p.name.startswith(".")]
@@ -176,7 +176,7 @@ def _elsewhere(root: Path, wanted: str, images: str) -> str:
     if set(others) <= {"train_masks"}:
         return f"it has masks alone; copy their photos to {root / wanted}."
     return (
-        f'name it with images="…" (there is {naming(others)}), with --images where the command is `submit`, or rename '
+        f'name it with images="…" (there is {listed(others)}), with --images where the command is `submit`, or rename '
         f"it to {wanted}; or make photos with `carvana-lessons studio`."
     )
 
@@ -214,11 +214,11 @@ def _scan(folder: Path, pattern: re.Pattern[str], faults: list[str], notes: list
             f"{folder / folder.name} one folder up."
         )
     if capitals:
-        faults.append(f"Names in {folder} are written in small letters; rename {naming(capitals)}.")
+        faults.append(f"Names in {folder} are written in small letters; rename {listed(capitals)}.")
     if twice:
-        faults.append(f"Two files in {folder} for one photo: {naming(twice)}. Keep one of the two.")
+        faults.append(f"Two files in {folder} for one photo: {listed(twice)}. Keep one of the two.")
     if strays and found:
-        notes.append(f"Left out of {folder}, not named like its other files: {naming(strays)}. Move them elsewhere.")
+        notes.append(f"Left out of {folder}, not named like its other files: {listed(strays)}. Move them elsewhere.")
     return found
 
 
@@ -236,10 +236,10 @@ def _no_photos(folder: Path) -> DataError:
                          "studio`.")  # fmt: skip
     for below in _folders(folder):
         if inside := _some(below, PHOTO):
-            return DataError(f"{folder} holds no photos itself, {below} does ({naming(inside)}): move them one folder "
+            return DataError(f"{folder} holds no photos itself, {below} does ({listed(inside)}): move them one folder "
                              "up.")  # fmt: skip
     return DataError(
-        f"{folder} holds only other files ({naming(some)}): {AS_KAGGLE}; rename them, copy the right ones there, or "
+        f"{folder} holds only other files ({listed(some)}): {AS_KAGGLE}; rename them, copy the right ones there, or "
         "make some with `carvana-lessons studio`."
     )
 

@@ -1,7 +1,7 @@
-"""Which pixels of a mask's file are car: every way to store two values, and one sentence for what is none of them.
+"""Which pixels of a mask file are car: every way to store two values, and an error for any other file.
 
-What a file says is taken as the eye takes it. Where one of two values is brighter it is car, whatever the numbers are:
-0 and 1, 0 and 255, 1 and 2, black and dark red. Where transparency draws the mask, the opaque part is car.
+The brighter of two values is car, whatever the numbers are: 0 and 1, 0 and 255, 1 and 2, black and dark red. Where
+transparency is the mask, the opaque part is car.
 """
 
 from __future__ import annotations
@@ -11,18 +11,18 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from carvana_lessons.data.wide import has_wide_colors, read_wide
+from carvana_lessons.data.sixteen_bit import has_16_bit_colors, read_16_bit_colors
 from carvana_lessons.utils.errors import DataError
 
-GREY = {"1", "L", "I", "F"}  # and I;16 in its variants: one number a pixel
+GREY = {"1", "L", "I", "F"}  # and I;16 in its variants: one number per pixel
 COLORED = {"LA", "P", "PA", "RGB", "RGBA", "CMYK"}
 FULL = (1, 255, 65535)  # what a mask that is car everywhere holds
 LIGHT = (299, 587, 114)  # thousandths of the brightness that red, green and blue make
 EQUALLY_BRIGHT = (
-    "has two colours that are equally bright, so neither can be told to be the car; save it again in black and white"
+    "has two colours that are equally bright, so it is unclear which is the car; save it again in black and white"
 )
 FEW = 4  # values: a mask of several classes, or with a border that counts as neither; smoothing makes more
-WIDE = "holds 16 bits a colour, of which only 8 are read; save it again as 8-bit grey"
+WIDE = "holds 16 bits per colour, of which only 8 are read; save it again as 8-bit grey"
 
 
 class NoMask(DataError):
@@ -44,8 +44,8 @@ def load_mask(image: Image.Image) -> Image.Image:
     """
     if getattr(image, "is_animated", False):
         raise NoMask("holds several pictures where a mask is one; save the right one alone")
-    if has_wide_colors(image):
-        values = read_wide(image)
+    if has_16_bit_colors(image):
+        values = read_16_bit_colors(image)
         if values is None:
             raise NoMask(WIDE)
         bands = [_narrow(part) for part in np.split(values, [3], axis=2) if part.shape[2]]
@@ -239,7 +239,7 @@ def _soft(values: np.ndarray, what: str, source: str, count: int | None = None) 
     if count is None and len(some) <= FEW:
         named = ", ".join(f"{value:g}" for value in some)
         return NoMask(
-            f"has the {what} {named} where a mask has two: which of them are car is not ours to guess; save it again "
+            f"has the {what} {named} where a mask has two: it is unclear which of them are car; save it again "
             f"as PNG or GIF with `np.isin(mask, CAR)`, where CAR lists those that are, and mask is np.asarray({source})"
         )
     cut = (low + high) // 2 if isinstance(low, int) else round((low + high) / 2, 6)

@@ -1,4 +1,4 @@
-"""Run-length encoding as the challenge wants it: row by row, counted from 1."""
+"""Run-length encoding in the format of the challenge: row by row, counted from 1."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from carvana_lessons.utils.errors import DataError
 
 
 def rle_encode(mask: np.ndarray) -> str:
-    """Write a mask as pairs "start length".
+    """Encode a mask as pairs "start length".
 
     Pixels are numbered from 1, left to right, then down (row-major; many other contests go column by column).
 
@@ -35,7 +35,7 @@ def rle_encode(mask: np.ndarray) -> str:
 
 
 def rle_decode(rle: str, shape: tuple[int, int]) -> np.ndarray:
-    """Paint the mask that a run-length code describes.
+    """Decode a run-length code into a mask.
 
     Args:
         rle: pairs "start length" with ascending starts, as ``rle_encode`` writes them; empty for an empty mask.

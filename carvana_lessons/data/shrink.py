@@ -1,4 +1,4 @@
-"""A mask at the size that a network takes, by counting.
+"""Downsample a mask to the input size of a network, by counting.
 
 Pillow's box filter would give the same average over floats, which are four times the bytes, and its rounding may tip a
 pixel that is exactly half car. Counts are exact.
@@ -10,7 +10,7 @@ import numpy as np
 
 
 def shrink_mask(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Average a mask over the area of each new pixel and cut at one half: car is what is car by half or more.
+    """Average a mask over the area of each new pixel and threshold at one half: half or more is car.
 
     The area of new pixel ``i`` of ``n`` goes from ``i * N / n`` to ``(i + 1) * N / n``, both rounded to whole pixels;
     where the mask has no more pixels than wanted, it is the pixel under the new one's centre.

@@ -1,4 +1,4 @@
-"""Dividing the photos into parts, by car: the 16 views of one car are near-copies of each other."""
+"""Split the photos into parts, by car: the 16 views of one car are near-copies of each other."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from carvana_lessons.utils.wording import counted
 
 
 def split_by_car(cars: CarFolder, fractions: Sequence[float] = (0.6, 0.2, 0.2), seed: int = 0) -> tuple[CarFolder, ...]:
-    """Divide the cars at random; all views of a car go to the same part.
+    """Split the cars at random; all views of a car go to the same part.
 
     Every part but the last gets its share of the cars rounded down (0.6 of the challenge's 318 cars are 190), the last
     one the rest; none is left without a car. The same seed gives the same parts wherever the folder lies.
 
     Args:
-        cars: what to divide.  fractions: one a part, sum 1.  seed: of the permutation of the sorted car ids.
-    Returns: one CarFolder a fraction; together they hold every photo once.
+        cars: what to divide.  fractions: one per part, sum 1.  seed: of the permutation of the sorted car ids.
+    Returns: one CarFolder per fraction; together they hold every photo once.
     Raises: DataError if the fractions do not sum to 1 or there are fewer cars than parts.
     Source: the leakage alert of the 2019 slides.  Lesson: 01.
     """
@@ -30,7 +30,7 @@ def split_by_car(cars: CarFolder, fractions: Sequence[float] = (0.6, 0.2, 0.2), 
 
 
 def k_folds_by_car(cars: CarFolder, k: int = 5, seed: int = 0) -> list[tuple[CarFolder, CarFolder]]:
-    """k ways to divide the cars such that each car is held out exactly once.
+    """k splits of the cars such that each car is held out exactly once.
 
     Args:
         cars: what to divide.  k: number of folds, from 2 to the number of cars.  seed: of the permutation.
@@ -49,7 +49,7 @@ def k_folds_by_car(cars: CarFolder, k: int = 5, seed: int = 0) -> list[tuple[Car
 
 
 def split_by_image(cars: CarFolder, fractions: Sequence[float] = (0.8, 0.2), seed: int = 0) -> tuple[CarFolder, ...]:
-    """Divide the photos at random, whatever car they show. **This leaks**: use it to measure the leak, not to train.
+    """Split the photos at random, whatever car they show. **This leaks**: use it to measure the leak, not to train.
 
     Nearly every car then has views in every part, so a model that merely remembers the cars it has seen scores well
     on the held-out photos too. The master's defense divides this way (4,071 + 1,017, neither a multiple of 16).

@@ -1,4 +1,4 @@
-"""Unpacking an archive: nothing outside the target folder, nothing by halves, nothing twice."""
+"""Unpack an archive: nothing outside the target folder, no incomplete file, nothing twice."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ LITTER = {"__MACOSX", ".DS_Store", "Thumbs.db"}
 
 
 def unpack(archive: Path, out: Path, target: Path) -> None:
-    """Unpack a zip file into ``out``; what is there at its full size is left alone, so a broken run goes on.
+    """Unpack a zip file into ``out``; files that are complete are skipped, so an interrupted run continues.
 
     Every member is written beside its place and renamed when it is whole (its checksum is verified on the way). It
-    gets the time that the archive gives it: files that are unpacked anew are the same files to whoever keeps a copy.
+    gets the modification time of the archive: files that are unpacked again have the same fingerprint.
 
     Args:
         archive: the zip file.  out: the folder that its top folder goes to.
@@ -37,7 +37,7 @@ def unpack(archive: Path, out: Path, target: Path) -> None:
         todo = [
             (m, place)
             for m, place in zip(members, places, strict=True)
-            if _is_lacking(place, m.file_size, partial(box.open, m))
+            if _is_missing(place, m.file_size, partial(box.open, m))
         ]
         make_folder(out)
         need, free = sum(m.file_size for m, _ in todo), shutil.disk_usage(out).free
@@ -52,7 +52,7 @@ def unpack(archive: Path, out: Path, target: Path) -> None:
 
 
 def copy_in(place: Path, target: Path) -> None:
-    """Copy a file, or a folder that came unpacked, to ``target``; what is there at its full size is left alone."""
+    """Copy a file, or a folder that came unpacked, to ``target``; files that are complete are skipped."""
     if not place.exists():
         raise CarvanaError(f"{target.stem} could not be fetched, the download left nothing at {place}: run it again.")
     if place.is_file():
@@ -65,18 +65,18 @@ def copy_in(place: Path, target: Path) -> None:
             if top.is_file()
             else [(file, target / file.relative_to(top)) for file in sorted(top.rglob("*")) if file.is_file()]
         )
-    todo = [(file, to) for file, to in pairs if _is_lacking(to, file.stat().st_size, partial(file.open, "rb"))]
+    todo = [(file, to) for file, to in pairs if _is_missing(to, file.stat().st_size, partial(file.open, "rb"))]
     for file, to in bar(todo, desc=f"copying {target.name}", unit="file"):
         with file.open("rb") as source:
             _write(source, to, int(file.stat().st_mtime))
 
 
-def _is_lacking(place: Path, size: int, source: Callable[[], BinaryIO]) -> bool:
-    """Whether a file is still to be written: it is not there, or only its beginning is, as other tools leave it.
+def _is_missing(place: Path, size: int, source: Callable[[], BinaryIO]) -> bool:
+    """Whether a file is still to be written: it is missing, or only its beginning is there.
 
     Args:
         place: where it goes.  size: of the whole, in bytes.  source: opens the whole.
-    Raises: ExistsError for another file in its place, a link or a folder: these are somebody's own.
+    Raises: ExistsError for another file in its place, a link or a folder: these belong to the user.
     """
     if not os.path.lexists(place):
         return True
@@ -109,7 +109,7 @@ def _place(member: zipfile.ZipInfo, archive: Path, out: Path, target: Path) -> P
 
 
 def _time(member: zipfile.ZipInfo) -> int:
-    """A member's time, in seconds, the same in every time zone; an archive that tells none has month 0."""
+    """A member's time, in seconds, the same in every time zone; an archive without one has month 0."""
     year, month, *rest = member.date_time
     return calendar.timegm((year, min(max(month, 1), 12), *rest))
 

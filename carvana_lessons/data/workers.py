@@ -1,4 +1,4 @@
-"""Worker processes of a loader: what goes wrong in one of them is said in one sentence, and nothing hangs."""
+"""Worker processes of a loader: an error in one of them becomes one sentence, and nothing hangs."""
 
 import re
 import signal
@@ -15,7 +15,7 @@ TRACE = re.compile(r"Caught \w+ in DataLoader worker process")
 
 
 def leave_stopping_to_parent(worker: int) -> None:
-    """Let a worker process ignore Ctrl-C, which a console sends to all of a command's processes: its parent ends it.
+    """Let a worker process ignore Ctrl-C, which a console sends to all processes of a command; its parent ends it.
 
     Args:
         worker: its number, as torch tells a ``worker_init_fn``.
@@ -26,7 +26,7 @@ def leave_stopping_to_parent(worker: int) -> None:
 
 @contextmanager
 def watch_workers(count: int) -> Iterator[None]:
-    """Around a loop over a DataLoader: what goes wrong in its worker processes becomes one sentence.
+    """Wrap a loop over a DataLoader: an error in its worker processes becomes one sentence.
 
     The whole loop belongs into the block, not only the call for the next batch: torch reports a worker that has ended
     in whatever line the loop has reached.

@@ -1,4 +1,4 @@
-"""Masks without a network: the rules of thumb that every network has to beat.  Lesson: 01."""
+"""Baselines: masks without a network, which every network has to beat.  Lesson: 01."""
 
 from dataclasses import dataclass
 
@@ -15,10 +15,10 @@ BATCH = 64
 
 
 def mean_mask(photos: CarFolder, size: int | tuple[int, int] = 128) -> Tensor:
-    """In what share of the photos is a pixel car?
+    """The share of the photos in which each pixel is car.
 
     Args:
-        photos: photos with masks.  size: side, or (height, width), at which to answer.
+        photos: photos with masks.  size: side, or (height, width), of the result.
     Returns: (1, h, w) float32 in [0, 1].
     Raises: DataError if there are no photos, or no masks.
     Lesson: 01.
@@ -29,7 +29,7 @@ def mean_mask(photos: CarFolder, size: int | tuple[int, int] = 128) -> Tensor:
 
 
 def mean_mask_by_view(photos: CarFolder, size: int | tuple[int, int] = 128) -> dict[int, Tensor]:
-    """`mean_mask` of each view: {1: (1, h, w), …, 16: (1, h, w)}, the views that are there.
+    """`mean_mask` per view: {1: (1, h, w), …, 16: (1, h, w)}, for the views that are there.
 
     Raises: DataError if there are no photos, or no masks.
     Lesson: 01.
@@ -40,7 +40,7 @@ def mean_mask_by_view(photos: CarFolder, size: int | tuple[int, int] = 128) -> d
 
 
 def as_mask(share: Tensor, size: tuple[int, int], threshold: float = 0.5) -> np.ndarray:
-    """Enlarge a map of shares, then cut it: car where more than ``threshold`` of the training photos have car.
+    """Upsample a map of shares and threshold it: car where more than ``threshold`` of the training photos have car.
 
     Args:
         share: (1, h, w) in [0, 1].  size: **(width, height)** to reach, as ``photo.size`` says it.
@@ -53,33 +53,33 @@ def as_mask(share: Tensor, size: tuple[int, int], threshold: float = 0.5) -> np.
 
 @dataclass(frozen=True)
 class Match:
-    """The training photo that looks most like a photo; ``mirrored`` if it does so in the mirror."""
+    """The most similar training photo of a photo; ``mirrored`` if its horizontal flip is."""
 
     photo: Photo
     mirrored: bool
 
     def read(self) -> np.ndarray:
-        """Its pixels, mirrored if it is: (H, W, 3) uint8."""
-        return self._turned(self.photo.read())
+        """Its pixels, flipped if ``mirrored``: (H, W, 3) uint8."""
+        return self._flipped(self.photo.read())
 
     def mask(self) -> np.ndarray:
-        """Its mask, mirrored if it is: (H, W) bool, at full size."""
-        return self._turned(read_mask(self.photo.mask).view(bool))
+        """Its mask, flipped if ``mirrored``: (H, W) bool, at full size."""
+        return self._flipped(read_mask(self.photo.mask).view(bool))
 
-    def _turned(self, image: np.ndarray) -> np.ndarray:
+    def _flipped(self, image: np.ndarray) -> np.ndarray:
         return np.ascontiguousarray(image[:, ::-1]) if self.mirrored else image
 
 
-def most_similar(photos: CarFolder, train: CarFolder, own_car: bool = True, side: int = 16) -> list[Match]:
-    """A "model" that only remembers: for each photo, the training photo that looks most like it.
+def most_similar(photos: CarFolder, train: CarFolder, exclude_same_car: bool = False, side: int = 16) -> list[Match]:
+    """Nearest-neighbour baseline: for each photo, the most similar training photo.
 
-    Alike means: the smallest squared difference between two grey thumbnails. Training photos count twice, as they are
-    and mirrored, because a car's left side is its right side in the mirror.
+    Most similar is the smallest squared difference between two grey thumbnails. Training photos count twice, as they
+    are and flipped, because a car's left side is its right side in the mirror.
 
     Args:
-        photos: to find something for.  train: to find it in.
-        own_car: False: what shows the photo's own car does not count.  side: of the thumbnails, in pixels.
-    Returns: one `Match` a photo, in their order.
+        photos: the queries.  train: the photos to search.
+        exclude_same_car: ignore training photos of the photo's own car.  side: of the thumbnails, in pixels.
+    Returns: one `Match` per photo, in their order.
     Raises: DataError if there is nothing to find, or ``train`` has no masks.
     Lesson: 01.
     """
@@ -87,13 +87,13 @@ def most_similar(photos: CarFolder, train: CarFolder, own_car: bool = True, side
     seen = thumbnails(train, side)
     memory = torch.cat([seen, seen.flip(-1)]).flatten(1)  # (2N, side²)
     distance = torch.cdist(thumbnails(photos, side).flatten(1), memory)  # (M, 2N)
-    if not own_car:
+    if exclude_same_car:
         cars = np.array([photo.car for photo in train] * 2)
         same = np.array([photo.car for photo in photos])[:, None] == cars
         distance[torch.from_numpy(same)] = torch.inf
     best, found = distance.min(dim=1)
     if best.isinf().any():
-        raise DataError("A photo has nothing to be compared with: every training photo shows its own car.")
+        raise DataError("A photo has no neighbour: every training photo shows its own car.")
     return [Match(train[k % len(train)], k >= len(train)) for k in found.tolist()]
 
 

@@ -1,4 +1,4 @@
-"""Which photos a score may be made of: those of cars that a network has not learned from.  Lesson: 02."""
+"""Choose held-out photos: those of cars that a network was not trained on.  Lesson: 02."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ from carvana_lessons.models import provenance
 from carvana_lessons.utils.errors import DataError
 from carvana_lessons.utils.wording import counted
 
-SHARE, SEED = 1 / 6, 0  # of the split that `carvana-lessons train` makes where nothing else is asked for
+SHARE, SEED = 1 / 6, 0  # of the default split of `carvana-lessons train`
 
 
 def held_out(
@@ -19,11 +19,11 @@ def held_out(
 
     Args:
         photos: a folder.
-        models: networks; what they have learned from is in their ``provenance``.
-        share: of the cars to score, as `split_by_car` divides them; 1 for all; None for every car that no network has
-            learned from. Where a network does not say what it has learned from, None is 1/6.
+        models: networks; the cars of their training are in their ``provenance``.
+        share: of the cars to score, as `split_by_car` divides them; 1 for all; None for every car that no network was
+            trained on. If a network does not know its training cars, None is 1/6.
         seed: of that split; None is 0.
-    Returns: the photos, and a sentence where their score says less than it seems to, else None.
+    Returns: the photos, and a warning if their score is not one of unseen cars, else None.
     Raises: DataError if nothing is left to score.
     Lesson: 02.
     """
@@ -33,8 +33,8 @@ def held_out(
         chosen = photos.select(cars=[car for car in photos.ids if car not in learned])
         if not len(chosen):
             raise DataError(
-                f"{photos.root} holds only cars that the network has learned from, and their score says nothing of "
-                "other cars: name another folder, or score them all the same with a share of 1 (--valid 1)."
+                f"{photos.root} holds only cars that the network was trained on, and their score says nothing about "
+                "other cars: name another folder, or score them anyway with a share of 1 (--valid 1)."
             )
         return chosen, None
     share, seed = SHARE if share is None else share, SEED if seed is None else seed
@@ -42,12 +42,12 @@ def held_out(
     twice = sum(car in learned for car in chosen.ids)
     if twice:
         return chosen, (
-            f"Of the {len(chosen.ids)} cars that are scored the network has learned from {twice}"
-            f"{' at least' if None in known else ''}: the score says less of other cars than it seems to."
+            f"Of the {len(chosen.ids)} cars that are scored the network was trained on {twice}"
+            f"{' at least' if None in known else ''}: the score is too good for other cars."
         )
     if None in known:
         return chosen, (
-            "The weights do not say which cars they have learned from: the score is one of new cars only if those that "
-            f"are scored ({counted(len(chosen.ids), 'car')}) were kept from the training, by the same share and seed."
+            "The weights do not say which cars they were trained on: the score is one of new cars only if those that "
+            f"are scored ({counted(len(chosen.ids), 'car')}) were held out of the training, by the same share and seed."
         )
     return chosen, None

@@ -44,7 +44,7 @@ def dice(prediction: Tensor, target: Tensor) -> Tensor:
 
     Args:
         prediction, target: (…, H, W), as for `confusion`.
-    Returns: (…) float64 in [0, 1] on the CPU: one score an image. Their mean is the challenge's metric when H×W is
+    Returns: (…) float64 in [0, 1] on the CPU: one score per image. Their mean is the challenge's metric when H×W is
         1280×1918.
     Source: Dice 1945; the empty case as in the defense's slides.  Lesson: 01.
     """
@@ -52,7 +52,7 @@ def dice(prediction: Tensor, target: Tensor) -> Tensor:
 
 
 def dice_from(counts: Confusion) -> Tensor:
-    """Dice from pixel counts: 2·TP / (2·TP + FP + FN), 1 where there is neither car nor prediction.
+    """Dice from pixel counts: 2·TP / (2·TP + FP + FN), 1 where both are empty.
 
     Returns: as `dice`.
     """
@@ -68,7 +68,7 @@ def iou(prediction: Tensor, target: Tensor) -> Tensor:
 
 
 def iou_from(counts: Confusion) -> Tensor:
-    """IoU from pixel counts: TP / (TP + FP + FN), 1 where there is neither car nor prediction.
+    """IoU from pixel counts: TP / (TP + FP + FN), 1 where both are empty.
 
     Returns: as `dice`.
     """
@@ -76,7 +76,7 @@ def iou_from(counts: Confusion) -> Tensor:
 
 
 def _ratio(numerator: Tensor, denominator: Tensor) -> Tensor:
-    """Float64 on the CPU: Apple's GPUs have none. Both counts travel together, so that a GPU is waited for once."""
+    """Float64 on the CPU: Apple's GPUs have none. Both counts are moved together: one wait for the GPU."""
     numerator, denominator = torch.stack([numerator, denominator]).cpu()
     return torch.where(denominator == 0, 1.0, numerator.double() / denominator.clamp(min=1))
 

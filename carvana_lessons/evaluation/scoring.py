@@ -1,4 +1,4 @@
-"""Score masks the way the challenge did: one Dice a photo, at the photo's own size.  Lesson: 01."""
+"""Score masks the way the challenge did: one Dice per photo, at the photo's own size.  Lesson: 01."""
 
 from collections.abc import Iterable, Sequence
 
@@ -23,20 +23,19 @@ def evaluate(
     flip: bool = False,
     precision: str | None = None,
 ) -> pd.DataFrame:
-    """Predict every photo at ``size``, enlarge the logits to the photo's own size, threshold, compare.
+    """Predict every photo at ``size``, upsample the logits to the photo's own size, threshold, compare.
 
     Args:
-        model: (B, 3, h, w) in [0, 1] → logits (B, K, h, w), or several whose logits are averaged. It answers in
-            evaluation mode and keeps its own.
+        model: (B, 3, h, w) in [0, 1] → logits (B, K, h, w), or several whose logits are averaged. It runs in
+            evaluation mode and keeps its mode.
         photos: photos with masks.
         size: side, or (height, width), of the input; None: each network at the size that it was trained for.
-        batch_size: photos a forward pass.  cached: read the shrunk photos through the cache.
-        flip: average with the answer for the mirrored photo.
+        batch_size: photos per forward pass.  cached: read resized photos from the cache.
+        flip: test-time augmentation, average with the flipped photo's logits.
         precision: as `car_logits`.
-    Returns: a row a photo, in their order: name, car, view, dice, iou, tp, fp, fn (pixels at the photo's size).
+    Returns: one row per photo, in their order: name, car, view, dice, iou, tp, fp, fn (pixels at the photo's size).
         The challenge's score is ``scores.dice.mean()``.
-    Raises: DataError for no photos, or photos without masks; CarvanaError where neither ``size`` nor a network says the
-        size.
+    Raises: DataError for no photos, or photos without masks; CarvanaError if the size is not known.
     Source: the metric as slides [B] state it.  Lesson: 01.
     """
     photos.require("A score")
@@ -50,14 +49,14 @@ def evaluate(
 
 
 def score(masks: Iterable[np.ndarray], photos: CarFolder) -> pd.DataFrame:
-    """Compare one mask a photo with the truth; whatever made the masks, a network or a rule of thumb.
+    """Compare one mask per photo with the truth; for masks of networks and of baselines.
 
     Args:
-        masks: (H, W) bool or {0, 1} a photo, at the photo's own size, in the order of ``photos``.
+        masks: one (H, W) bool or {0, 1} per photo, at the photo's own size, in the order of ``photos``.
         photos: photos with masks.
     Returns: as `evaluate`.
     Raises: DataError for no photos, or photos without masks; ValueError for a mask of the wrong size, or too few or
-        too many.
+        too many masks.
     Lesson: 01.
     """
     photos.require("A score")

@@ -6,12 +6,17 @@ import numpy as np
 import pandas as pd
 
 from carvana_lessons.data import CarFolder, read_pair
-from carvana_lessons.data.layout import naming
+from carvana_lessons.data.layout import listed
 from carvana_lessons.utils.errors import DataError
 
 FAMILIES = ("light", "grey", "dark", "warm", "cool")
-COLORED, FAINT, LIGHT, DARK = 0.08, 9, 170, 95  # where the families of the studio, whose paints are known, part best
-LOOK = (48, 72)  # (height, width) at which a colour is looked at: enough of it, and hardly any reflections
+COLORED, FAINT, LIGHT, DARK = (
+    0.08,
+    9,
+    170,
+    95,
+)  # where the families of the studio, whose paints are known, separate best
+LOOK = (48, 72)  # (height, width) at which a colour is looked at: enough pixels, and hardly any reflections
 
 
 def best(scores: pd.DataFrame, count: int = 5) -> pd.DataFrame:
@@ -34,10 +39,10 @@ def by(scores: pd.DataFrame, what: str | pd.Series) -> pd.DataFrame:
     """Dice in groups, lowest mean first.
 
     Args:
-        scores: a row a photo, as `carvana_lessons.evaluation.scoring.evaluate` gives it.
+        scores: one row per photo, as `carvana_lessons.evaluation.scoring.evaluate` gives it.
         what: a column of it, "view" or "car"; or a property of each car, indexed by car id: ``car_colors(photos)``,
             ``cars.metadata["body"]``.
-    Returns: a row a group: mean and worst Dice, and the number of cars and photos.
+    Returns: one row per group: mean and worst Dice, and the number of cars and photos.
     Lesson: 09.
     """
     key = scores[what] if isinstance(what, str) else scores["car"].map(what).rename(what.name)
@@ -51,11 +56,11 @@ def by(scores: pd.DataFrame, what: str | pd.Series) -> pd.DataFrame:
 def car_colors(photos: CarFolder, views: tuple[int, ...] = (3, 5, 7)) -> pd.Series:
     """The family of each car's colour, judged from its pixels: light, grey, dark, or clearly warm or cool.
 
-    White cars are light and black ones dark; a silver one is light or grey, as the lamps were.
+    White cars are light and black ones dark; a silver one is light or grey, depending on the light.
 
     Args:
-        photos: with masks.  views: which of a car's photos are looked at; of a car without these, all.
-    Returns: a family by car id, named "color".
+        photos: with masks.  views: which of a car's photos are used; all, for a car without these.
+    Returns: the family by car id, named "color".
     Raises: DataError if a file does not decode, there are no photos or no masks, or a car's masks are all empty.
     Lesson: 09.
     """
@@ -67,7 +72,7 @@ def car_colors(photos: CarFolder, views: tuple[int, ...] = (3, 5, 7)) -> pd.Seri
         pairs = [read_pair(photo, LOOK) for photo in chosen]
         pixels = np.concatenate([image[mask > 0] for image, mask in pairs])
         if not len(pixels):
-            raise DataError(f"The car {car} has no colour: the masks of {naming([p.name for p in chosen])} are empty.")
+            raise DataError(f"The car {car} has no colour: the masks of {listed([p.name for p in chosen])} are empty.")
         families[car] = _family(pixels)
     return pd.Series(families, name="color", dtype=str)
 

@@ -1,4 +1,4 @@
-"""What an exercise is: a task, a stub, a check, hints and a solution, in one place."""
+"""The exercise class: a task, a stub, a check, hints and a solution, in one place."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def attempted(value: Any) -> Any:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What `Exercise.check` answers.
+    """The result of `Exercise.check`.
 
     Attributes: status: `NOT_ATTEMPTED`, `WRONG` or `RIGHT`.  why: for a wrong answer, the sentence that says what
         is wrong.
@@ -252,7 +252,7 @@ class Exercise:
 
 
 def _copies(case: tuple, convert: Callable[[Any], Any] = lambda value: value) -> list:
-    """Arguments of one call: whatever it does to them, the next call has them as they were."""
+    """Copies of the arguments for one call, so that changes do not affect the next call."""
     return [convert(copy.deepcopy(value)) for value in case]
 
 

@@ -1,4 +1,4 @@
-"""Are two answers the same, however they were made? And if not, what is the difference, in a few words?"""
+"""Compare two answers of any type and describe their difference in a few words."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any

@@ -454,7 +454,7 @@ quiz = Quiz(
             (
                 Choice("0.93, the better of the two.", "That test had other views of its cars in the training."),
                 Choice("0.90, because a new car has no photo in the training.", "As in a split by car.", right=True),
-                Choice("The mean of both.", "One of them answers another question; a mean does not mend that."),
+                Choice("The mean of both.", "One of them answers another question; a mean does not fix that."),
             ),
         ),
     )

@@ -90,7 +90,7 @@ pull = Exercise(
     title="A pixel's pull",
     minutes=5,
     task="Write the derivative of a pixel's cross-entropy with respect to its logit. `logit` and `y` are arrays (n,), "
-    "one number a pixel, `y` zeros and ones; the answer is (n,). Work with formulas, without `backward`. What comes "
+    "one number per pixel, `y` zeros and ones; the answer is (n,). Work with formulas, without `backward`. What comes "
     "out is surprisingly short.",
     stub="def my_gradient(logit, y):\n    return ...",
     hints=(

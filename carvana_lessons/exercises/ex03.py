@@ -20,7 +20,7 @@ def _fitting(size, gib, bytes_each=16, unit=2**30):
 how_many_fit = Exercise(
     title="How many fit?",
     minutes=3,
-    task="How many square photos of `size` pixels a side, each with its mask, fit into `gib` GiB as `float32`? Only "
+    task="How many square photos of side `size`, in pixels, each with its mask, fit into `gib` GiB as `float32`? Only "
     "whole photos count.",
     stub="def my_count(size, gib):\n    return ...",
     hints=(
@@ -106,7 +106,7 @@ def my_pair(image, mask):
             (np.full((2, 2, 3), 255, np.uint8), np.zeros((2, 2))),
         ],
         {
-            "`reshape` counts the numbers off anew and scatters the pixels; the axes have to be moved": lambda i, m: (
+            "`reshape` counts the numbers off again and scatters the pixels; the axes have to be moved": lambda i, m: (
                 i.reshape(3, *m.shape) / 255,
                 _planes(i, m)[1],
             ),

@@ -123,7 +123,7 @@ def _judge_shift(answer) -> str | None:
         return f"the photo moved by {apart[0]} and its mask by {apart[1]}; draw once, and use it twice."
     steps = [a for a, _ in found]
     if len(set(steps)) == 1:
-        return f"all of {_CALLS} calls moved by {steps[0]}; draw anew in every call."
+        return f"all of {_CALLS} calls moved by {steps[0]}; draw again in every call."
     if any(steps[seed] != steps[_CALLS + seed] for seed in again):
         return "the same seed of torch gave another shift; draw with `torch.randint`."
     return _range_of(set(steps))
@@ -172,7 +172,7 @@ shifted_together = Exercise(
         _SHIFT.format("-10, 11", "x.roll(steps, dims=-1)"): "should come back",
         _SHIFT.format("-10, 11", "x[..., 10 - steps : -10], y[..., 10 - steps : -10]"): "came back as",
         _SHIFT.format("-10, 11", _BOTH).replace("return", "x[..., :10] = 0\n    return"): "lost or changed",
-        _SHIFT.format("-10, 11", _BOTH).replace("return", "steps = 3\n    return"): "draw anew",
+        _SHIFT.format("-10, 11", _BOTH).replace("return", "steps = 3\n    return"): "draw again",
         _SHIFT.replace("torch.randint({}, (1,))", "np.random.randint({})").format("-10, 11", _BOTH): "same seed",
         "my_shift = 3": "function was asked for",
     },
@@ -305,7 +305,7 @@ def _judge_gamma(answer) -> str | None:
             return "the mask changed; light does not move a car."
         powers.append(power)
     if max(powers) - min(powers) < 1e-3:
-        return f"all of {_DRAWS} calls took the power {powers[0]:.2f}; draw anew in every call."
+        return f"all of {_DRAWS} calls took the power {powers[0]:.2f}; draw again in every call."
     if not np.allclose(powers[:3], powers[_DRAWS:]):
         return "the same seed of torch gave another power; draw with torch's generator."
     return _spread(np.log(powers) / log(_LIMIT)) or (
@@ -350,7 +350,7 @@ gamma = Exercise(
     "`loader(transform=…)`: the photo (3, h, w) to the power *g*, the mask as it is. In every call draw log *g* evenly "
     "between −log `limit` and +log `limit`, from torch's generator, so that 1/2 is as probable as 2. Return both.\n\n"
     "`train_once` tells one training from another by the settings and the code of a transform: edit yours, and the "
-    "next run trains anew. When it is right, "
+    "next run trains again. When it is right, "
     'train a network with it as the cells above do, and see what it does for "dusk" and "bright".',
     stub="@dataclass(frozen=True)\nclass MyGamma:\n    limit: float = 2.0\n\n"
     "    def __call__(self, x, y):\n        return ...",
@@ -370,7 +370,7 @@ gamma = Exercise(
         _GAMMA.format("1 + even * (1 - 1 / self.limit)", _PHOTO_ONLY): "0.33 to 3 were asked for",
         _GAMMA.format("1 / self.limit + (even + 1) / 2 * (self.limit - 1 / self.limit)", _PHOTO_ONLY): "evenly, not g",
         _GAMMA.format("self.limit if even > 0 else 1 / self.limit", _PHOTO_ONLY): "one part of their range",
-        _GAMMA.format("self.limit", _PHOTO_ONLY): "draw anew",
+        _GAMMA.format("self.limit", _PHOTO_ONLY): "draw again",
         _GAMMA.format("self.limit ** np.random.uniform(-1, 1)", _PHOTO_ONLY): "same seed",
         _GAMMA.format(_RIGHT_G, "x ** g, y ** g + g"): "mask changed",
         _GAMMA.format(_RIGHT_G, "x * g, y"): "power",

@@ -173,7 +173,7 @@ def my_crop_maps(height, width, top, left, side, mirrored):
         _crop_maps,
         [(4, 8, 1, 2, 2, False), (4, 8, 1, 2, 2, True), (6, 4, 0, 1, 3, True), (5, 5, 2, 0, 3, False)],
         {
-            "the maps were made anew for the piece, as if it were a photo": lambda h, w, top, left, s, m: _maps(s, s),
+            "the maps were computed for the piece, as if it were a photo": lambda h, w, top, left, s, m: _maps(s, s),
             "top and left are exchanged": lambda h, w, top, left, s, m: _crop_maps(h, w, left, top, s, m),
             "a mirrored piece lies elsewhere: on the other side of the mirrored photo": lambda h, w, top, left, s, m: (
                 _places(h, w, top, left, s)
@@ -256,7 +256,7 @@ def my_append(x):
 def _three(name: str, answer) -> tuple[list[float], str | None]:
     """The three accuracies of a list, and what is wrong with it."""
     if not isinstance(answer, Sequence | np.ndarray | torch.Tensor) or len(answer) != 3 or isinstance(answer, str):
-        return [], f"`{name}` should hold three accuracies, one a seed, not {shown(answer)}."
+        return [], f"`{name}` should hold three accuracies, one per seed, not {shown(answer)}."
     values = [float(attempted(value)) for value in answer]
     if not all(0 <= value <= 1 for value in values):
         return [], f"an accuracy is a share, between 0 and 1, and `{name}` holds {shown(values)}."

@@ -308,7 +308,7 @@ six_rates = Exercise(
     task="Someone trains at 1024×1024. Choose six rates for the middle of MaskingNet: its window should be at least "
     "1024 pixels of the photo, no pixel of the middle's map may be unseen, and no rate may be above 16, so that most "
     "taps still lie on the map of 64×64. "
-    '`features.windows(models.create("maskingnet", width=2, dilation=my_six))[-1].side` tells the window.',
+    '`features.receptive_fields(models.create("maskingnet", width=2, dilation=my_six))[-1].size` gives the window.',
     stub="my_six = ...",
     hints=(
         "The rates 1, 2, 4, 8, 4, 2 add up to 21 and see 772 pixels. How many pixels does one more in this sum bring?",

@@ -60,7 +60,7 @@ first, twelfth = 0.997332, 0.997085
 my_percent = 100 * (first - twelfth) / (1 - twelfth)
 my_pixels = (first - twelfth) * 2 * 600_000
 """,
-    explanation="8.5 % of the error is 296 pixels of a photo that has 2.5 million. A car's outline in such a photo is "
+    explanation="8.5 % of the error is 296 pixels of a photo that has 2.5 million. A car's boundary in such a photo is "
     "thousands of pixels long, so the whole lead is a line that lies better by a small part of a pixel. How much "
     "of it is luck with the photos a leaderboard does not say: it gives no interval.",
     judge=Each({"of `my_percent`": _percent, "of `my_pixels`": _pixels}),
@@ -112,14 +112,14 @@ same_order = Exercise(
     title="The same order?",
     minutes=5,
     task="Two tables score the same networks. How far do they agree on which network is better? Write "
-    "`my_agreement(first, second)`, two arrays (N,), one score a network: of all pairs of two different networks, the "
-    "share that both tables put in the same order. Within a table no two scores are equal. When it is right, ask it of "
-    "the reported table and of ours:\n\n"
+    "`my_agreement(first, second)`, two arrays (N,), one score per network: of all pairs of two different networks, "
+    "the share that both tables put in the same order. Within a table no two scores are equal. When it is right, ask "
+    "it of the reported table and of ours:\n\n"
     "```python\n"
-    "from carvana_lessons.comparison import measured, reported\n"
+    "from carvana_lessons.comparison import load_results, reported\n"
     "\n"
     "theirs = reported().dice\n"
-    'ours = measured("six-networks").table.set_index("network").dice[theirs.index]\n'
+    'ours = load_results("six-networks").table.set_index("network").dice[theirs.index]\n'
     "my_agreement(theirs.to_numpy(), ours.to_numpy())\n"
     "```",
     stub="def my_agreement(first, second):\n    return ...",
@@ -223,7 +223,7 @@ def _blob(height: int, width: int, seed: int) -> tuple[torch.Tensor, torch.Tenso
     return logits, truth.to(torch.uint8)
 
 
-# The outline lies between the two pixels, nearer to the one that is less sure.
+# The boundary lies between the two pixels, nearer to the one that is less sure.
 _SMALL = [
     (torch.tensor([[-1.0, 4.0]]), torch.tensor([[0, 1, 1, 1], [0, 1, 1, 0]], dtype=torch.uint8)),
     (torch.tensor([[-3.0, 7.0]]), torch.tensor([[1, 0, 1, 1], [0, 0, 1, 1]], dtype=torch.uint8)),
@@ -235,7 +235,7 @@ full_size = Exercise(
     task="A network answers for a small photo, and the challenge counts in the large one. Write "
     "`my_wrong(logits, mask)`: `logits` is a tensor (h, w), `mask` the truth at the photo's own size, (H, W), of zeros "
     "and ones. Enlarge the logits bilinearly, cut them at 0, and return how many of the H · W pixels are wrong. The "
-    "corners of the two sizes lie upon each other, not the centres of the corner pixels: `align_corners=False`. When "
+    "corners of the two sizes coincide, not the centres of the corner pixels: `align_corners=False`. When "
     "it is right, cut first and enlarge then, and count again.",
     stub="def my_wrong(logits, mask):\n    return ...",
     hints=(
@@ -252,8 +252,8 @@ def my_wrong(logits, mask):
     large = F.interpolate(logits[None, None], size=mask.shape, mode="bilinear", align_corners=False)[0, 0]
     return ((large > 0) != mask.bool()).sum().item()
 """,
-    explanation="Between two pixels the logits say how far the outline lies from each: nearer to the one that is less "
-    "sure. A mask that was cut before has forgotten it, and its outline can only run midway. From the count Dice "
+    explanation="Between two pixels the logits say how far the boundary lies from each: nearer to the one that is less "
+    "sure. A mask that was cut before has forgotten it, and its boundary can only run midway. From the count Dice "
     "follows: 1 − wrong / (|X| + |Y|).",
     judge=Function(
         _wrong,
@@ -265,7 +265,7 @@ def my_wrong(logits, mask):
             "you cut first and enlarged then; even bilinearly the sure and the unsure are alike by then": _cut_first,
             "a mask that was enlarged bilinearly and cut at 0 grows by every pixel that car touches; enlarge the "
             "logits": lambda logits, mask: _count(_large((logits > 0).float(), mask) > 0, mask),
-            "with `align_corners=True` the centres of the corner pixels were laid upon each other": _by_centres,
+            "with `align_corners=True` the centres of the corner pixels were made to coincide": _by_centres,
             "you enlarged probabilities; near 0 and 1 these hardly tell how sure the network is": lambda logits, mask: (
                 _count(_large(logits.sigmoid(), mask) > 0.5, mask)
             ),
@@ -327,7 +327,7 @@ draw_cars = Exercise(
     title="Draw cars",
     minutes=15,
     task="How sure is the mean difference of two networks? Draw the cars again, with repetition, and look how the mean "
-    "moves. `differences` (N,) holds one difference of Dice a photo, `car` (N,) the number of its car, 0 … C − 1, in "
+    "moves. `differences` (N,) holds one difference of Dice per photo, `car` (N,) the number of its car, 0 … C − 1, in "
     "no order; cars may have unequal numbers of photos, at least one. `drawn` (R, C) holds R draws of C car numbers "
     "each. Write `my_means`: of every draw the mean over its cars, (R,). All cars of a draw weigh the same, and a car "
     "that is drawn twice counts twice. When it is right, the 95 % interval is two quantiles away:\n\n"
@@ -338,7 +338,7 @@ draw_cars = Exercise(
     "Then let every photo be a car of its own, `car = np.arange(N)`. Which interval is wider?",
     stub="def my_means(differences, car, drawn):\n    return ...",
     hints=(
-        "First one number a car: the mean of its photos' differences, (C,).",
+        "First one number per car: the mean of its photos' differences, (C,).",
         "`np.bincount(car, weights=differences)` is the sum of each car, `np.bincount(car)` its number of photos.",
         "With an array of indices, `by_car[drawn]` is (R, C): the numbers of all cars of all draws.",
     ),
@@ -433,7 +433,7 @@ quiz = Quiz(
                 Choice("Whether it has enough parameters.", "That would show at 128×128, too."),
                 Choice(
                     "Whether its logits were enlarged, or its finished mask.",
-                    "A mask that was cut before it is enlarged has a ragged outline.",
+                    "A mask that was cut before it is enlarged has a ragged boundary.",
                     right=True,
                 ),
                 Choice("Whether its photos are larger.", "Both are scored on the same photos."),

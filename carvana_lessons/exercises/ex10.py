@@ -21,14 +21,14 @@ _hours = Value(
     {
         "each photo is answered twice, once as it is and once mirrored": _HOURS / 2,
         "each photo is answered by five networks": _HOURS / 5,
-        "that is one answer a photo; there are five networks, and each is asked twice": _HOURS / 10,
+        "that is one answer per photo; there are five networks, and each is asked twice": _HOURS / 10,
         "the mirrored photo goes through all five networks, not through a sixth one": _HOURS * 6 / 10,
         "five networks and two ways to hold the photo are 5 · 2 answers, not 5 + 2": _HOURS * 7 / 10,
         "a second has 1,000 milliseconds": _HOURS * 1000,
         "those are minutes": _HOURS * 60,
         "those are seconds": _HOURS * 3600,
         "those are days": _HOURS / 24,
-        "16 views a car are in the 100,064 already": _HOURS * 16,
+        "16 views per car are in the 100,064 already": _HOURS * 16,
     },
     close=0.02,
 )
@@ -48,9 +48,9 @@ _BILL = "my_hours, my_euros = {}, {}\n"
 bill = Exercise(
     title="The bill",
     minutes=2,
-    task="Architecture #1 answers in 42.8 ms a photo at 512×512 (*reported*, [B]). You want to submit the mean of five "
-    "such networks, one a fold, each asked for the photo and for its mirror image, for all 100,064 photos. How many "
-    "hours does the graphics card compute, and what does that cost at 0.40 euros an hour? Round as you like.",
+    task="Architecture #1 answers in 42.8 ms per photo at 512×512 (*reported*, [B]). You want to submit the mean of "
+    "five such networks, one per fold, each asked for the photo and for its mirror image, for all 100,064 photos. How "
+    "many hours does the graphics card compute, and what does that cost at 0.40 euros an hour? Round as you like.",
     stub="my_hours, my_euros = ..., ...",
     hints=(
         "Every photo is answered 5 · 2 times.",
@@ -68,7 +68,7 @@ my_euros = my_hours * 0.40
     faults={
         _BILL.format(5.95, 4.76): "once mirrored",
         _BILL.format(2.38, 4.76): "by five networks",
-        _BILL.format(1.19, 4.76): "one answer a photo",
+        _BILL.format(1.19, 4.76): "one answer per photo",
         _BILL.format(7.14, 4.76): "a sixth one",
         _BILL.format(8.33, 4.76): "not 5 + 2",
         _BILL.format(11_896, 4758): "1,000 milliseconds",
@@ -122,7 +122,7 @@ def _padding_fault(taken: Tensor, x: Tensor) -> str | None:
     if torch.allclose(taken, F.pad(x, (0, right, 0, down), mode="replicate"), atol=1e-5):
         return None
     if torch.allclose(taken, F.pad(x, (0, right, 0, down)), atol=1e-5):
-        return "the photo was continued in black, and a black bar is an outline that no car has; repeat the border."
+        return "the photo was continued in black, and a black bar is a boundary that no car has; repeat the border."
     if torch.allclose(taken[..., -height:, -width:], x, atol=1e-5):
         return "the photo was continued at the left and at the top; right and bottom were asked for."
     if torch.allclose(taken[..., down // 2 :, right // 2 :][..., :height, :width], x, atol=1e-5) and (down or right):
@@ -290,9 +290,9 @@ def my_logits(networks, x):
     return total / (2 * len(networks))
 """,
     explanation="The networks of the check know in which column a pixel lies, so their answer for the mirrored photo "
-    "is another one, as with coordinate maps, which are made anew and never flipped. An answer that is not flipped "
-    "back costs nothing where a car stands in the middle and looks the same from both sides, which is why the mistake "
-    "can live long.",
+    "is another one, as with coordinate maps, which are computed again and never flipped. An answer that is not "
+    "flipped back costs nothing where a car stands in the middle and looks the same from both sides, which is why the "
+    "mistake can live long.",
     judge=Function(
         _mean,
         _MIRRORED,
@@ -392,13 +392,13 @@ _OUTLINES = [
     (torch.zeros(4, 3, dtype=torch.int), 1, 5.0),
 ]
 
-outline_weights = Exercise(
-    title="Weights at the outline",
+boundary_weights = Exercise(
+    title="Weights at the boundary",
     minutes=10,
-    task="Most pixels are easy; the score is decided at the outline. Write `my_weights(mask, reach, weight)`: `mask` "
-    "is (H, W), a tensor of zeros and ones. A pixel lies near the outline when the square of 2·reach + 1 pixels a side "
+    task="Most pixels are easy; the score is decided at the boundary. Write `my_weights(mask, reach, weight)`: `mask` "
+    "is (H, W), a tensor of zeros and ones. A pixel lies near the boundary when the square of side 2·reach + 1 "
     "around it holds both car and background. Only pixels of the photo count: at the border the square is smaller. "
-    "Return (H, W): `weight` near the outline, 1 elsewhere. Do it without `losses.boundary_weights`.",
+    "Return (H, W): `weight` near the boundary, 1 elsewhere. Do it without `losses.boundary_weights`.",
     stub="def my_weights(mask, reach, weight):\n    return ...",
     hints=(
         "Is there car in the square? That is the maximum of the mask within it. Is there background? The maximum of "
@@ -419,41 +419,37 @@ def my_weights(mask, reach, weight):
     return torch.where(within(mask) & within(1 - mask), weight, 1.0)
 """,
     explanation="The band has two sides: car near background, and background near car. The photo's border is no "
-    "outline: a car that leaves the photo ends there for the camera's sake. What a max-pool adds at the border counts "
+    "boundary: a car that leaves the photo ends there for the camera's sake. What a max-pool adds at the border counts "
     "as minus infinity, not as 0, so that it can be used for both sides.",
     judge=Function(
         _weights,
         _OUTLINES,
         {
-            "you weigh only the car's side of the outline; background near car belongs to it, too": _near_weights(
+            "you weigh only the car's side of the boundary; background near car belongs to it, too": _near_weights(
                 lambda car, near_car, near_background: car & near_background
             ),
-            "you weigh only the background's side of the outline; car near background belongs to it, too": (
+            "you weigh only the background's side of the boundary; car near background belongs to it, too": (
                 _near_weights(lambda car, near_car, near_background: ~car & near_car)
             ),
             "you weigh all pixels that have car near them; background has to be near as well": _near_weights(
                 lambda car, near_car, near_background: near_car
             ),
-            "you weigh the car; only the pixels near its outline should get the weight": _near_weights(
+            "you weigh the car; only the pixels near its boundary should get the weight": _near_weights(
                 lambda car, near_car, near_background: car
             ),
-            "the two weights are exchanged: near the outline it is `weight`, elsewhere 1": lambda mask, reach, weight: (
+            "the two weights are swapped: near the boundary it is `weight`, elsewhere 1": lambda mask, reach, weight: (
                 1 + weight - _weights(mask, reach, weight)
             ),
             "elsewhere the weight is 1, not 0; with 0 nothing is learned there": _near_weights(
                 lambda car, near_car, near_background: near_car & near_background, low=0.0
             ),
-            "near the outline it is `weight`, not 1 + `weight`": _near_weights(
+            "near the boundary it is `weight`, not 1 + `weight`": _near_weights(
                 lambda car, near_car, near_background: near_car & near_background, high=lambda weight: 1 + weight
             ),
-            "the border of the photo is no outline, and for you there is background beyond it": _black_border,
+            "the border of the photo is no boundary, and for you there is background beyond it": _black_border,
             "the photo goes on at its other side for you; at the border the square is smaller": _around,
-            "your squares have 2·reach + 3 pixels a side": lambda mask, reach, weight: _weights(
-                mask, reach + 1, weight
-            ),
-            "your squares have 2·reach − 1 pixels a side": lambda mask, reach, weight: _weights(
-                mask, reach - 1, weight
-            ),
+            "your squares have side 2·reach + 3": lambda mask, reach, weight: _weights(mask, reach + 1, weight),
+            "your squares have side 2·reach − 1": lambda mask, reach, weight: _weights(mask, reach - 1, weight),
             "you look along the row and along the column; the square has corners, too": _cross,
         },
     ),
@@ -534,7 +530,7 @@ def _order_fault(given, bench: _Bench) -> str | None:
     except (TypeError, ValueError):
         return f"{count} numbers were asked for, not {shown(given)}."
     if values.shape != (count,):
-        return f"one number a photo was asked for, shape ({count},), and you have shape {values.shape}."
+        return f"one number per photo was asked for, shape ({count},), and you have shape {values.shape}."
     if not np.isfinite(values).all() or (values < 1000).any():
         place = int(np.argmax(~(values >= 1000)))
         return f"photo {bench.names[place]} got no answer of a network."
@@ -613,7 +609,7 @@ out_of_fold = Exercise(
     '"00087a6bd4dc_04", car and view, in no order, and a view may be missing. Deal the cars into `k` folds, as equal '
     "as possible: no two differ by more than one car. For each fold, train a network on all photos of the other folds, "
     "`network = train(names)`, and let it answer for the fold's own photos: `predict(network, names)` returns one "
-    "number a name, in their order. Return one number a photo, in the order of `names`.",
+    "number per name, in their order. Return one number per photo, in the order of `names`.",
     stub="def my_out_of_fold(names, k, train, predict):\n    return ...",
     hints=(
         'The car of a photo is `name.split("_")[0]`. Number the cars, and let car number c go into fold c % k.',
@@ -641,7 +637,7 @@ out_of_fold = Exercise(
         _folds_code(asked="True", place=":").replace("] = predict", "] += 1 / k * predict"): "not a mean",
         _folds_code().replace("return answers", "return answers[np.argsort(numbers, kind='stable')]"): "another order",
         _folds_code().replace("train([name for", "train([number for"): "is none",
-        _folds_code().replace("return answers", "return answers[None]"): "one number a photo",
+        _folds_code().replace("return answers", "return answers[None]"): "one number per photo",
     },
 )
 
@@ -687,11 +683,11 @@ quiz = Quiz(
             ),
         ),
         Question(
-            "The loss weighs pixels near the outline five times. What may become worse?",
+            "The loss weighs pixels near the boundary five times. What may become worse?",
             (
-                Choice("The outline.", "That is where the loss looks now."),
+                Choice("The boundary.", "That is where the loss looks now."),
                 Choice(
-                    "Holes in a door far from the outline.",
+                    "Holes in a door far from the boundary.",
                     "In a weighted mean the other pixels count less than before.",
                     right=True,
                 ),

@@ -59,7 +59,7 @@ def refresh(notebook: dict, found: Chapter) -> dict:
 
 
 def refresh_folder(book: Path) -> list[str]:
-    """Bring the exercises of all chapters of a folder up to date.
+    """Update the exercises of all chapters of a folder.
 
     Returns: the names of the chapters that changed.
     Raises: as `refresh`; CarvanaError if there is no chapter.
@@ -103,7 +103,7 @@ def export(book: Path, out: Path, solutions: bool = False) -> Path:
         with building(out) as folder:
             for file in files:
                 found = chapter(file.stem)
-                notebook = refresh(_read(file), found)  # whatever an author tried in the stubs stays with the author
+                notebook = refresh(_read(file), found)  # removes what an author tried in the stubs
                 write(folder / file.name, solved(notebook, found) if solutions else notebook)
             for name in PAGES:
                 write(folder / f"{name}.ipynb", _read(Path(book) / f"{name}.ipynb"))
@@ -114,7 +114,7 @@ def export(book: Path, out: Path, solutions: bool = False) -> Path:
 
 
 def check_new(out: Path) -> Path:
-    """See that neither a folder of that name is there nor its zip file, which may hold a class's work.
+    """Check that neither a folder of that name exists nor its zip file, which may hold a class's work.
 
     Returns: the zip file that `export` will write.
     Raises: ExistsError otherwise.
@@ -150,7 +150,7 @@ def _is_text(source: object) -> bool:
 
 
 def write(path: Path, notebook: dict) -> None:
-    """Write a notebook as the repository stores it, whole or not at all."""
+    """Write a notebook atomically, in the format of the repository."""
     with replacing(path) as temporary:
         temporary.write_text(json.dumps(notebook, ensure_ascii=False, indent=1) + "\n", encoding="utf-8", newline="\n")
 

@@ -1,4 +1,4 @@
-"""Questions to tick: in a page, in JupyterLab and in Colab, with mouse or keyboard, without a kernel or a server."""
+"""Multiple-choice questions: in a page, JupyterLab and Colab, with mouse or keyboard, without a kernel or a server."""
 
 from __future__ import annotations
 

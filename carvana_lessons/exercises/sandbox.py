@@ -1,4 +1,4 @@
-"""Run somebody's code for a few seconds at most, with little memory, quietly, and survive whatever it does."""
+"""Run untrusted code with limits of time and memory and without output, and survive its errors."""
 
 import contextlib
 import ctypes
@@ -28,7 +28,7 @@ PATIENCE = 0.4  # seconds that a thread has to end
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a call.
+    """The outcome of a call.
 
     Attributes: value: what it returned.  problem: one sentence where it did not get that far, else None.
     """
@@ -42,7 +42,7 @@ class _Stop(BaseException):
 
 
 class _Park(BaseException):
-    """Raised in code that swallowed `_Stop`: whoever catches it has to make it first, and that never ends.
+    """Raised in code that caught `_Stop`: catching it means creating it, and that never ends.
 
     No thread can be killed, but one that waits here takes no more of the processor's time.
     """
@@ -52,7 +52,7 @@ class _Park(BaseException):
 
 
 class _Shut(io.TextIOBase):
-    """Takes whatever is printed and keeps nothing."""
+    """A stream that discards what is printed."""
 
     def write(self, text: str) -> int:
         return len(text)

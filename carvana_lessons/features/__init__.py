@@ -2,19 +2,19 @@
 
 from carvana_lessons.features.maps import ablate, feature_maps, stages
 from carvana_lessons.features.readout import Probe, Readout
-from carvana_lessons.features.receptive import Window, receptive_field, seen_from, seen_pixels, windows
-from carvana_lessons.features.strongest import strongest
+from carvana_lessons.features.receptive import ReceptiveField, receptive_field, receptive_fields, seen_from, seen_pixels
+from carvana_lessons.features.top_activations import top_activations
 
 __all__ = [
     "Probe",
     "Readout",
-    "Window",
+    "ReceptiveField",
     "ablate",
     "feature_maps",
     "receptive_field",
+    "receptive_fields",
     "seen_from",
     "seen_pixels",
     "stages",
-    "strongest",
-    "windows",
+    "top_activations",
 ]

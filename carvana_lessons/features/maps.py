@@ -1,4 +1,4 @@
-"""The maps between a network's stages: hooks that copy them out, and hooks that silence them."""
+"""The maps between a network's stages: hooks that copy them, and hooks that set channels to zero."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -24,16 +24,16 @@ def stages(model: nn.Module) -> list[str]:
 
 
 def feature_maps(model: nn.Module, x: Tensor, layers: Sequence[str] | None = None) -> dict[str, Tensor]:
-    """Send a batch through and copy out what the layers give.
+    """Run a batch through a network and copy the outputs of its layers.
 
-    Each output is copied at once: a ReLU with ``inplace=True`` writes over what the layer before it gave. The hooks
-    are gone afterwards, even if the network raised an error.
+    Each output is copied at once: a ReLU with ``inplace=True`` overwrites the output of the layer before it. The hooks
+    are removed afterwards, even if the network raised an error.
 
     Args:
         model: run in evaluation mode, and afterwards what it was before.  x: (B, 3, H, W), moved to the model's device.
         layers: names as `named_modules` has them; unset, all `stages`.
-    Returns: name → (B, C, h, w), in the order in which the layers ran. A layer that ran several times has an entry
-        a run, ``pool:1``, ``pool:2``, …; of one that gives a tuple each tensor has an entry, ``pool[0]``, ``pool[1]``.
+    Returns: name → (B, C, h, w), in the order in which the layers ran. A layer that ran several times has one entry
+        per run, ``pool:1``, ``pool:2``, …; one that returns a tuple has one per tensor, ``pool[0]``, ``pool[1]``.
     Raises: ValueError for a name that the model does not have; whatever the model raises.
     Lesson: 08.
     """
@@ -65,12 +65,12 @@ def feature_maps(model: nn.Module, x: Tensor, layers: Sequence[str] | None = Non
 
 
 @contextmanager
-def ablate(model: nn.Module, layer: str, channels: Iterable[int], taken: bool = False) -> Iterator[None]:
-    """Inside the ``with`` block the chosen channels of one layer's output are zero; afterwards all is as before.
+def ablate(model: nn.Module, layer: str, channels: Iterable[int], layer_input: bool = False) -> Iterator[None]:
+    """Set the chosen channels of one layer's output to zero inside the ``with`` block.
 
     Args:
-        model: any.  layer: a name as `named_modules` has it; the layer takes and gives one tensor (B, C, h, w).
-        channels: numbers of the channels.  taken: silence them in what the layer takes instead of what it gives.
+        model: any.  layer: a name as `named_modules` has it; its input and its output are one tensor each (B, C, h, w).
+        channels: their indices.  layer_input: ablate channels of the layer's input instead of its output.
     Raises: ValueError for a name that the model does not have.
     Source: Meyes et al. 2019, "Ablation studies in artificial neural networks".  Lesson: 08.
     """
@@ -82,7 +82,7 @@ def ablate(model: nn.Module, layer: str, channels: Iterable[int], taken: bool = 
         return value
 
     module = _find(model, layer)
-    if taken:
+    if layer_input:
         hook = module.register_forward_pre_hook(lambda module, values: (without(values[0]), *values[1:]))
     else:
         hook = module.register_forward_hook(lambda module, values, given: without(given))

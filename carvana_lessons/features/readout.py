@@ -1,4 +1,4 @@
-"""What can be read from maps: channel by channel, and by the best weighted sum of all channels.  Lesson: 08."""
+"""Linear probes: what can be read from feature maps, by single channels and by their best weighted sum.  Lesson: 08."""
 
 from typing import NamedTuple
 
@@ -24,7 +24,7 @@ class Probe(NamedTuple):
 
 
 class Readout:
-    """Sums over the pixels of any number of batches; what is kept is one (C + K + 1)² matrix.
+    """Least squares over the pixels of any number of batches; only one (C + K + 1)² matrix is stored.
 
     Lesson: 08.
     """
@@ -34,7 +34,7 @@ class Readout:
         self._channels = 0
 
     def add(self, maps: Tensor, targets: Tensor) -> None:
-        """Count a batch in.
+        """Add a batch.
 
         Args:
             maps: (B, C, h, w).  targets: (B, K, h, w), what is to be read from them.
@@ -60,14 +60,14 @@ class Readout:
         return self._correlations(torch.eye(self._channels, dtype=torch.float64))
 
     def agreement(self, probe: Probe) -> Tensor:
-        """Correlation of what a probe reads from these maps with each target: (K,).
+        """Correlation of a probe's output for these maps with each target: (K,).
 
-        A probe is fitted on one set of photos and its agreement taken from the `Readout` of another.
+        Fit a probe on one set of photos, and compute its agreement with the `Readout` of another.
         """
         return self._correlations(probe.weight).diagonal()
 
     def probe(self) -> Probe:
-        """The weighted sum of the channels, with a constant, that comes closest to each target in squares.
+        """The weighted sum of the channels, plus a bias, that fits each target best in least squares.
 
         Source: Alain & Bengio 2016, "Understanding intermediate layers using linear classifier probes".
         """

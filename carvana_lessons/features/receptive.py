@@ -1,4 +1,4 @@
-"""What convolutions see: by formula, and measured on the network itself.  Lesson: 07."""
+"""Receptive fields: by formula, and measured on the network itself.  Lesson: 07."""
 
 import copy
 from typing import NamedTuple
@@ -12,17 +12,17 @@ from carvana_lessons.models.inspection import preserve_state
 from carvana_lessons.utils.errors import ArgumentError
 
 
-class Window(NamedTuple):
-    """What one place in a layer's output sees of the input.
+class ReceptiveField(NamedTuple):
+    """What one place in a layer's output sees of the input, by the formula of `receptive_field`.
 
     Attributes:
-        layer: its name in the network.  side: of the square of input pixels.
-        step: input pixels between two neighbours in the layer's output.
+        layer: its name in the network.  size: side of the square of input pixels.
+        stride: input pixels between two neighbours in the layer's output.
     """
 
     layer: str
-    side: int
-    step: int
+    size: int
+    stride: int
 
 
 def receptive_field(stack: nn.Module) -> int:
@@ -42,13 +42,13 @@ def receptive_field(stack: nn.Module) -> int:
     return side
 
 
-def windows(model: nn.Module, size: int = 64) -> list[Window]:
-    """The windows of a network's layers on its way down, by the formula of `receptive_field`.
+def receptive_fields(model: nn.Module, size: int = 64) -> list[ReceptiveField]:
+    """The receptive fields of the layers of a network's encoder, by the formula of `receptive_field`.
 
     Args:
         model: (1, 3, H, W) → anything; it is run once, so that layers come in the order in which they run.
-        size: side of the image for that run, one that its pools can halve; the windows do not depend on it.
-    Returns: a `Window` each convolution and each max-pool, up to the first layer that enlarges.
+        size: side of the image for that run, one that its pools can halve; the receptive fields do not depend on it.
+    Returns: a `ReceptiveField` for each convolution and each max-pool, up to the first layer that upsamples.
     Lesson: 07.
     """
     found: list[tuple[str, nn.Module]] = []
@@ -72,7 +72,7 @@ def windows(model: nn.Module, size: int = 64) -> list[Window]:
             v if isinstance(v, int) else v[0] for v in (layer.kernel_size, layer.dilation, layer.stride)
         )
         side, step = _widen(side, step, kernel, dilation, stride)
-        down.append(Window(name, side, step))
+        down.append(ReceptiveField(name, side, step))
     return down
 
 

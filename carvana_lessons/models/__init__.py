@@ -5,7 +5,7 @@ Weights that were trained on real photos come with two of them.
 
 from carvana_lessons.models.blocks import ConvBlock, DoubleConv
 from carvana_lessons.models.coordinates import append_maps, coordinate_maps
-from carvana_lessons.models.fuse import ready
+from carvana_lessons.models.fuse import fuse_batch_norm
 from carvana_lessons.models.logits import car_logit
 from carvana_lessons.models.maskingnet import DESIGNS, Design, MaskingNet, Unpool
 from carvana_lessons.models.model_cards import read_card, ship, shipped
@@ -28,11 +28,11 @@ __all__ = [
     "coordinate_maps",
     "count_parameters",
     "create",
+    "fuse_batch_norm",
     "load_pretrained",
     "names",
     "provenance",
     "read_card",
-    "ready",
     "ship",
     "shipped",
 ]

@@ -1,4 +1,4 @@
-"""Parts that several networks share."""
+"""Building blocks that several networks share."""
 
 from torch import Tensor, nn
 
@@ -26,7 +26,7 @@ class ConvBlock(nn.Sequential):
 
 
 class DoubleConv(nn.Sequential):
-    """Two `ConvBlock` after each other: one stage of a U-Net.
+    """Two `ConvBlock` in sequence: one stage of a U-Net.
 
     Shapes: (B, in_channels, H, W) → (B, out_channels, H, W).  Lesson: 02.
     """
@@ -38,11 +38,11 @@ class DoubleConv(nn.Sequential):
         )
 
 
-def channels_last(x: Tensor) -> bool:
-    """Whether the channels of a pixel lie side by side in memory: `torch.channels_last`.
+def is_channels_last(x: Tensor) -> bool:
+    """Whether a tensor has the memory format `torch.channels_last`.
 
-    The strides decide, because ``x.is_contiguous`` says yes to both orders for a single pixel. A single channel lies
-    the same way in both, and counts as the usual order.
+    The strides decide, because ``x.is_contiguous`` is true for both formats if there is a single pixel. A single
+    channel is the same in both, and counts as contiguous.
 
     Args:
         x: (B, C, H, W).
@@ -51,7 +51,7 @@ def channels_last(x: Tensor) -> bool:
 
 
 def check_divisible(x: Tensor, divisor: int) -> None:
-    """Raise where 2×2 pools cannot halve the image evenly.
+    """Raise if 2×2 pools cannot halve the image evenly.
 
     Args:
         x: (B, C, H, W).
@@ -72,7 +72,7 @@ def check_divisible(x: Tensor, divisor: int) -> None:
 def initialise(module: nn.Module) -> None:
     """He initialisation for layers that feed a ReLU: the variance of the signal is kept from layer to layer.
 
-    Without batch norm, PyTorch's default lets the signal shrink by a factor of about √6 a layer, and a deep plain
+    Without batch norm, PyTorch's default lets the signal shrink by a factor of about √6 per layer, and a deep plain
     U-Net then starts with an almost constant output.
     Source: He et al. 2015, "Delving deep into rectifiers".  Lesson: 02.
     """

@@ -1,4 +1,4 @@
-"""A training on disk: weights, optimiser, random state and history in one file that holds no code.
+"""A checkpoint of a training: weights, optimiser, random state and history in one file that holds no code.
 
 The file is a safetensors file with a few lines of JSON in its header: any safetensors reader can take the weights out,
 and nothing in it is ever executed.
@@ -24,12 +24,12 @@ RESUMABLE = 2  # the oldest format that a run can be continued from; weights are
 
 @dataclass
 class Checkpoint:
-    """What a file holds.
+    """The content of a checkpoint file.
 
     Attributes:
         weights: the network's state dict.
         about: plain values: the network's recipe and ``Provenance``, the epoch, the history.
-        state: further tensors by name, needed to go on (optimiser, random generators); empty in a file for use only.
+        state: further tensors by name, needed to resume (optimiser, random generators); empty in a file for inference.
     """
 
     weights: dict[str, Tensor]
@@ -38,7 +38,7 @@ class Checkpoint:
 
 
 def save(path: Path, checkpoint: Checkpoint) -> None:
-    """Write a checkpoint, whole or not at all: a killed process leaves the file that was there before."""
+    """Write a checkpoint atomically: a killed process leaves the file that was there before."""
     tensors = {f"weights/{k}": v for k, v in checkpoint.weights.items()}
     tensors |= {f"state/{k}": v for k, v in checkpoint.state.items()}
     tensors = {k: v.detach().cpu().contiguous() for k, v in tensors.items()}
@@ -66,7 +66,7 @@ def load(path: Path) -> Checkpoint:
         ) from error
     known = all(name.startswith(("weights/", "state/")) for name in tensors)
     if not (known and isinstance(about, dict) and isinstance(about.get("format"), int)):
-        raise CarvanaError(f"{path} is no checkpoint of this course: its header says nothing of a network.")
+        raise CarvanaError(f"{path} is no checkpoint of this course: its header names no network.")
     if about["format"] > FORMAT:
         raise CarvanaError(f"{path} was written by a newer version of carvana-lessons; update it to read this file.")
     parts: dict[str, dict[str, Tensor]] = {"weights": {}, "state": {}}
@@ -77,7 +77,7 @@ def load(path: Path) -> Checkpoint:
 
 
 def fill(model: nn.Module, checkpoint: Checkpoint, path: Path) -> None:
-    """Put a checkpoint's weights into a network.
+    """Load a checkpoint's weights into a network.
 
     Raises: CarvanaError if they belong to another network, or to one of another width.
     """
@@ -98,9 +98,9 @@ def _compare(model: nn.Module, checkpoint: Checkpoint, path: Path) -> None:
 
 
 def load_model(path: Path) -> nn.Module:
-    """Make the network that a checkpoint tells of, with its weights.
+    """Build the network of a checkpoint and load its weights.
 
-    Returns: it, in evaluation mode, with what is known of its training as ``provenance``.
+    Returns: the network, in evaluation mode, with what is known of its training as ``provenance``.
     Raises: CarvanaError as `load`; and for a network that `models.create` does not know.
     """
     checkpoint = load(path)

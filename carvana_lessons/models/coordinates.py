@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from carvana_lessons.models.blocks import channels_last
+from carvana_lessons.models.blocks import is_channels_last
 
 
 def coordinate_maps(
@@ -37,6 +37,6 @@ def append_maps(x: Tensor, maps: Tensor) -> Tensor:
             f"image takes the same crop of the maps."
         )
     maps = maps.to(x).expand(len(x), -1, -1, -1)
-    if channels_last(x):  # along dim 1, `cat` would give up the order of x, because the maps are in another one
+    if is_channels_last(x):  # along dim 1, `cat` would give up the order of x, because the maps are in another one
         return torch.cat([x.movedim(1, 3), maps.movedim(1, 3)], dim=3).movedim(3, 1)
     return torch.cat([x, maps], dim=1)

@@ -1,4 +1,4 @@
-"""A trained network made ready to answer: what only training needs is folded away.
+"""A trained network prepared for inference: its batch norms are fused into the convolutions.
 
 Source: `torch.nn.utils.fusion`, "Fusing convolution and batch norm" in PyTorch's documentation.
 """
@@ -12,12 +12,12 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from carvana_lessons.utils.device import inference_layout
 
 
-def ready(model: nn.Module) -> nn.Module:
-    """A copy of a network for inference, with the same answers in less time.
+def fuse_batch_norm(model: nn.Module) -> nn.Module:
+    """A copy of a network for inference, with the same answers in less time: batch norms are fused into convolutions.
 
     In evaluation mode a batch norm multiplies each channel by one number and adds another. The convolution before it
-    can do both: its weights and its bias take them in, and one pass over every map is saved. Weights are laid out
-    as `car_logits` lays out the photos, see `inference_layout`.
+    can do both: its weights and its bias absorb them, and one pass over every map is saved. The weights get the
+    memory layout that `car_logits` gives the photos, see `inference_layout`.
 
     Logits differ from the original's by rounding; where a network remembers the places of its maxima, rounding may
     choose the other one of two that are equal, and the pixels around it follow. A mask is the same to the pixel only
@@ -27,7 +27,7 @@ def ready(model: nn.Module) -> nn.Module:
     Args:
         model: any network; pairs of a convolution and a batch norm are found where they follow each other in an
             ``nn.Sequential``, as in `ConvBlock`. Without batch norm only mode and layout change.
-    Returns: the copy, in evaluation mode. It is made to answer: it cannot be trained as the original can, and its
+    Returns: the copy, in evaluation mode. It is for inference only: it cannot be trained as the original can, and its
         weights no longer fit a network of that name. The original stays as it is, with its mode.
     Lesson: 10.
     """

@@ -1,4 +1,4 @@
-"""Looking at a network without changing it: whoever looks leaves everything as it was."""
+"""Run a network without changing its state."""
 
 import random
 from collections.abc import Iterator
@@ -8,14 +8,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-OWN = frozenset(vars(nn.Module()))  # what torch keeps in every module: parameters, hooks, mode
+OWN = frozenset(vars(nn.Module()))  # what torch stores in every module: parameters, hooks, mode
 
 
 @contextmanager
 def evaluation_mode(*models: nn.Module) -> Iterator[None]:
     """Put networks into evaluation mode inside the ``with`` block; afterwards every module has the mode that it had.
 
-    Whoever leaves a network in evaluation mode changes the training that goes on.
+    A network that is left in evaluation mode would change the training that continues.
     """
     modes = [(module, module.training) for model in models for module in model.modules()]
     for model in models:
@@ -29,17 +29,17 @@ def evaluation_mode(*models: nn.Module) -> Iterator[None]:
 
 @contextmanager
 def preserve_state(model: nn.Module) -> Iterator[nn.Module]:
-    """Run a network in evaluation mode inside the ``with`` block; afterwards it is what it was before.
+    """Run a network in evaluation mode inside the ``with`` block and restore its state afterwards.
 
-    A network in training mode learns from every image that it is shown: batch norm keeps running means. Others count,
-    or draw random numbers. So modes (of every module for itself), buffers, plain attributes and random state are put
-    back; what an attribute refers to, a list that is appended to for example, is not.
+    In training mode every image changes a network: batch norm updates its running means. Other modules count, or draw
+    random numbers. So the mode of every module, buffers, plain attributes and random state are restored; objects that
+    an attribute refers to, a list that is appended to for example, are not.
 
     Args:
         model: any.  Hooks that are registered inside the block are the caller's to remove.
     Yields: the network, in evaluation mode; no gradients are computed.
     """
-    # By their version: what was not written to is not written to, and a backward pass may still need it.
+    # By version: a buffer that did not change is not written, because a backward pass may still need it.
     buffers = [(buffer, buffer.detach().clone(), _version(buffer)) for buffer in model.buffers()]
     attributes = [(module, {k: v for k, v in vars(module).items() if k not in OWN}) for module in model.modules()]
     numbers, legacy = random.getstate(), np.random.get_state()  # noqa: NPY002  a network may draw from it

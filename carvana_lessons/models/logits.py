@@ -1,10 +1,10 @@
-"""One logit per pixel, whatever a network's number of output channels.  Lesson: 02."""
+"""One logit per pixel, for any number of output channels.  Lesson: 02."""
 
 from torch import Tensor
 
 
 def car_logit(logits: Tensor) -> Tensor:
-    """One number a pixel, above 0 where the network says "car", whatever its number of output channels.
+    """One logit per pixel, above 0 where the network predicts "car", for any number of output channels.
 
     Args:
         logits: (B, 1, H, W), the car's logit, or (B, 2, H, W), logits of background and car.

@@ -1,4 +1,4 @@
-"""SegNet, the three architectures on the way, and MaskingNet: one network, five designs.
+"""SegNet, three intermediate architectures, and MaskingNet: one network, five designs.
 
 Source: slides [B]; Badrinarayanan et al. 2017 (SegNet), Roy et al. 2018 (indices and maps together), Liu et al. 2018
 (coordinate maps), Yu & Koltun 2016 (dilation). The published parameter counts hold for these layers; they do not prove
@@ -13,7 +13,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from carvana_lessons.models.blocks import ConvBlock, channels_last, check_divisible, initialise
+from carvana_lessons.models.blocks import ConvBlock, check_divisible, initialise, is_channels_last
 from carvana_lessons.models.coordinates import append_maps, coordinate_maps
 
 
@@ -49,7 +49,7 @@ DESIGNS = {
 
 
 class Unpool(nn.Module):
-    """Put every pooled value back where its maximum stood, zeros elsewhere.
+    """Max-unpooling: put every pooled value back where its maximum was, zeros elsewhere.
 
     Args:
         x: (B, C, h, w) values.  indices: (B, C, h, w) int64, as max_pool2d(return_indices=True) gives.
@@ -63,7 +63,7 @@ class Unpool(nn.Module):
         if x.shape != indices.shape:
             raise ValueError(f"Values {tuple(x.shape)} and indices {tuple(indices.shape)} must have the same shape.")
         batch, channels, pixels = *x.shape[:2], output_size[0] * output_size[1]
-        if channels_last(x):  # work as the values lie, (B, pixels, C): another order costs copies, slower than the rest
+        if is_channels_last(x):  # keep this memory format, (B, pixels, C): another one needs slow copies
             values, places = (part.movedim(1, 3).flatten(1, 2) for part in (x, indices))
             flat = x.new_zeros(batch, pixels, channels).scatter_(1, places, values)
             return flat.unflatten(1, output_size).movedim(3, 1)
@@ -72,7 +72,7 @@ class Unpool(nn.Module):
 
 
 class MaskingNet(nn.Module):
-    """An encoder that remembers where its maxima stood, a middle, a decoder that puts them back.
+    """An encoder that records the indices of its max-pools, a middle, a decoder that unpools with them.
 
     Args:
         design: one of `DESIGNS`.
@@ -81,7 +81,7 @@ class MaskingNet(nn.Module):
     Shapes: (B, 3, H, W) → logits (B, num_classes, H, W).
     Attributes:
         size_divisor: what H and W must be multiples of, 2 ** (number of encoder stages).
-        takes_maps: whether coordinate maps enter, so that ``maps`` may be given.
+        takes_maps: whether the network uses coordinate maps, so that ``maps`` may be passed.
     Raises: ValueError if H or W is no multiple of ``size_divisor``.
     Lesson: 05 (SegNet, Architecture #1), 06 (coordinate maps), 07 (dilation).
     """
@@ -117,7 +117,7 @@ class MaskingNet(nn.Module):
     def forward(self, x: Tensor, maps: Tensor | None = None) -> Tensor:
         """Logits (B, num_classes, H, W) of x (B, 3, H, W).
 
-        ``maps``, (2, H, W), are needed for a crop alone: the same crop of the whole image's coordinate maps.
+        ``maps``, (2, H, W), are needed only for a crop: the same crop of the whole image's coordinate maps.
         """
         check_divisible(x, self.size_divisor)
         if self.takes_maps and maps is None:

@@ -1,4 +1,4 @@
-"""Weights that come with the package, trained on the real photos: they load offline, and say what they are.
+"""Weights that are shipped with the package, trained on the real photos, with a model card for each.
 
 Lesson: 09.
 """
@@ -17,7 +17,7 @@ from carvana_lessons.utils.errors import ArgumentError, CarvanaError
 from carvana_lessons.utils.files import replacing
 
 FOLDER = catalog.WEIGHTS
-NAME = "carvana"  # what `create(weights=…)` calls them
+NAME = "carvana"  # their name in `create(weights=…)`
 
 
 def shipped() -> list[str]:
@@ -26,7 +26,7 @@ def shipped() -> list[str]:
 
 
 def read_card(name: str) -> dict:
-    """What the weights of a network are: network, width, `Provenance`, data, protocol, Dice, date, sha256.
+    """The model card of shipped weights: network, width, `Provenance`, data, protocol, Dice, date, sha256.
 
     Raises: ValueError for a network without shipped weights.
     Lesson: 09.
@@ -37,16 +37,16 @@ def read_card(name: str) -> dict:
 
 
 def load_shipped(model: nn.Module, name: str) -> None:
-    """Put shipped weights into a network, in place.
+    """Load shipped weights into a network, in place.
 
     Args:
         model: of that name and of the card's width.  name: of the network.
-    Raises: CarvanaError if the file is not the one that the card is about.
+    Raises: CarvanaError if the file is not the one that the card describes.
     """
     path = FOLDER / f"{name}.safetensors"
     content = path.read_bytes() if path.is_file() else b""  # not mapped into memory: `ship` may replace the file
     if _digest(content) != read_card(name)["sha256"]:
-        raise CarvanaError(f"{path} is not the file that its card tells of; install the package again.")
+        raise CarvanaError(f"{path} is not the file that its card describes; install the package again.")
     weights = load(content)
     model.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in weights.items()})
 
@@ -56,7 +56,7 @@ def ship(model: nn.Module, card: dict, folder: Path = FOLDER) -> Path:
 
     Args:
         model: as `create` makes it, with its ``provenance``.
-        card: what its reader should know; network, width, provenance and sha256 are added.
+        card: further entries; network, width, provenance and sha256 are added.
         folder: where to.
     Returns: the card's path.
     """
@@ -74,7 +74,7 @@ def ship(model: nn.Module, card: dict, folder: Path = FOLDER) -> Path:
     return folder / f"{name}.json"
 
 
-def rounded(model: nn.Module) -> nn.Module:
+def round_to_half(model: nn.Module) -> nn.Module:
     """The same network with its weights rounded to half precision, as `ship` writes them, in place."""
     with torch.no_grad():
         for value in model.state_dict().values():

@@ -1,4 +1,4 @@
-"""A photo of a size that the pools cannot halve is continued at two edges, and the answer is cut back."""
+"""Pad photos whose size the pools cannot halve, and crop the output."""
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -6,12 +6,12 @@ from torch import Tensor, nn
 from carvana_lessons.models.coordinates import coordinate_maps
 
 
-def padded(model: nn.Module, x: Tensor) -> Tensor:
+def forward_padded(model: nn.Module, x: Tensor) -> Tensor:
     """Run a network on photos of any size.
 
     Its ``size_divisor`` says what height and width must be multiples of. Where they are not, the photos' last row and
-    column are repeated. Coordinate maps stay those of the photo: in the padding their last values are repeated, too.
-    A network without that attribute gets the photos as they are.
+    column are repeated. Coordinate maps stay those of the photo: in the padding their last values are repeated too.
+    A network without that attribute gets the photos unchanged.
 
     Args:
         model: (B, 3, H, W) → (B, K, H, W).

@@ -1,4 +1,4 @@
-"""Start an encoder from what VGG-16 learned on ImageNet.
+"""Initialise an encoder with VGG-16, pretrained on ImageNet.
 
 Source: slides [B], "First 10 layers: pre-trained VGG-16"; Simonyan & Zisserman 2015 for the network.
 """
@@ -17,20 +17,21 @@ from carvana_lessons.utils.connection import explain_connection
 from carvana_lessons.utils.errors import ArgumentError, CarvanaError
 from carvana_lessons.utils.os_errors import explain_system
 
-# Of ImageNet's photos, which VGG was trained on after this was taken out: (x − MEAN) / STD, channel by channel.
+# The normalisation of ImageNet's photos that VGG was trained with: (x − MEAN) / STD, per channel.
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 def load_pretrained(model: nn.Module, file: str | Path | None = None) -> nn.Module:
     """Copy VGG-16's convolutions and batch norms into the encoder of a network, in place.
 
-    The encoder sees photos in [0, 1], VGG saw them with ImageNet's mean and spread taken out. That step is folded into
-    the first convolution, so that the features are VGG's own (but for the outermost pixel, where the border's zeros
-    mean black here and grey there). Further input channels, Architecture #2's coordinate maps, start at weight zero.
+    The encoder gets photos in [0, 1], VGG was trained on photos normalised with ImageNet's mean and standard deviation.
+    That normalisation is folded into the first convolution, so that the features are VGG's own (except for the
+    outermost pixel, where the zeros of the padding mean black here and grey there). Further input channels,
+    Architecture #2's coordinate maps, start at weight zero.
 
     Args:
-        model: one of the five networks with VGG's encoder, at width 64: its 10 first convolutions are taken, SegNet's
-            13.
+        model: one of the five networks with VGG's encoder, at width 64: its first 10 convolutions are used, 13 for
+            SegNet.
         file: a state dict of torchvision's ``vgg16_bn``, as .pth or .safetensors; unset, torchvision's ImageNet
             weights, downloaded once (528 MB).
     Returns: the same model.
@@ -50,7 +51,7 @@ def load_pretrained(model: nn.Module, file: str | Path | None = None) -> nn.Modu
 
 
 def _layers() -> list[tuple[str, str]]:
-    """Names of the 13 pairs (convolution, batch norm) in torchvision's state dict; a pool after each stage is none."""
+    """Names of the 13 pairs (convolution, batch norm) in torchvision's state dict; pools have none."""
     names, k = [], 0
     for count in (2, 2, 3, 3, 3):
         for _ in range(count):
@@ -94,7 +95,7 @@ def _read(file: Path) -> dict[str, Tensor]:
 
             return load(file.read_bytes())  # a mapped file could not be replaced on Windows while an error is shown
         return torch.load(file, map_location="cpu", weights_only=True)  # tensors alone: no code in it is ever run
-    except Exception as error:  # each format has its own ways to say that a file is none of its kind
+    except Exception as error:  # each format raises its own exceptions for a wrong file
         raise CarvanaError(
             f"{file} cannot be read as a state dict ({type(error).__name__}); download it again."
         ) from error
@@ -121,5 +122,5 @@ def _why(error: Exception) -> str:
     if isinstance(error, OSError) and (found := explain_system(error)):
         return f"{found} (TORCH_HOME names the folder that keeps weights)"
     if "hash" in str(error):
-        return "What came is another file: run it again, or use another network, where no proxy changes what it carries"
+        return "Another file arrived: run it again, or use another network, where no proxy changes files"
     return f"The reason: {error}"

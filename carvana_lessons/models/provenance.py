@@ -1,4 +1,4 @@
-"""What a network's answers depend on beside its weights, and what it was trained on; weights carry it with them."""
+"""What a network's output depends on besides its weights, and what it was trained on; stored with the weights."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import nn
 
 from carvana_lessons.utils.errors import CarvanaError
 
-#: How photos become a network's input here. Weights that learned from photos prepared otherwise are refused.
+#: How photos become a network's input here. Weights that were trained with another preparation are refused.
 PREPARATION = "RGB, resized to the input size without keeping proportions, divided by 255"
 
 
@@ -19,9 +19,9 @@ class Provenance:
 
     Attributes:
         size: (height, width) of the input that it was trained for; None where that is not known.
-        precision: "no" for float32, "bf16" or "fp16": in which it was trained; None where that is not known.
-        train: ids of the cars that it has learned from; None where they are not known.
-        valid: ids of the cars that were kept from it and scored after every epoch; None where there were none.
+        precision: of the training: "no" for float32, "bf16" or "fp16"; None where that is not known.
+        train: ids of the cars that it was trained on; None where they are not known.
+        valid: ids of the validation cars, scored after every epoch; None where there were none.
     Lesson: 09.
     """
 
@@ -44,18 +44,18 @@ class Provenance:
 
     @classmethod
     def read(cls, about: Mapping, name: str) -> Provenance:
-        """From a header or a card; what an older one does not say is not known.
+        """From a header or a card; values that an older file lacks are None.
 
         Args:
             about: with the keys of `describe`.
             name: of the file, for the error.
-        Raises: CarvanaError for photos that were prepared otherwise, and for values that are none of these.
+        Raises: CarvanaError for photos that were prepared otherwise, and for wrong values.
         """
         preparation = about.get("preparation", PREPARATION)
         if preparation != PREPARATION:
             raise CarvanaError(
                 f"{name} was trained on photos that were prepared otherwise ({preparation}); update carvana-lessons, "
-                "or train anew."
+                "or train again."
             )
         try:
             size = about.get("size")
@@ -65,10 +65,10 @@ class Provenance:
             return cls(None if height is None else (int(height), int(width)), about.get("precision"), **known)
         except (TypeError, ValueError, AttributeError) as error:
             raise CarvanaError(
-                f"{name} says of its training what cannot be read ({error}); use another one."
+                f"{name} describes its training in a way that cannot be read ({error}); use another one."
             ) from error
 
 
 def provenance(model: nn.Module) -> Provenance:
-    """What is known of a network's training; of one that was made by hand nothing is.  Lesson: 09."""
+    """What is known of a network's training; nothing for one that was built by hand.  Lesson: 09."""
     return getattr(model, "provenance", None) or Provenance()

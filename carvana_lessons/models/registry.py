@@ -37,7 +37,7 @@ _NETWORKS: dict[str, _Entry] = {
 
 
 def names() -> list[str]:
-    """The names that `create` knows, in the order in which the course meets them.  Lesson: 02."""
+    """The names that `create` knows, in the order of the course.  Lesson: 02."""
     return list(_NETWORKS)
 
 
@@ -48,19 +48,19 @@ def create(
     dilation: Sequence[int] | None = None,
     weights: str | None = None,
 ) -> nn.Module:
-    """Make a network by name, with fresh weights or with those that come with the package.
+    """Create a network by name, with random weights or with those that are shipped with the package.
 
     Args:
         name: one of `names()`.
-        width: channels of the first stage; unset, the published one. A smaller width is the same architecture made
-            thinner, for a laptop.
+        width: channels of the first stage; unset, the published one. A smaller width is the same architecture with
+            fewer channels, for a laptop.
         num_classes: channels of the output; unset, the published one (1 for the two small nets, else 2).
         dilation: rates of the convolutions in the middle, for a network that has six there; unset, its own.
         weights: "carvana" for weights trained on the real photos, of the networks that `shipped` names; the width is
             then that of `read_card`.
     Returns: a module, (B, 3, H, W) in [0, 1] → logits (B, num_classes, H, W).
     Raises: ValueError for an unknown name, a width below 1, a number of classes other than 1 and 2, rates that are
-        not as many as the middle has convolutions, or below 1, and for weights that there are not.
+        not as many as the middle has convolutions, or below 1, and for unknown weights.
     Lesson: 02.
     """
     if name not in _NETWORKS:
@@ -75,12 +75,12 @@ def create(
             f"A width of {width} leaves no channels; take 1 or more ({entry.width} is the published one)."
         )
     if num_classes not in (1, 2):
-        raise ArgumentError(f"A mask has 1 logit (car) or 2 (background, car) a pixel, not {num_classes}.")
+        raise ArgumentError(f"A mask has 1 logit (car) or 2 (background, car) per pixel, not {num_classes}.")
     if dilation is None:
         model = entry.build(width, num_classes)
     else:
         model = MaskingNet(_dilated(name, tuple(dilation)), width, num_classes)
-    # A checkpoint keeps it, so that the same network can be made again from the file alone.
+    # A checkpoint stores it, so that the same network can be created again from the file alone.
     model.recipe = {"name": name, "width": width, "num_classes": num_classes, "dilation": dilation and list(dilation)}
     return model
 
@@ -111,5 +111,5 @@ def _dilated(name: str, rates: tuple[int, ...]) -> Design:
 
 
 def count_parameters(model: nn.Module) -> int:
-    """Trainable numbers in ``model``.  Lesson: 02."""
+    """The number of trainable parameters of ``model``.  Lesson: 02."""
     return sum(p.numel() for p in model.parameters() if p.requires_grad)

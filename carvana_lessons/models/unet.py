@@ -13,10 +13,10 @@ from carvana_lessons.models.blocks import DoubleConv, check_divisible, initialis
 
 
 class UNet(nn.Module):
-    """Down, bottom, up; every step up also sees the map that the same step down had.
+    """Encoder, bottleneck and decoder with skip connections from each encoder stage to the decoder stage of that size.
 
     Args:
-        stages: channels of each stage, from the image's size to the bottom: (8, 16, 32, 64).
+        stages: channels of each stage, from the image's size to the bottleneck: (8, 16, 32, 64).
         in_channels: 3 for RGB.
         num_classes: 1 (a car logit) or 2 (background and car logits).
         batch_norm: batch norm after every 3×3 convolution.
@@ -58,7 +58,7 @@ class UNet(nn.Module):
             x = stage(x)  # (B, c, H/2ᵏ, W/2ᵏ)
             seen.append(x)
             x = self.pool(x)  # (B, c, H/2ᵏ⁺¹, W/2ᵏ⁺¹)
-        x = self.down[-1](x)  # the bottom
+        x = self.down[-1](x)  # the bottleneck
         for up, merge in zip(self.up, self.merge, strict=True):
             x = up(x)  # (B, c/2, 2h, 2w)
             x = torch.cat([seen.pop(), x], dim=1)  # (B, c, 2h, 2w)

@@ -31,42 +31,42 @@ def photo_logits(model: nn.Module, photo: np.ndarray, size: int | tuple[int, int
     return upsample(car_logits(model, x), photo.shape[:2]).cpu()
 
 
-def feather(outline: Tensor | np.ndarray, radius: float = RADIUS) -> np.ndarray:
+def feather(mask: Tensor | np.ndarray, radius: float = RADIUS) -> np.ndarray:
     """How much of every pixel is car: 0 outside, 1 inside, rising evenly over ``radius`` pixels on either side.
 
-    The outline runs where the logit is 0, between the pixels, and alpha is ½ there. The width is measured in pixels:
+    The boundary runs where the logit is 0, between the pixels, and alpha is ½ there. The width is measured in pixels:
     unlike that of ``sigmoid`` it does not depend on how sure the network is. Alpha is above ½ exactly where the
     hard mask has car, so nothing thin is lost, as it would be by blurring the mask.
 
     Args:
-        outline: logits (H, W) or (1, 1, H, W), car above 0; or a mask of bool or integers, car above 0.
+        mask: logits (H, W) or (1, 1, H, W), car above 0; or a mask of bool or integers, car above 0.
         radius: in pixels; 0 gives the hard mask.
     Returns: (H, W) float32 in [0, 1].
     Raises: ValueError for another shape, or a radius below 0.
     Lesson: cut-out.
     """
-    z = _signed(outline)
+    z = _signed(mask)
     if not radius >= 0:
         raise ArgumentError(f"An edge cannot be feathered over {radius} pixels; take 0 or more.")
     car = z > 0
     if radius == 0:
         return car.astype(np.float32)
     reach = int(np.ceil(radius))
-    away = np.minimum(_to_outline(z, reach), _to_outline(z.T, reach).T)
-    away = np.maximum(away, 1e-3)  # a pixel on the outline still says on which side it is, rounded to a byte too
+    away = np.minimum(_to_boundary(z, reach), _to_boundary(z.T, reach).T)
+    away = np.maximum(away, 1e-3)  # a pixel on the boundary still says on which side it is, rounded to a byte too
     return np.clip(0.5 + np.where(car, away, -away) / (2 * radius), 0, 1).astype(np.float32)
 
 
-def tidy(outline: Tensor | np.ndarray, share: float = 0.01) -> np.ndarray:
-    """Take away specks beside the car and fill small holes in it.
+def remove_small_regions(mask: Tensor | np.ndarray, share: float = 0.01) -> np.ndarray:
+    """Remove small regions beside the car and fill small holes in it.
 
     Args:
-        outline: as `feather` takes it.
+        mask: as `feather` takes it.
         share: pieces and holes smaller than this share of the largest piece go; 1 leaves that piece alone.
     Returns: (H, W) float32 logits, those of specks and holes with the other sign; `feather` takes them.
     Lesson: cut-out.
     """
-    z = _signed(outline)
+    z = _signed(mask)
     car = z > 0
     numbers, _ = ndimage.label(car)
     sizes = np.bincount(numbers.ravel())[1:]
@@ -81,12 +81,12 @@ def tidy(outline: Tensor | np.ndarray, share: float = 0.01) -> np.ndarray:
     return np.where(speck, -z, np.where(hole, np.maximum(-z, 1e-6), z)).astype(np.float32)
 
 
-def clean_edge(photo: np.ndarray, alpha: np.ndarray, steps: int = 64) -> np.ndarray:
-    """Give pixels that are partly car the colour of the car beside them, without the old background in it.
+def estimate_foreground(photo: np.ndarray, alpha: np.ndarray, steps: int = 64) -> np.ndarray:
+    """Estimate the colour of the car in pixels that are partly car, from the car beside them.
 
     Args:
         photo: (H, W, 3) uint8.  alpha: (H, W), as `feather` makes it.
-        steps: how many pixels away from whole car a colour is carried; beyond that pixels keep their own.
+        steps: how many pixels away from opaque car a colour is propagated; beyond that, pixels keep their own.
     Returns: (H, W, 3) uint8.
     Raises: ValueError if the sizes differ.
     Lesson: cut-out.
@@ -109,7 +109,9 @@ def clean_edge(photo: np.ndarray, alpha: np.ndarray, steps: int = 64) -> np.ndar
     return (colour[1:-1, 1:-1] + 0.5).astype(np.uint8)
 
 
-def compose(photo: np.ndarray, alpha: np.ndarray, background: np.ndarray | tuple[int, int, int] = WHITE) -> np.ndarray:
+def composite(
+    photo: np.ndarray, alpha: np.ndarray, background: np.ndarray | tuple[int, int, int] = WHITE
+) -> np.ndarray:
     """Put the car on another background: alpha · photo + (1 − alpha) · background, rounded.
 
     Args:
@@ -130,13 +132,13 @@ def compose(photo: np.ndarray, alpha: np.ndarray, background: np.ndarray | tuple
     return (share * photo + (1 - share) * behind + 0.5).astype(np.uint8)
 
 
-def transparent(photo: np.ndarray, alpha: np.ndarray, blank: bool = False) -> np.ndarray:
-    """The cut-out as a picture with a transparent background, to save as PNG.
+def to_rgba(photo: np.ndarray, alpha: np.ndarray, blank: bool = False) -> np.ndarray:
+    """The cut-out as RGBA with a transparent background, to save as PNG.
 
     Args:
         photo: (H, W, 3) uint8.  alpha: (H, W) in [0, 1].
-        blank: black out what cannot be seen. Otherwise the file still holds the whole photo: an editor can bring the
-            background back.
+        blank: set invisible pixels to black. Otherwise the file still holds the whole photo, and an editor can restore
+            the background.
     Returns: (H, W, 4) uint8, colours not multiplied by alpha.
     Raises: ValueError if the sizes differ.
     Lesson: cut-out.
@@ -161,17 +163,17 @@ def chessboard(size: tuple[int, int], side: int = 24) -> np.ndarray:
     return np.where(dark[..., None], np.uint8(215), np.uint8(245)).repeat(3, axis=2)
 
 
-def _signed(outline: Tensor | np.ndarray) -> np.ndarray:
+def _signed(mask: Tensor | np.ndarray) -> np.ndarray:
     """Logits or a mask as (H, W) float32, car above 0."""
-    values = outline.detach().cpu().numpy() if isinstance(outline, Tensor) else np.asarray(outline)
+    values = mask.detach().cpu().numpy() if isinstance(mask, Tensor) else np.asarray(mask)
     values = values[0, 0] if values.ndim == 4 and values.shape[:2] == (1, 1) else values
     if values.ndim != 2:
-        raise ValueError(f"An outline is (H, W), or (1, 1, H, W), not {values.shape}: take one photo at a time.")
+        raise ValueError(f"Logits or a mask are (H, W), or (1, 1, H, W), not {values.shape}: take one photo at a time.")
     return values.astype(np.float32) if values.dtype.kind == "f" else (values > 0) - np.float32(0.5)
 
 
-def _to_outline(z: np.ndarray, reach: int) -> np.ndarray:
-    """Distance to the nearest place where the outline crosses a column of pixel centres; inf beyond ``reach``."""
+def _to_boundary(z: np.ndarray, reach: int) -> np.ndarray:
+    """Distance to the nearest place where the boundary crosses a column of pixel centres; inf beyond ``reach``."""
     ahead, behind = np.full_like(z, np.inf), np.full_like(z, np.inf)
     here, there = z[:-1], z[1:]
     cross = (here > 0) != (there > 0)

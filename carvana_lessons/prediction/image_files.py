@@ -1,4 +1,4 @@
-"""Photos of any name in any folder: which files are some, which are left out, and which are masks of our own."""
+"""Image files of any name in any folder: photos, files that are left out, and masks that `predict` wrote."""
 
 import hashlib
 import os
@@ -12,7 +12,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from carvana_lessons.data.images import UNREADABLE, unreadable
-from carvana_lessons.data.layout import naming
+from carvana_lessons.data.layout import listed
 from carvana_lessons.prediction.manifest import KEY, difference, from_text, to_text
 from carvana_lessons.utils.errors import DataError, ExistsError
 from carvana_lessons.utils.files import replacing
@@ -30,11 +30,12 @@ LONGEST = 255  # bytes of a name on most disks
 
 
 @dataclass
-class Found:
-    """What lies in some folders.
+class PhotoFiles:
+    """The image files of some folders, by what they are.
 
     Attributes:
-        photos: in the order of their names.  others: photos that are not read.  own: masks and cut-outs of ours.
+        photos: in the order of their names.  others: photos in formats that are not read.
+        own: masks and cut-outs that `predict` wrote.
     """
 
     photos: list[Path] = field(default_factory=list)
@@ -53,44 +54,45 @@ class Found:
 
 
 @dataclass
-class Faults:
-    """Photos that cannot be used, gathered while the others go on."""
+class PhotoErrors:
+    """Errors of photos that cannot be used, collected while the others are processed."""
 
-    said: dict[Path, str] = field(default_factory=dict)
+    messages: dict[Path, str] = field(default_factory=dict)
 
     @contextmanager
-    def of(self, file: Path) -> Iterator[None]:
-        """Around the work on one photo."""
+    def collect(self, file: Path) -> Iterator[None]:
+        """Wrap the work on one photo: its DataError is kept, not raised."""
         try:
             yield
         except DataError as error:
-            self.said[file] = str(error)
+            self.messages[file] = str(error)
 
-    def tell(self, total: int, out: Path) -> None:
-        """At the end.
+    def raise_if_any(self, total: int, out: Path) -> None:
+        """Report them, when all other photos are done.
 
         Args:
             total: photos, these included.  out: where the masks of the others are.
         Raises: DataError that names them, if there are any.
         """
-        if not self.said:
+        if not self.messages:
             return
-        first, *more = self.said
-        also = f" Nor can {naming([file.name for file in more])} be used." if more else ""
-        others = f"; the others have theirs in {out}" if len(self.said) < total else ""
-        count = f"{len(self.said):,} of {counted(total, 'photo')} got no mask"
-        raise DataError(f"{self.said[first]}{also} So {count}{others}.")
+        first, *more = self.messages
+        also = f" Nor can {listed([file.name for file in more])} be used." if more else ""
+        others = f"; the others have theirs in {out}" if len(self.messages) < total else ""
+        count = f"{len(self.messages):,} of {counted(total, 'photo')} got no mask"
+        raise DataError(f"{self.messages[first]}{also} So {count}{others}.")
 
 
-def find_photos(sources: str | Path | Sequence[str | Path]) -> Found:
+def find_photos(sources: str | Path | Sequence[str | Path]) -> PhotoFiles:
     """Photos of folders, without what lies in sub-folders, and photos that are named one by one.
 
-    A mask or a cut-out of ours is told by the note in it, whatever its name: a photo may be called ``car_mask.png``.
+    A mask or a cut-out of `predict` is recognised by the note in it, not by its name: a photo may be called
+    ``car_mask.png``.
 
     Raises: DataError for a name that is no photo and no folder, or if no photo is found.
     """
     sources = [expand(s) for s in ([sources] if isinstance(sources, str | Path) else sources)]
-    found = Found()
+    found = PhotoFiles()
     for source in sources:
         check_there(source)
         if source.is_dir():
@@ -106,13 +108,15 @@ def find_photos(sources: str | Path | Sequence[str | Path]) -> Found:
     return found
 
 
-def lacking(files: list[Path], out: Path, note: dict, cut_outs: bool, overwrite: bool, faults: Faults) -> list[Path]:
-    """The photos of which a mask, or a cut-out where it is wanted, is still to be written.
+def missing_outputs(
+    files: list[Path], out: Path, note: dict, cut_outs: bool, overwrite: bool, errors: PhotoErrors
+) -> list[Path]:
+    """The photos whose mask, or cut-out where it is wanted, is still to be written.
 
     Args:
         files: the photos.  out: the folder of the masks.  note: what is to make them, see `manifest.made_with`.
         cut_outs: whether they are wanted too.  overwrite: whether files with another note may be replaced.
-        faults: gathers photos that cannot be read.
+        errors: collects photos that cannot be read.
     Raises: ExistsError for a file that is there and is none that would be written now.
     """
     todo, photos = [], {os.path.realpath(file) for file in files}
@@ -127,7 +131,7 @@ def lacking(files: list[Path], out: Path, note: dict, cut_outs: bool, overwrite:
                 )
             then = read_note(path)
             digest = None
-            with faults.of(file):
+            with errors.collect(file):
                 digest = content(file)
             if digest is None:
                 break
@@ -155,7 +159,7 @@ def save(path: Path, pixels: np.ndarray, note: dict) -> None:
 
 
 def read_note(path: Path) -> dict | None:
-    """The note in a PNG file of ours; None for whatever else lies there."""
+    """The note in a PNG file that `predict` wrote; None for any other file."""
     if path.suffix.lower() != ".png" or not path.is_file():
         return None
     try:
@@ -166,7 +170,7 @@ def read_note(path: Path) -> dict | None:
 
 
 def content(photo: Path) -> str:
-    """Hex digits over the bytes of a photo: another one under the same name has others.
+    """A hash of a photo's bytes, in hex: another photo under the same name has another one.
 
     Raises: DataError if it cannot be read.
     """
@@ -181,7 +185,7 @@ def content(photo: Path) -> str:
 
 
 def _below(folder: Path) -> tuple[list[Path], list[Path]]:
-    """Files and folders of a folder, without what a Mac leaves beside every file."""
+    """Files and folders of a folder, without the files that macOS adds beside every file."""
     try:
         entries = sorted(p for p in folder.iterdir() if not p.name.startswith("._"))
         folders = [p for p in entries if p.is_dir()]
@@ -192,7 +196,7 @@ def _below(folder: Path) -> tuple[list[Path], list[Path]]:
     return [p for p in entries if p not in set(folders)], folders
 
 
-def _sort_in(file: Path, found: Found) -> None:
+def _sort_in(file: Path, found: PhotoFiles) -> None:
     ending = file.suffix.lower()
     if ending in OTHERS:
         found.others.append(file)
@@ -201,10 +205,10 @@ def _sort_in(file: Path, found: Found) -> None:
 
 
 def _named(files: list[Path], thing: str) -> str:
-    return f"{counted(len(files), thing)}, {naming([f.name for f in files])},"
+    return f"{counted(len(files), thing)}, {listed([f.name for f in files])},"
 
 
-def _no_photos(sources: list[Path], found: Found) -> DataError:
+def _no_photos(sources: list[Path], found: PhotoFiles) -> DataError:
     where = str(sources[0]) if len(sources) == 1 else "these folders"
     if found.others or found.own:
         return DataError(f"There is no .jpg or .png to predict in {where}. {found.left_out}")

@@ -13,7 +13,7 @@ from carvana_lessons.data.workers import watch_workers
 from carvana_lessons.models import provenance
 from carvana_lessons.models.inspection import evaluation_mode
 from carvana_lessons.models.logits import car_logit
-from carvana_lessons.models.padding import padded
+from carvana_lessons.models.padding import forward_padded
 from carvana_lessons.utils.device import autocast, check_precision, enough_memory, inference_layout, inference_precision
 from carvana_lessons.utils.errors import ArgumentError, CarvanaError
 from carvana_lessons.utils.memory import disable_malloc_trim
@@ -30,17 +30,17 @@ def predict(
     cached: bool = True,
     flip: bool = False,
     workers: int = 0,
-    fill: bool = False,
+    pad_batches: bool = False,
     precision: str | None = None,
 ) -> Iterator[np.ndarray]:
-    """Yield one mask a photo, (H, W) bool at the photo's own size; memory does not grow with their number.
+    """Yield one mask per photo, (H, W) bool at the photo's own size; memory does not grow with their number.
 
-    Logits are enlarged and then thresholded: a finished mask that is enlarged has a ragged edge, which costs Dice.
+    Logits are upsampled and then thresholded: a mask that is upsampled has a ragged edge, which costs Dice.
 
     Args:
         model, size, batch_size, cached, flip, precision: as `evaluate`.  photos: with or without masks.
         workers: processes that decode, for photos that are not cached.
-        fill: bring the last batch up to ``batch_size``, see `filled`.
+        pad_batches: pad the last batch to ``batch_size``, see `pad_batch`.
     """
     remaining = iter(photos)
     networks = Ensemble(model, size)
@@ -49,16 +49,16 @@ def predict(
         for batches in prefetch(zip(*loaders, strict=True)):
             xs = [x if isinstance(x, Tensor) else x[0] for x in batches]  # photos without masks come alone
             count = len(xs[0])
-            answers = networks.logits([filled(x, batch_size) for x in xs] if fill else xs, flip, precision)
+            answers = networks.logits([pad_batch(x, batch_size) for x in xs] if pad_batches else xs, flip, precision)
             for k in range(count):
                 width, height = next(remaining).size
                 yield networks.at_size(answers, k, (height, width))[0, 0].gt(0).cpu().numpy()
 
 
 def input_size(model: nn.Module, size: Size = None) -> tuple[int, int]:
-    """(height, width) of a network's input: ``size`` where it is given, else the one that it was trained for.
+    """(height, width) of a network's input: ``size`` if given, else the size that it was trained for.
 
-    Raises: CarvanaError where neither says it.
+    Raises: CarvanaError if neither is known.
     """
     size = provenance(model).size if size is None else size
     if size is None:
@@ -84,14 +84,14 @@ class Ensemble:
     def __init__(self, model: nn.Module | Sequence[nn.Module], size: Size = None) -> None:
         models = [model] if isinstance(model, nn.Module) else list(model)
         if not models:
-            raise ArgumentError("Nothing answers without a network: give one or more.")
+            raise ArgumentError("An ensemble needs a network: give one or more.")
         self._groups: dict[tuple[int, int], list[nn.Module]] = {}
         for network in models:
             self._groups.setdefault(input_size(network, size), []).append(network)
         self.sizes = list(self._groups)
 
     def logits(self, xs: Sequence[Tensor], flip: bool = False, precision: str | None = None) -> list[Tensor]:
-        """The answers to one batch of photos.
+        """The logits of one batch of photos.
 
         Args:
             xs: the batch at each of ``sizes``, (B, 3, h, w) in [0, 1].
@@ -118,15 +118,15 @@ class Ensemble:
 def car_logits(
     model: nn.Module | Sequence[nn.Module], x: Tensor, flip: bool = False, precision: str | None = None
 ) -> Tensor:
-    """One logit a pixel from one network or from several.
+    """One logit per pixel, from one network or averaged over several.
 
     Args:
         model: as `evaluate`.
-        x: (B, 3, h, w) in [0, 1], of any size, see `carvana_lessons.models.padding.padded`.
-        flip: take the mean with the answer for the mirrored photo; coordinate maps are not mirrored with it.
+        x: (B, 3, h, w) in [0, 1], of any size, see `carvana_lessons.models.padding.forward_padded`.
+        flip: average with the logits of the horizontally flipped photo; coordinate maps are not flipped.
         precision: "no" for float32, "bf16" or "fp16" for mixed precision, None for what suits the device, see
-            `inference_precision`. Where float16 is too small for a network's values, float32 answers instead.
-    Returns: (B, 1, h, w) float32 on the model's device: the mean over models and mirrorings.
+            `inference_precision`. Photos whose logits overflow in float16 are computed in float32.
+    Returns: (B, 1, h, w) float32 on the model's device: the mean over models and flips.
     Lesson: 10.
     """
     disable_malloc_trim()  # as in training
@@ -137,7 +137,7 @@ def car_logits(
         x = x.to(device).contiguous(memory_format=inference_layout(device))
         answer = _mean_logits(models, x, flip, precision)
         if precision == "fp16" and not (fits := answer.isfinite().flatten(1).all(1)).all():
-            # Of these photos alone: the others keep the answer that they would have in any other batch.
+            # Only for these photos: the others keep the logits that they would have in any other batch.
             answer = torch.where(fits.view(-1, 1, 1, 1), answer, _mean_logits(models, x, flip, "no"))
     return answer
 
@@ -146,23 +146,23 @@ def _mean_logits(models: Sequence[nn.Module], x: Tensor, flip: bool, precision: 
     total = 0
     for network in models:
         with evaluation_mode(network), autocast(x.device, precision):
-            total = total + car_logit(padded(network, x))
+            total = total + car_logit(forward_padded(network, x))
             if flip:
-                total = total + car_logit(padded(network, x.flip(-1))).flip(-1)
+                total = total + car_logit(forward_padded(network, x.flip(-1))).flip(-1)
     return total / (len(models) * (1 + flip))
 
 
-def filled(x: Tensor, batch_size: int) -> Tensor:
-    """A batch of (n, 3, h, w) as (batch_size, 3, h, w), the last photo repeated.
+def pad_batch(x: Tensor, batch_size: int) -> Tensor:
+    """Pad a batch (n, 3, h, w) to (batch_size, 3, h, w) by repeating the last photo.
 
-    Convolutions round differently for batches of another size, and a logit that is almost 0 then falls on the other
-    side: in a batch of the same size a photo's mask is the same to the pixel, whatever comes with it.
+    Convolutions round differently for batches of another size, and a logit that is almost 0 may change
+    its sign. In batches of one size a photo's mask is the same to the pixel, whatever the other photos are.
     """
     return torch.cat([x, x[-1:].expand(batch_size - len(x), -1, -1, -1)])
 
 
 def upsample(logits: Tensor, size: tuple[int, int]) -> Tensor:
-    """Logits at the photo's size, bilinearly.
+    """Upsample logits bilinearly to the photo's size.
 
     Args:
         logits: (B, 1, h, w).  size: (height, width) to reach.

@@ -1,6 +1,6 @@
 """What made a mask or a submission: networks and settings, as a note of plain values.  Lesson: 09.
 
-Whatever is gone on with carries its note, so that the work of two networks is never mixed in one file or one folder.
+Files that can be continued contain their note, so that results of two networks are never mixed in one file or folder.
 """
 
 import json
@@ -14,16 +14,15 @@ from carvana_lessons.utils.catalog import PRECISION_NAMES
 from carvana_lessons.utils.device import inference_precision
 from carvana_lessons.utils.fingerprint import NoFingerprint, fingerprint
 
-KEY = "carvana_lessons"  # of the note, wherever it lies
+KEY = "carvana_lessons"  # of the note, in every file
 FORMAT = 1  # of the note; one with another number is of another version, and nothing is known of it
-UNSPOKEN = {"networks", "photos", "photo"}  # digests: that they differ is all that they tell
+UNSPOKEN = {"networks", "photos", "photo"}  # hashes: a message only says that they differ
 
 
 def identity(model: nn.Module) -> str:
-    """Hex digits over a network's code, layers and weights: the same for the same network in any process.
+    """A hash of a network's code, layers and weights: the same for the same network in any process.
 
-    What it may count or note while it answers is left out, or the same network would be another one afterwards. One
-    whose code cannot be told from another's gets digits that never come again.
+    State that it changes during inference is left out. A network whose code has no fingerprint gets a random hash.
     """
     code = [(type(part), vars(part).get("forward")) for part in model.modules()]
     try:
@@ -33,14 +32,14 @@ def identity(model: nn.Module) -> str:
 
 
 def made_with(model: nn.Module | Sequence[nn.Module], size: Size, flip: bool, precision: str | None = None) -> dict:
-    """What decides about a mask, except for the photo.
+    """All that determines a mask, except the photo.
 
     Args:
         model, size, flip, precision: as `carvana_lessons.evaluation.scoring.evaluate`.
-    Returns: plain values, the same after a way through JSON.
+    Returns: plain values that survive a round trip through JSON.
     """
     models = [model] if isinstance(model, nn.Module) else list(model)
-    # In an order of their own: which network is named first does not matter, which answers at which size does.
+    # Sorted: the order of the networks does not matter, but which one runs at which size does.
     asked = sorted((identity(network), "×".join(map(str, input_size(network, size)))) for network in models)
     sizes = [at for _, at in asked]
     return {
@@ -53,7 +52,7 @@ def made_with(model: nn.Module | Sequence[nn.Module], size: Size, flip: bool, pr
 
 
 def difference(then: dict, now: dict) -> str:
-    """What two notes do not share, in words; empty where they agree."""
+    """The differences of two notes, in words; empty if they agree."""
     told = []
     for key in {**then, **now}:
         before, after = then.get(key), now.get(key)

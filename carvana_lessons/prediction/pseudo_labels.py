@@ -1,4 +1,4 @@
-"""Pseudo-labels: photos that nobody labelled get the masks that a network predicts, as files in Kaggle's layout."""
+"""Pseudo-labels: unlabelled photos get the masks that a network predicts, as files in Kaggle's layout."""
 
 import os
 import shutil
@@ -28,7 +28,7 @@ def pseudo_label(
 ) -> CarFolder:
     """Write a folder of both: labelled photos with their own masks, the others with predicted ones.
 
-    Photos are linked, not copied, where the disk allows it. A mask that ``unlabelled`` may have is never looked at.
+    Photos are linked, not copied, where the disk allows it. Masks that ``unlabelled`` may have are never read.
 
     Args:
         model, size, flip: as `carvana_lessons.evaluation.scoring.evaluate`.  labelled: photos with masks.

@@ -1,4 +1,4 @@
-"""The parts of a submission: what is written so far, with a note of what makes it, until it is whole.  Lesson: 09."""
+"""The parts of a submission: lines written so far, with a note of the settings, until it is complete.  Lesson: 09."""
 
 import gzip
 import zlib
@@ -9,30 +9,30 @@ from itertools import zip_longest
 from pathlib import Path
 
 from carvana_lessons.data import CarFolder
-from carvana_lessons.data.layout import naming
+from carvana_lessons.data.layout import listed
 from carvana_lessons.prediction.manifest import difference, from_text
 from carvana_lessons.utils.errors import CarvanaError
 from carvana_lessons.utils.files import new_file, replacing
 from carvana_lessons.utils.wording import counted
 
 HEADER = "img,rle_mask"
-OWN = {"shard", "lines"}  # of a note: what the parts of one submission do not share
+OWN = {"shard", "lines"}  # of a note: what differs between the parts of one submission
 
 
 def part_of(out: Path, k: int, n: int) -> Path:
-    """Where part k of n lies, k counted from 0."""
+    """The path of part k of n, k counted from 0."""
     return out.with_name(f"{out.name}.{k + 1}-of-{n}.part")
 
 
 def note_of(part: Path) -> dict:
-    """What a part notes of how it was made.
+    """The note of a part: how it was made.
 
-    Raises: CarvanaError if it notes nothing, as parts of older versions do.
+    Raises: CarvanaError if it has none, like parts of older versions.
     """
     with part.open("rb") as file:
         note = from_text(file.readline())
     if note is None:
-        raise CarvanaError(f"{part} does not say what it was made with, as parts of other versions do: remove it.")
+        raise CarvanaError(f"{part} does not say what it was made with, like parts of other versions: remove it.")
     return note
 
 
@@ -44,9 +44,9 @@ def rows(part: Path) -> Iterator[bytes]:
 
 
 def lines_done(part: Path, photos: CarFolder, note: dict, overwrite: bool) -> int | None:
-    """Whole lines that a killed run left, after the last half one was cut off; None if there is nothing to go on with.
+    """The number of complete lines that a killed run left; an incomplete last line is cut off. None if there are none.
 
-    Raises: CarvanaError for a part that was begun otherwise and is not to be begun anew.
+    Raises: CarvanaError for a part that was begun with other settings, unless it is overwritten.
     """
     if not part.exists():
         return None
@@ -64,7 +64,7 @@ def lines_done(part: Path, photos: CarFolder, note: dict, overwrite: bool) -> in
         if overwrite or not names:  # nothing was made with those settings
             return None
         raise CarvanaError(
-            f"{part} was begun otherwise ({told}): go on as it was begun, begin anew with --overwrite, or choose "
+            f"{part} was begun with other settings ({told}): repeat those, start again with --overwrite, or choose "
             "another name."
         )
     with part.open("rb+") as file:
@@ -74,7 +74,7 @@ def lines_done(part: Path, photos: CarFolder, note: dict, overwrite: bool) -> in
 
 
 def verify(out: Path, parts: list[Path]) -> None:
-    """Look whether these are all the parts of one submission, each of them whole.
+    """Check that these are all the parts of one submission, each of them complete.
 
     Raises: CarvanaError for one that is missing, not complete, another one under its name, or made otherwise.
     """
@@ -84,7 +84,7 @@ def verify(out: Path, parts: list[Path]) -> None:
         }
         others = sorted(there - {str(len(parts))})
         hint = f" (there are parts of {' and of '.join(others)} shards)" if others else ""
-        raise CarvanaError(f"Parts are missing: {naming(missing)}{hint}; run their shards first.")
+        raise CarvanaError(f"Parts are missing: {listed(missing)}{hint}; run their shards first.")
     notes = [note_of(part) for part in parts]
     shared = [{key: value for key, value in note.items() if key not in OWN} for note in notes]
     for k, (part, note) in enumerate(zip(parts, notes, strict=True)):
@@ -97,7 +97,7 @@ def verify(out: Path, parts: list[Path]) -> None:
             raise CarvanaError(f"{part.name} holds shard {note['shard']}: give each part back its own name.")
         if (lines := sum(1 for _ in rows(part))) != note["lines"]:
             raise CarvanaError(
-                f"{part.name} has {lines:,} of {counted(note['lines'], 'photo')}: run its shard again, it goes on."
+                f"{part.name} has {lines:,} of {counted(note['lines'], 'photo')}: run its shard again, it continues."
             )
 
 
@@ -108,7 +108,7 @@ def _joined(parts: list[Path]) -> Iterator[bytes]:
 
 
 def join(out: Path, parts: list[Path], overwrite: bool) -> Path:
-    """Write the submission, then remove its parts; one that was killed between the two does the second alone."""
+    """Write the submission, then remove its parts; after a kill in between, only the second step is repeated."""
     if not _holds(out, parts):
         with replacing(new_file(out, overwrite)) as temporary, temporary.open("wb") as plain, ExitStack() as stack:
             # Without name and time in its header, so that the same lines are the same file.

@@ -20,11 +20,11 @@ from torch import Tensor, nn
 from carvana_lessons.data import CarFolder, read_photo, read_resized, submission_line
 from carvana_lessons.data.batches import floats
 from carvana_lessons.data.images import read_size, unreadable
-from carvana_lessons.data.layout import naming
+from carvana_lessons.data.layout import listed
 from carvana_lessons.data.workers import watch_workers
-from carvana_lessons.prediction.cutout import feather, transparent
-from carvana_lessons.prediction.image_files import Faults, content, find_photos, lacking, save
-from carvana_lessons.prediction.inference import Ensemble, Size, filled, predict
+from carvana_lessons.prediction.cutout import feather, to_rgba
+from carvana_lessons.prediction.image_files import PhotoErrors, content, find_photos, missing_outputs, save
+from carvana_lessons.prediction.inference import Ensemble, Size, pad_batch, predict
 from carvana_lessons.prediction.manifest import made_with, to_text
 from carvana_lessons.prediction.shards import join, lines_done, part_of, verify
 from carvana_lessons.utils.errors import CarvanaError, DataError
@@ -49,22 +49,22 @@ def submit(
     overwrite: bool = False,
     precision: str | None = None,
 ) -> Path:
-    """Write ``submission.csv`` or ``submission.csv.gz``, line by line; a run that was killed goes on where it stopped.
+    """Write ``submission.csv`` or ``submission.csv.gz`` line by line; a run that was killed continues where it stopped.
 
-    What is written so far lies beside ``out`` in a part, whose first line notes what makes it: other networks, another
-    size or other photos do not go on with it.
+    Lines written so far are in a part beside ``out``. Its first line is a note of the settings: it is not continued
+    with other networks, another size or other photos.
 
     Args:
         model, size, batch_size, flip, precision: as `carvana_lessons.evaluation.scoring.evaluate`.
         photos: photos, with or without masks.  out: the file to write.
-        sample: the challenge's ``sample_submission.csv``: its names, in its order, are what is written.
+        sample: the challenge's ``sample_submission.csv``: its photos are written, in its order.
         workers: processes that decode photos.
         shard: (k, n) writes part k of n, for n processes at once; `merge` joins the parts.
-        overwrite: replace a submission that is there, and begin anew what was begun with other settings.
+        overwrite: replace an existing submission, and start again a part that was begun with other settings.
     Returns: the file written; for a shard, its part.
     Raises: DataError if the sample asks for a photo that is not here, or names none; ExistsError for a submission that
         is there; CarvanaError for an ending other than .csv and .csv.gz, a part that was begun with other settings or
-        that another process writes, or a full disk: what is written by then is gone on with.
+        that another process writes, or a full disk: lines written by then are continued.
     Lesson: 09.
     """
     out = _named(out)
@@ -83,12 +83,12 @@ def submit(
     with owned(part):
         done = lines_done(part, photos, note, overwrite)
         if done is None or done < len(photos):
-            new_file(out, overwrite)  # said before the work, not after it
+            new_file(out, overwrite)  # raises before the work, not after it
         if done is None:
             with replacing(part) as temporary:
                 temporary.write_text(to_text(note) + "\n", encoding="ascii", newline="\n")
         rest = photos[done or 0 :]
-        masks = predict(model, rest, size, batch_size, False, flip, workers, fill=True, precision=precision)
+        masks = predict(model, rest, size, batch_size, False, flip, workers, pad_batches=True, precision=precision)
         with watch_workers(workers), writing(part), part.open("a", encoding="ascii", newline="\n") as file:
             for photo, mask in zip(rest, bar(masks, total=len(rest), desc="writing", unit="photo"), strict=True):
                 file.write(submission_line(photo.name, mask) + "\n")
@@ -125,21 +125,21 @@ def predict_folder(
     overwrite: bool = False,
     precision: str | None = None,
 ) -> int:
-    """Write a mask for every photo of a folder, whatever the photos are called: ``NAME_mask.png``, 0 and 255.
+    """Write a mask for every photo of a folder, for any file names: ``NAME_mask.png``, 0 and 255.
 
-    A photo that EXIF wants turned is turned first: its mask fits what a viewer shows. Each file notes what made it, so
-    a second call passes over the photos that have their mask, and masks of other networks do not mix with them.
+    The EXIF orientation is applied first, so the mask fits what a viewer shows. Each file has a note of the settings,
+    so a second call skips the photos that have their mask, and masks of different networks are not mixed.
 
     Args:
         model, size, batch_size, flip, precision: as `carvana_lessons.evaluation.scoring.evaluate`.
         folder: JPEG or PNG files, a folder of them, or several of either.  out: where to write; photos are never
             changed.
-        cut_outs: write ``NAME_cut_out.png`` too: the photo with a transparent background, soft at the edge.
+        cut_outs: also write ``NAME_cut_out.png``: the photo with a transparent background, soft at the edge.
         overwrite: replace masks that other networks, other settings or another photo of that name made.
     Returns: the number of photos that got their files now.
     Raises: DataError if there is no photo, or two that differ in their ending or in upper and lower case alone; at the
         end, when all others are written, for those that cannot be decoded; ExistsError for masks of another kind.
-    Warns: UserWarning of photos in formats that are not read, and of masks of ours among the photos.
+    Warns: UserWarning of photos in formats that are not read, and of masks that `predict` wrote among the photos.
     Lesson: 09.
     """
     found, out = find_photos(folder), expand(out)
@@ -155,33 +155,33 @@ def predict_folder(
         warnings.warn(found.left_out, UserWarning, stacklevel=2)
     note = made_with(model, size, flip, precision)
     with owned(out):
-        faults = Faults()
-        todo = lacking(files, out, note, cut_outs, overwrite, faults)
+        errors = PhotoErrors()
+        todo = missing_outputs(files, out, note, cut_outs, overwrite, errors)
         make_folder(out)
         batch_size = min(batch_size, len(files))  # of all photos, so that a second call computes as the first
         with bar(total=len(todo), desc="predicting", unit="photo") as progress:
-            for batch, xs in prefetch(_batches(todo, networks.sizes, batch_size, faults)):
-                answers = networks.logits([filled(x, batch_size) for x in xs], flip, precision)
+            for batch, xs in prefetch(_batches(todo, networks.sizes, batch_size, errors)):
+                answers = networks.logits([pad_batch(x, batch_size) for x in xs], flip, precision)
                 for k, (file, digest) in enumerate(batch):
-                    with faults.of(file):
+                    with errors.collect(file):
                         full = networks.at_size(answers, k, read_size(file))[0, 0].cpu()
                         _write_mask(file, out, full, cut_outs, note | {"photo": digest})
                     progress.update()
-    faults.tell(len(files), out)
+    errors.raise_if_any(len(files), out)
     return len(todo)
 
 
 def _batches(
-    files: list[Path], sizes: Sequence[tuple[int, int]], batch_size: int, faults: Faults
+    files: list[Path], sizes: Sequence[tuple[int, int]], batch_size: int, errors: PhotoErrors
 ) -> Iterator[tuple[list[tuple[Path, str]], list[Tensor]]]:
     """Files, each with a digest of its content, and their photos at each of some sizes, upright.
 
-    What cannot be decoded is noted in ``faults``, and the others go on.
+    What cannot be decoded is collected in ``errors``, and the others continue.
     """
     for first in range(0, len(files), batch_size):
         batch, pixels = [], []
         for file in files[first : first + batch_size]:
-            with faults.of(file):
+            with errors.collect(file):
                 digest = content(file)
                 pixels.append([read_resized(file, size, upright=True) for size in sizes])
                 batch.append((file, digest))
@@ -194,19 +194,19 @@ def _write_mask(file: Path, out: Path, full: Tensor, cut_outs: bool, note: dict)
     """One photo's files, from its logits (height, width) at its own size."""
     save(out / f"{file.stem}_mask.png", (full > 0).numpy().astype(np.uint8) * 255, note)
     if cut_outs:
-        save(out / f"{file.stem}_cut_out.png", transparent(read_photo(file, upright=True), feather(full)), note)
+        save(out / f"{file.stem}_cut_out.png", to_rgba(read_photo(file, upright=True), feather(full)), note)
 
 
 def _named(out: str | Path) -> Path:
     out = expand(out)
     if not out.name.lower().endswith((".csv", ".csv.gz")):
-        raise CarvanaError(f"{out.name} is no name for a submission; let it end in .csv or .csv.gz.")
+        raise CarvanaError(f"{out.name} is no name for a submission; it must end in .csv or .csv.gz.")
     destination(out)  # a part beside a place for devices would be refused under its own name
     return out
 
 
 def _digest(photos: CarFolder) -> str:
-    """Hex digits over photos and their order; another machine's copy of them has the same, whatever its times."""
+    """A hash of names, sizes and order of photos; it is the same for a copy on another machine."""
     digest = hashlib.blake2b(digest_size=8)
     for photo in photos:
         try:
@@ -241,7 +241,7 @@ def _in_order(photos: CarFolder, sample: str | Path) -> CarFolder:
         )
     names = [name if name.lower().endswith(".jpg") else f"{name}.jpg" for name in names]
     if twice := [name for name, count in Counter(names).items() if count > 1]:
-        raise DataError(f"{sample} names {naming(twice)} more than once; leave one row of each.")
+        raise DataError(f"{sample} names {listed(twice)} more than once; leave one row of each.")
     if missing := [name for name in names if name not in row]:
         if (small := missing[0].lower()) in row:
             raise DataError(

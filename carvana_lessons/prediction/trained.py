@@ -1,4 +1,4 @@
-"""A trained network, by whatever a reader calls its weights.  Lesson: 09."""
+"""Load a trained network by name, checkpoint or folder.  Lesson: 09."""
 
 import warnings
 from pathlib import Path
@@ -20,7 +20,7 @@ def load_trained(place: str | Path) -> nn.Module:
         place: a name, a checkpoint or the folder of a run, see `find_weights`.
     Returns: (B, 3, H, W) in [0, 1] → logits (B, K, H, W).
     Raises: CarvanaError if there are no such weights, or they cannot be read.
-    Warns: where a name is that of a file or folder here too, and of the file that was taken from a run's folder.
+    Warns: if a file or folder has the same name as shipped weights, and of the file that is used from a run's folder.
     Lesson: 09.
     """
     found = find_weights(place)
@@ -34,12 +34,12 @@ def load_trained(place: str | Path) -> nn.Module:
             )
         return models.create(found, weights=model_cards.NAME)
     if Path(place).is_dir():
-        warnings.warn(f"Of the folder {place} its {found.name} is taken, the best epoch.", UserWarning, stacklevel=2)
+        warnings.warn(f"Of the folder {place} its {found.name} is used, the best epoch.", UserWarning, stacklevel=2)
     return load_model(found)
 
 
 def describe_answers(name: str, model: nn.Module, size: int | None, precision: str | None, device: str) -> str:
-    """At which size and in which precision a network will answer, in one line.
+    """The input size and the precision of a network, in one line.
 
     Args:
         name: what the reader calls it.  model: as `load_trained` makes it.

@@ -1,4 +1,4 @@
-"""A photo that the reader brings: chosen in the notebook, cut out by the kernel, shown and offered for download.
+"""Cut out a photo of the user's own: uploaded in the notebook, cut out by the kernel, shown and offered for download.
 
 Lesson: cut-out.
 """
@@ -15,17 +15,17 @@ import numpy as np
 from PIL import Image
 from torch import nn
 
+from carvana_lessons.data.decode import UNREADABLE, apply_exif_orientation, as_rgb, decode
 from carvana_lessons.data.images import unreadable
-from carvana_lessons.data.opening import UNREADABLE, as_rgb, decode, turned
 from carvana_lessons.prediction.cutout import (
     RADIUS,
     chessboard,
-    clean_edge,
-    compose,
+    composite,
+    estimate_foreground,
     feather,
     photo_logits,
-    tidy,
-    transparent,
+    remove_small_regions,
+    to_rgba,
 )
 from carvana_lessons.show import encode, flipbook, shrink
 from carvana_lessons.utils.errors import CarvanaError, DataError
@@ -40,7 +40,7 @@ def uploaded(value: Mapping | Sequence[Mapping]) -> list[tuple[str, bytes]]:
     Args:
         value: of ipywidgets 7 (Colab) a dictionary, name → {"content": bytes, …}; of ipywidgets 8 a tuple of
             dictionaries with "name" and "content", a memoryview.
-    Returns: a (name, content) for each file, in their order; none before a file was chosen.
+    Returns: one (name, content) per file, in their order; empty before a file was chosen.
     Lesson: cut-out.
     """
     files = value.items() if isinstance(value, Mapping) else [(file["name"], file) for file in value]
@@ -48,9 +48,9 @@ def uploaded(value: Mapping | Sequence[Mapping]) -> list[tuple[str, bytes]]:
 
 
 def open_photo(name: str, content: bytes, side: int = SIDE) -> np.ndarray:
-    """Decode a reader's own photo: turned as EXIF says, in RGB, not larger than wanted.
+    """Decode a user's own photo: with EXIF orientation applied, in RGB, downsampled to a largest side.
 
-    There is no mask that the photo must lie under, so unlike `read_photo` this turns it.
+    There is no mask to align with, so unlike `read_photo` this applies the EXIF orientation.
 
     Args:
         name: for the error.  content: of a JPEG or PNG file.  side: the longest allowed, in pixels.
@@ -70,7 +70,7 @@ def open_photo(name: str, content: bytes, side: int = SIDE) -> np.ndarray:
 
 def _small(image: Image.Image, side: int) -> np.ndarray:
     image.draft(None, (side, side))  # a large JPEG is decoded at a fraction of its size
-    photo = as_rgb(turned(image))
+    photo = as_rgb(apply_exif_orientation(image))
     photo.thumbnail((side, side), Image.Resampling.LANCZOS)
     return np.array(photo)
 
@@ -85,17 +85,17 @@ def answer(
     Raises: DataError as `open_photo`.
     """
     photo = open_photo(name, content)
-    alpha = feather(tidy(photo_logits(model, photo, size)), radius)
-    clean = clean_edge(photo, alpha)
+    alpha = feather(remove_small_regions(photo_logits(model, photo, size)), radius)
+    clean = estimate_foreground(photo, alpha)
     pages = {
         "before": photo,
-        "on white": compose(clean, alpha),
-        "transparent": compose(clean, alpha, chessboard(alpha.shape)),
+        "on white": composite(clean, alpha),
+        "transparent": composite(clean, alpha, chessboard(alpha.shape)),
     }
     alts = [f"{name}: the photo.", f"{name}: its car on white.", f"{name}: its car on the squares of transparency."]
     pictures = [encode(shrink(p, WIDTH), alt) for p, alt in zip(pages.values(), alts, strict=True)]
     buffer = io.BytesIO()
-    Image.fromarray(transparent(clean, alpha, blank=True)).save(buffer, format="PNG")
+    Image.fromarray(to_rgba(clean, alpha, blank=True)).save(buffer, format="PNG")
     data = base64.b64encode(buffer.getvalue()).decode()
     file = html.escape(f"{PurePath(name).stem}_cut_out.png")
     style = "text-decoration:underline;color:#0072B2"  # JupyterLab draws links of widgets as plain text
@@ -106,9 +106,9 @@ def answer(
 
 
 def cut_out_widget(model: nn.Module, size: int | tuple[int, int] | None = None, radius: float = RADIUS) -> widgets.VBox:
-    """A button that takes a photo, and under it before and after; JupyterLab and Colab show it, a page cannot.
+    """An upload button, and under it the photo before and after; works in JupyterLab and Colab, not in a static page.
 
-    Nothing but the kernel sees the photo.
+    Only the kernel reads the photo.
 
     Args: as `answer`.
     Lesson: cut-out.
@@ -126,7 +126,7 @@ def cut_out_widget(model: nn.Module, size: int | tuple[int, int] | None = None, 
         except CarvanaError as error:
             shown.value = _alert(str(error))
         except (Exception, KeyboardInterrupt) as error:
-            # Nobody sees what is raised here: a page that waits for ever would be all that is left of it.
+            # Nobody would see an exception raised here, only a message that waits forever.
             what = f"{type(error).__name__}: {error}".strip(": ")
             shown.value = _alert(f"{name} was not cut out ({what}); choose it again, or another photo.")
 

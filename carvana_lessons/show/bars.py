@@ -1,4 +1,4 @@
-"""Values of very different size as bars on a logarithmic axis."""
+"""Bar charts of values of very different size, on a logarithmic axis."""
 
 from collections.abc import Mapping
 
@@ -15,7 +15,7 @@ def bars(
     """Draw labelled bars, the first on top.
 
     Args:
-        values: a bar each, all above 0; of a DataFrame a group each row, a colour each column.
+        values: one bar each, all above 0; for a DataFrame one group per row and one colour per column.
         unit: of the values, written at every bar.
         alt: what the values are; the values themselves are added.
         line: a value to compare with, drawn as a dashed line, and its name.

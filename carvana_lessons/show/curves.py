@@ -1,4 +1,4 @@
-"""What happened while a network trained, as curves over the epochs."""
+"""Training curves: loss and Dice over the epochs."""
 
 import pandas as pd
 from matplotlib import pyplot as plt

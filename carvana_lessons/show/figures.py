@@ -1,4 +1,4 @@
-"""A figure as HTML: with its alt text, at twice the resolution, alike in JupyterLab, Colab and the built page.
+"""Figures as HTML: with alt text, at twice the resolution, the same in JupyterLab, Colab and the built page.
 
 Pictures that a notebook stores as PNG have no place for an alt text; an ``<img>`` has.
 
@@ -35,7 +35,7 @@ STYLE = {
 
 @dataclass(frozen=True)
 class Picture:
-    """One encoded picture and what a reader who cannot see it is told.
+    """One encoded picture and its alt text.
 
     Attributes:
         data: the bytes of a PNG or JPEG file.  kind: "png" or "jpeg".

@@ -1,4 +1,4 @@
-"""Pictures to leaf through with mouse or keyboard, without a kernel, a server or a script file.  Lesson: 01."""
+"""Pictures with a slider, for mouse or keyboard, without a kernel, a server or a script file.  Lesson: 01."""
 
 import html
 from collections.abc import Sequence
@@ -9,10 +9,10 @@ from carvana_lessons.show.figures import Picture
 
 @dataclass(frozen=True)
 class Flipbook:
-    """Pictures of which a slider shows one.
+    """Pictures and a slider that selects the one shown.
 
     Attributes:
-        pictures: at least one, each with its own alt text.  labels: the slider's reading for each.
+        pictures: at least one, each with its own alt text.  labels: the text beside the slider for each.
         name: what the slider changes, for its label: "view".  start: index of the first picture shown.
     """
 
@@ -48,9 +48,9 @@ def flipbook(pictures: Sequence[Picture], labels: Sequence[str], name: str, star
     """Make a `Flipbook`.
 
     Args:
-        pictures: of equal size.  labels: the slider's reading for each; no ``|`` in them.
+        pictures: of equal size.  labels: the text beside the slider for each; no ``|`` in them.
         name: what the slider changes.  start: index of the picture shown first.
-    Raises: ValueError if there are no pictures, or not one label a picture.
+    Raises: ValueError if there are no pictures, or not one label per picture.
     """
     if not pictures or len(pictures) != len(labels):
         raise ValueError(f"A flipbook needs a label for each picture, not {len(labels)} for {len(pictures)}.")

@@ -1,4 +1,4 @@
-"""Differences with what is not known about them: a dot and its interval each."""
+"""Differences with their confidence intervals: one dot and one interval each."""
 
 import pandas as pd
 from matplotlib import pyplot as plt
@@ -10,7 +10,7 @@ def intervals(table: pd.DataFrame, unit: str, alt: str, form: str = "+.2f") -> P
     """Draw a dot and its interval for each row, the first on top, and a line at zero; grey where it is crossed.
 
     Args:
-        table: indexed by label; columns value, low, high. A row without low and high is a dot alone.
+        table: indexed by label; columns value, low, high. A row without low and high is only a dot.
         unit: what the axis counts.  alt: what is compared; the numbers themselves are added.
         form: how a number is written, a format code as of `format`.
     Lesson: 09.

@@ -1,4 +1,4 @@
-"""Pictures that are drawn anew when a slider moves, for JupyterLab and Colab: a kernel must be listening."""
+"""Interactive pictures that are redrawn when a slider moves, for JupyterLab and Colab: they need a kernel."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from carvana_lessons.show.figures import Picture
 if TYPE_CHECKING:
     import ipywidgets
 
-SLOW = 0.1  # seconds: a drawing that takes longer waits until the slider is let go
+SLOW = 0.1  # seconds: a drawing that takes longer waits until the slider is released
 
 
 def play(draw: Callable[..., tuple[Picture, str]], **controls: tuple | list) -> ipywidgets.VBox | Picture:
-    """Show what a function draws, under a slider or a menu for each of its arguments.
+    """Show what a function draws, with a slider or a menu for each of its arguments.
 
     Args:
-        draw: makes a picture, and a line to read under it, from the controls' values. The defaults of its arguments
-            are what is drawn at first.
+        draw: returns a picture and a line of text for the controls' values. The defaults of its arguments are
+            drawn first.
         controls: for each argument that can be changed (lowest, highest) or (lowest, highest, step) for a slider, or
             a list of choices for a menu.
     Returns: controls, line and picture as one widget. Where ipywidgets is not installed a sentence says so, and the
@@ -31,7 +31,7 @@ def play(draw: Callable[..., tuple[Picture, str]], **controls: tuple | list) -> 
     try:
         import ipywidgets as widgets
     except ImportError:
-        print("The sliders of this picture want ipywidgets: `pip install ipywidgets`, then restart the kernel.")
+        print("The sliders of this picture need ipywidgets: `pip install ipywidgets`, then restart the kernel.")
         return draw()[0]
 
     starts = signature(draw).parameters
@@ -45,7 +45,9 @@ def play(draw: Callable[..., tuple[Picture, str]], **controls: tuple | list) -> 
     def answer(_) -> None:
         try:
             redraw()
-        except Exception as error:  # whatever it is: the trace of a moved slider ends in a log that no reader sees
+        except (
+            Exception
+        ) as error:  # whatever it is: the traceback of a moved slider ends in a log that users do not see
             shown.value = f'<p role="alert">{html.escape(f"{type(error).__name__}: {error}")}</p>'
 
     began = time.perf_counter()

@@ -1,4 +1,4 @@
-"""A network drawn from its own modules: a box a stage, arrows for what is handed on and across."""
+"""A diagram of a network, drawn from its modules: one box per stage, arrows for data flow and skip connections."""
 
 from itertools import pairwise
 
@@ -13,25 +13,25 @@ from carvana_lessons.show.steps import Step, added, trace
 
 # Colour, and what the legend calls it.
 ROLES = {
-    "stage": ("#56B4E9", "3×3 convolutions, one a slice"),
+    "stage": ("#56B4E9", "3×3 convolutions, one per slice"),
     "pool": ("#FFFFFF", "max-pool"),
     "up": ("#E69F00", "transposed convolution"),
     "unpool": ("#CC79A7", "max-unpooling"),
     "head": ("#009E73", "logits"),
 }
-MAPS, INDICES = ("#D55E00", "--"), ("#0072B2", ":")  # colour and style of what is handed across
+MAPS, INDICES = ("#D55E00", "--"), ("#0072B2", ":")  # colour and style of the skip connections
 TALL, GAP = 0.72, 0.42
 
 
 def architecture(model: nn.Module, size: tuple[int, int] = (128, 128), title: str = "") -> Picture:
-    """Draw a network by running it once: a box a stage, lower where the image is smaller, wider for more channels.
+    """Draw a network by running it once: one box per stage, lower for smaller maps, wider for more channels.
 
     Args:
-        model: its stages are found as `trace` finds them; no layout is told beforehand.
+        model: its stages are found by `trace`; no layout is given.
         size: (height, width) of the image.  title: above the drawing.
-    Returns: a picture. A dashed line leads from a stage to a later one that takes its map beside the last one's:
-        the skip connections, recognised by the channels that a stage takes and nobody just gave; channels that no
-        stage gave at all stand as "+2" above the box. A dotted line leads to an unpooling from the stage whose pool
+    Returns: a picture. Dashed lines are skip connections, from a stage to a later one that concatenates its map;
+        they are recognised by the channels that a stage takes beyond those of the stage before it. Channels from no
+        stage are written as "+2" above the box. A dotted line leads to an unpooling from the stage whose pool
         recorded the indices. Where single convolutions are stages, their dilation rates stand in them.
     Lesson: 02 (U-Net), 05 (indices), 06 (coordinate maps), 07 (rates).
     """

@@ -1,4 +1,4 @@
-"""Small maps with their numbers in the cells, to compute along by hand."""
+"""Small maps with their values in the cells, to compute by hand."""
 
 from collections.abc import Sequence
 
@@ -28,7 +28,7 @@ def numbers(
         alt: what they are; the numbers themselves are added.
         form: how a number is written, a format code as of `format`.
         mark: cells to frame: (map, row, column).
-        columns: maps side by side.  cell: side of a cell, in inches.
+        columns: maps per row.  cell: side of a cell, in inches.
     Raises: ValueError if there are not as many titles as maps.
     Lesson: 05.
     """

@@ -1,4 +1,4 @@
-"""Photos and masks side by side, and one on the other.  Lesson: 01."""
+"""Photos and masks side by side, and as overlays.  Lesson: 01."""
 
 from collections.abc import Sequence
 
@@ -65,11 +65,11 @@ def grid(
 
     Args:
         images: each (H, W, 3) uint8, or a mask or map (H, W), drawn from its lowest value (black) to its highest.
-        alt: what is seen.  titles: one for each image.  columns: images in a row.  width: of the sheet, in inches.
+        alt: what is seen.  titles: one for each image.  columns: images per row.  width: of the sheet, in inches.
     Raises: ValueError if there are no images.
     """
     if not len(images):
-        raise ArgumentError("A sheet of no images shows nothing: give one or more.")
+        raise ArgumentError("A contact sheet needs images: give one or more.")
     columns = min(columns, len(images))
     rows = -(-len(images) // columns)
     aspect = images[0].shape[0] / images[0].shape[1]

@@ -1,4 +1,4 @@
-"""What runs in a network, in which order, and what comes out: found by sending an image through."""
+"""Trace a network: which stages run, in which order, with which shapes."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ from carvana_lessons.models.inspection import preserve_state
 
 @dataclass
 class Step:
-    """One module's run.
+    """One call of a module.
 
     Attributes:
         name: of the module.  kind: its class.  taken, given: shape in and shape out, (C, H, W) each.
@@ -34,10 +34,10 @@ def trace(model: nn.Module, size: tuple[int, int]) -> list[Step]:
     """The stages of a network in the order in which they run.
 
     Args:
-        model: (1, 3, H, W) → anything, and afterwards what it was before; its children are the stages, and of a
+        model: (1, 3, H, W) → anything; its state is preserved. Its children are the stages, and of a
             ModuleList, or of a Sequential of `ConvBlock`, the members are.
         size: (height, width) of the image to send through.
-    Returns: one `Step` a run of a stage.
+    Returns: one `Step` per call of a stage.
     """
     steps: list[Step] = []
     recorded: list[tuple[Tensor, int]] = []

@@ -1,4 +1,4 @@
-"""What things are made of: labels, and how each of them answers light."""
+"""Materials: labels, and how each of them reflects light."""
 
 from dataclasses import dataclass
 from enum import IntEnum
@@ -41,7 +41,7 @@ class Label(IntEnum):
 
 @dataclass(frozen=True)
 class Paints:
-    """One car's materials as tables, a row a label.
+    """One car's materials as tables, one row per label.
 
     Attributes:
         albedo: (N, 3) float32 diffuse reflectance.  mirror: (N,) float32 reflectance head-on of the clear coat.

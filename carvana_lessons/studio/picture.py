@@ -11,11 +11,11 @@ from carvana_lessons.studio.session import TONES, WHITE, Session, room, session
 def render(
     car_index: int, view: int, size: tuple[int, int] = (480, 320), seed: int = 0, antialias: int = 2
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Take one photo, before JPEG.
+    """Render one photo, before JPEG compression.
 
     Args:
         car_index: which car, from 0.  view: 1 … 16.  size: (width, height) in pixels.
-        seed: of the whole set.  antialias: samples a pixel in either direction.
+        seed: of the whole set.  antialias: samples per pixel in either direction.
 
     Returns: (H, W, 3) uint8 photo; (H, W) bool mask, True where at least half of a pixel's samples are car.
     """

@@ -14,7 +14,7 @@ from carvana_lessons.studio.stage import Stage, draw_camera
 
 #: Photos of a car, 22.5° apart.
 VIEWS = 16
-# A turn of 22.5° a view, clockwise seen from above: 1 front, 5 the car's left side, 9 rear, 13 its right side.
+# A rotation of 22.5° per view, clockwise seen from above: 1 front, 5 the car's left side, 9 rear, 13 its right side.
 COSINES = np.round(np.cos(-np.arange(VIEWS) * np.pi / 8), 7)
 SINES = np.round(np.sin(-np.arange(VIEWS) * np.pi / 8), 7)
 TONES, WHITE = 4096, 1.5  # steps of the tone table, and the light at its end

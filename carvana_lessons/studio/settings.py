@@ -1,4 +1,4 @@
-"""What a set of photos is made of, and the number that says which pixels to expect.  Lesson: 01."""
+"""Settings of a set of photos, and the version of its pixels.  Lesson: 01."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,9 +8,9 @@ from carvana_lessons.utils.paths import cache_folder
 
 #: Raised whenever the same settings give other pixels.
 VERSION = 5
-#: What ``metadata.csv`` says of the photos, so that nobody takes them for real ones.
+#: What ``metadata.csv`` says of the photos, so that they are not mistaken for real ones.
 SOURCE = "synthetic studio"
-TAKEN = 1_500_000_000 + VERSION  # every file's time, in seconds: photos that are drawn anew are the same photos
+TAKEN = 1_500_000_000 + VERSION  # every file's time, in seconds: photos that are drawn again have the same fingerprint
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class Settings:
     """One set of photos.
 
     Attributes:
-        cars: how many, 16 photos each.  size: (width, height) in pixels.  seed: another seed, other cars.
+        cars: how many, 16 photos each.  size: (width, height) in pixels.  seed: random seed of the cars.
     """
 
     cars: int = 48

@@ -5,7 +5,7 @@ import numpy as np
 from carvana_lessons.studio.bodies import Body
 from carvana_lessons.studio.stage import bilinear
 
-CELL = 0.05  # metres a texel
+CELL = 0.05  # metres per texel
 HALF_X, HALF_Y = 5.0, 3.5
 
 

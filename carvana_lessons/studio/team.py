@@ -1,4 +1,4 @@
-"""Worker processes: each is handed one car after the other and answers with a line per photo.
+"""Worker processes: each gets one car after the other and answers with a line per photo.
 
 They are started by name rather than forked, so that a notebook and a script without a ``__main__`` guard work alike
 on every system, and each ends by itself when its pipe breaks: a killed parent leaves no process behind.
@@ -77,7 +77,7 @@ def _start(folder: Path, settings: Settings) -> subprocess.Popen:
 
 
 def _serve(member: subprocess.Popen, left: queue.Queue, done: queue.Queue) -> None:
-    """Hand one worker car after car until none is left; pass its answers on."""
+    """Give one worker car after car until none is left; pass its answers on."""
     try:
         while True:
             try:
@@ -91,7 +91,7 @@ def _serve(member: subprocess.Popen, left: queue.Queue, done: queue.Queue) -> No
                     last = (member.stderr.read().strip().splitlines() or ["no message"])[-1]
                     raise CarvanaError(f"A studio process ended early ({last}); try again with workers=1 to see why.")
                 answer = json.loads(line)
-                if isinstance(answer, dict):  # what the system refused, a full disk for example, goes on as it was
+                if isinstance(answer, dict):  # an error of the system, a full disk for example, is passed on
                     done.put(OSError(answer["errno"], answer["why"], answer["file"]))
                     return
                 index, row, files = answer

@@ -1,4 +1,4 @@
-"""A folder of photos in Kaggle's layout: drawn by worker processes, renamed into place when it is complete.
+"""A folder of photos in Kaggle's layout: rendered by worker processes, renamed into place when it is complete.
 
 Lesson: 01.
 """
@@ -26,16 +26,16 @@ def make(
     out: Path, cars: int = DEFAULT.cars, size: tuple[int, int] = DEFAULT.size, seed: int = DEFAULT.seed,
     workers: int = 2, progress: bool = True,
 ) -> Path:  # fmt: skip
-    """Photograph a set of cars into a new folder in Kaggle's layout.
+    """Render a set of cars into a new folder in Kaggle's layout.
 
     The folder holds ``train/<id>_<01..16>.jpg``, ``train_masks/<id>_<01..16>_mask.gif`` (palette, 0 and 1),
     ``metadata.csv`` with Kaggle's columns, ``source``, ``body`` and ``color``, and ``manifest.json`` with version,
-    settings and the sha256 of every file. Files carry the same time whenever they are drawn. It appears when it is
+    settings and the sha256 of every file. Files have a fixed modification time. It appears when it is
     complete; a killed run leaves nothing under its name.
 
     Args:
         out: the folder to make; it must not exist.  cars: how many, 16 photos each.
-        size: (width, height) of the photos in pixels.  seed: another seed, other cars.
+        size: (width, height) of the photos in pixels.  seed: random seed of the cars.
         workers: processes.  progress: show a bar over all photos.
 
     Returns: ``out``.
@@ -88,9 +88,9 @@ def ensure(
     cars: int = DEFAULT.cars, size: tuple[int, int] = DEFAULT.size, seed: int = DEFAULT.seed,
     workers: int = 2, progress: bool = True,
 ) -> Path:  # fmt: skip
-    """The set of photos with these settings from the cache folder; made first where it is missing.
+    """Return the photos with these settings from the cache folder; draw them first if they are missing.
 
-    Where `course.start` was given ``keep``, it is kept there as one archive and fetched by the next session. Two
+    Where `course.start` was given ``keep``, it is kept there as one archive and restored in the next session. Two
     processes may call this at once: one draws, the other waits for it, and both return the same folder.
     """
     settings = Settings(cars, size, seed).checked()

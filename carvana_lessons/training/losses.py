@@ -1,4 +1,4 @@
-"""What a network is told about its mistakes. Every loss takes logits, never probabilities, and works in float32."""
+"""Loss functions. Every loss takes logits, never probabilities, and works in float32."""
 
 import torch
 import torch.nn.functional as F
@@ -35,12 +35,12 @@ def soft_dice(logits: Tensor, target: Tensor, smooth: float = 1.0) -> Tensor:
 
 
 def boundary_weights(target: Tensor, reach: int = 5, weight: float = 5.0) -> Tensor:
-    """A weight a pixel: ``weight`` within ``reach`` pixels of the car's outline, 1 elsewhere.
+    """One weight per pixel: ``weight`` within ``reach`` pixels of the car's boundary, 1 elsewhere.
 
     Args:
         target: (B, 1, H, W) in {0, 1}.
         reach: in pixels of ``target``; a pixel counts when the square of side 2·reach + 1 around it holds both car
-            and background. Beyond the border the image is continued as it ends, so that the border is no outline.
+            and background. Beyond the border the image is continued as it ends, so that the border is no boundary.
         weight: > 0.
     Returns: (B, 1, H, W) float32.
     Source: the idea is the original U-Net's weight map (Ronneberger et al. 2015).  Lesson: 10.
@@ -54,7 +54,7 @@ def boundary_weights(target: Tensor, reach: int = 5, weight: float = 5.0) -> Ten
 
 
 def boundary_bce(logits: Tensor, target: Tensor, reach: int = 5, weight: float = 5.0) -> Tensor:
-    """Binary cross-entropy in which pixels near the outline count ``weight`` times; a weighted mean.
+    """Binary cross-entropy in which pixels near the boundary count ``weight`` times; a weighted mean.
 
     Args:
         logits, target: as for `bce`, target in {0, 1}.  reach, weight: as for `boundary_weights`.

@@ -1,4 +1,4 @@
-"""What shall outlive this machine: a second folder, on Google Drive or a network disk, for trainings and photos.
+"""What must outlive this machine: a second folder, on Google Drive or a network disk, for trainings and photos.
 
 Such a folder reads thousands of small files slowly, and a file that is mapped into memory over the network slower
 still. So checkpoints are written there as they are, and a folder of photos as one archive, which is unpacked to this
@@ -16,7 +16,7 @@ from carvana_lessons.utils.folders import building
 from carvana_lessons.utils.paths import expand
 
 VARIABLE = "CARVANA_KEEP"
-LARGEST = 0.5e9  # bytes of a folder that is kept; what is larger is made anew about as fast as it is fetched
+LARGEST = 0.5e9  # bytes of a folder that is kept; larger ones are made again about as fast as they are fetched
 
 
 def keep_folder() -> Path | None:
@@ -26,9 +26,9 @@ def keep_folder() -> Path | None:
 
 
 def restore(folder: Path) -> bool:
-    """Unpack what `archive` kept of a folder, on another machine or in another session, to its place.
+    """Unpack a folder that `archive` kept, on another machine or in another session.
 
-    Files get the times that they had, so that keys made of names, sizes and times stay what they were.
+    Files keep their modification times, so that keys made of names, sizes and times stay the same.
 
     Args:
         folder: a folder that does not exist.
@@ -40,22 +40,22 @@ def restore(folder: Path) -> bool:
         return False
     try:
         if not _is_whole(archive):
-            archive.unlink()  # cut off on its way: the next `archive` writes it anew
+            archive.unlink()  # cut off on its way: the next `archive` writes it again
             return False
         with building(folder) as part:
             _unpack(archive, part)
     except FileExistsError:
         pass  # another process was faster; its copy is the same
     except tarfile.TarError as error:
-        print(f"{archive} was not unpacked ({error}): delete it, and it is written anew.")
+        print(f"{archive} was not unpacked ({error}): delete it, and it is written again.")
         return False
     except (OSError, CarvanaError):
-        return False  # the other disk is away
+        return False  # the other disk is not there
     return True
 
 
 def archive(folder: Path) -> None:
-    """Keep a folder as one archive, once; says so in a sentence where the other disk is full or away."""
+    """Keep a folder as one archive, once; prints a sentence where the other disk is full or not there."""
     archive = _archive(folder)
     if archive is None or archive.exists() or _size(folder) > LARGEST:
         return
@@ -63,7 +63,7 @@ def archive(folder: Path) -> None:
         with replacing(archive) as temporary, tarfile.open(temporary, "w") as box:
             box.add(folder, arcname=".")
     except (OSError, CarvanaError) as error:
-        print(f"{folder.name} could not be kept in {archive.parent} ({error}): another session makes it anew.")
+        print(f"{folder.name} could not be kept in {archive.parent} ({error}): another session makes it again.")
 
 
 def _archive(folder: Path) -> Path | None:

@@ -1,4 +1,4 @@
-"""What there is, by name, without loading torch: networks, weights that come with the package, precisions.
+"""The names of networks, shipped weights, schedules and precisions, without loading torch.
 
 The command line answers from here before anything slow is loaded. Typer's own choices (an Enum or a Literal) would say
 the same mistake in other words than the Python functions, which take these names too.
@@ -53,13 +53,13 @@ def check_precision(precision: str | None) -> str | None:
 
 
 def find_weights(place: str | Path) -> str | Path:
-    """What a reader means by some weights.
+    """Resolve what a user calls some weights.
 
     Args:
         place: a name of `shipped`, which wins over a file or folder of that name (``./unet`` is always a path); a
             checkpoint; or the folder of a run, of which its best epoch is meant.
     Returns: the name, or the path of the checkpoint.
-    Raises: CarvanaError that says what there is where nothing like that is.
+    Raises: CarvanaError that lists what there is, if nothing matches.
     """
     text = str(place)
     if text in shipped():

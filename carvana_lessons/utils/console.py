@@ -19,11 +19,11 @@ PLAIN |= {"“": '"', "”": '"', "¹": "1", "²": "2", "³": "3", "±": "+-", "
 
 
 def print_anywhere() -> None:
-    """Let standard output and standard error take every character.
+    """Make standard output and standard error accept every character.
 
-    What their encoding lacks is printed in plain letters: × as x, … as three points, a letter of another script as its
-    number. UTF-8 lacks none, so there nothing changes; a notebook's output, and what PYTHONIOENCODING says of errors,
-    are left alone.
+    Characters that their encoding lacks are printed in ASCII: × as x, … as three points, a letter of another script as
+    its number. UTF-8 lacks none, so nothing changes there; a notebook's output, and the error handler that
+    PYTHONIOENCODING names, are left alone.
     """
     codecs.register_error(HANDLER, _plain)
     for stream in (sys.stdout, sys.stderr):
@@ -43,10 +43,10 @@ def _plain(error: UnicodeError) -> tuple[str | bytes, int]:
 
 @contextmanager
 def print_notes(name: str) -> Iterator[list[str]]:
-    """Inside, a warning is one line that a reader can use, not two with the place in the source.
+    """Print warnings inside the block as one line each, without their place in the source.
 
     Args:
-        name: of the command, that the line begins with.
+        name: of the command; each line begins with it.
     Yields: the notes so far.
     """
 
@@ -57,8 +57,8 @@ def print_notes(name: str) -> Iterator[list[str]]:
         print(f"{name}: note: {' '.join(str(message).split())}", file=sys.stderr)
 
     with warnings.catch_warnings():
-        warnings.simplefilter("always", UserWarning)  # whatever Python was told: a note is no error
-        for category in (DeprecationWarning, FutureWarning):  # for who writes code, whatever else they are
+        warnings.simplefilter("always", UserWarning)  # whatever filters Python was started with: a note is no error
+        for category in (DeprecationWarning, FutureWarning):  # for people who write code
             warnings.simplefilter("ignore", category)
         warnings.filterwarnings("ignore", module=r"PIL\.")  # of metadata and sizes: what matters is said by name
         warnings.showwarning = show
@@ -66,17 +66,17 @@ def print_notes(name: str) -> Iterator[list[str]]:
 
 
 def is_broken_pipe(error: BaseException) -> bool:
-    """True where whoever read our output has gone; Windows says it in other words."""
+    """True where the program that read our output has ended; Windows raises another error for it."""
     windows = os.name == "nt" and isinstance(error, OSError) and error.errno == errno.EINVAL and error.filename is None
     return isinstance(error, BrokenPipeError) or windows
 
 
 def stop_printing(failing: bool = False) -> None:
-    """Write out what is still held back, while what fails there can be said.
+    """Flush the output, while an error can still be reported.
 
     Args:
-        failing: something has failed already: what cannot be written is dropped, or Python would complain of it at
-            exit, after the last sentence.
+        failing: something has failed already: drop what cannot be written, or Python would print a second error at
+            exit.
     """
     for stream in (sys.stdout, sys.stderr):
         try:

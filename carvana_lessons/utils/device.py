@@ -1,4 +1,4 @@
-"""The device that networks run on, the precision that suits it, and the order of their tensors in memory.
+"""The device that networks run on, the precision that suits it, and the memory format of their tensors.
 
 Lesson: 02.
 """
@@ -44,7 +44,7 @@ def find_device() -> str:
 
 
 def find_precision(device: torch.device | str) -> str:
-    """The number format in which a device runs these networks fastest without harm.
+    """The precision in which a device trains these networks fastest without harm.
 
     bfloat16 needs tensor cores of compute capability 8.0 (Ampere). Older GPUs, a T4 for example, only emulate it, and
     ``torch.cuda.is_bf16_supported()`` counts that too, so the capability decides. On a CPU 16 bits make these networks
@@ -61,9 +61,9 @@ def find_precision(device: torch.device | str) -> str:
 
 
 def inference_precision(device: torch.device | str) -> str:
-    """The number format in which networks answer on a device.
+    """The precision of inference on a device.
 
-    float16 on every CUDA GPU, newer ones too: it rounds eight times finer than bfloat16, and answers need no small
+    float16 on every CUDA GPU, newer ones too: it rounds eight times finer than bfloat16, and inference has no small
     gradients. Of 16 real photos, with the weights that come with the package and on a CPU, masks agreed with those of
     float32 in 99.999 % of the pixels, and in bfloat16 in 99.990 to 99.995 %.
 
@@ -92,15 +92,15 @@ def autocast(device: torch.device | str, precision: str) -> AbstractContextManag
 
 @contextmanager
 def enough_memory(device: torch.device | str, x: Tensor | None, cure: str) -> Iterator[None]:
-    """Around whatever computes with a batch: memory that is too small becomes one sentence.
+    """Wrap a computation with a batch: an out-of-memory error becomes one sentence.
 
-    CUDA has an exception of its own for that; Apple's GPU, the CPU and CUDA's libraries say it in the text of a
+    CUDA has its own exception for that; Apple's GPU, the CPU and CUDA's libraries say it in the text of a
     RuntimeError.
 
     Args:
         device: where the network runs.
         x: the batch, (B, C, H, W); None while the network itself is moved there.
-        cure: what to do about it, in words.
+        cure: what the user can do about it.
     Raises:
         CarvanaError: if the memory is too small; every other exception as it is.
     """
@@ -134,7 +134,7 @@ def move(model: nn.Module, device: torch.device | str, **layout: torch.memory_fo
 
 
 def layout_for(model: nn.Module, device: torch.device) -> torch.memory_format:
-    """The order in memory in which a network trains fastest.
+    """The memory format in which a network trains fastest.
 
     As `inference_layout`; but on a CPU the backward pass through wide convolutions takes longer in channels last than
     the forward pass saves (``python -m benchmarks forward``): networks whose widest one has more than 256 channels
@@ -146,9 +146,9 @@ def layout_for(model: nn.Module, device: torch.device) -> torch.memory_format:
 
 
 def inference_layout(device: torch.device) -> torch.memory_format:
-    """The order in memory in which a network answers fastest.
+    """The memory format in which inference is fastest.
 
     Channels last, the values of one pixel side by side, is what tensor cores want, and CPUs are faster with it too.
-    Apple's GPUs keep the usual order: torch's issues 107214 and 141009 tell of wrong gradients in the other one there.
+    Apple's GPUs keep the usual order: torch's issues 107214 and 141009 report wrong gradients with channels last there.
     """
     return torch.contiguous_format if device.type == "mps" else torch.channels_last

@@ -1,8 +1,8 @@
 """Errors meant to be read: one sentence that names the thing and the cure.  Lesson: 01.
 
-The command line prints a `CarvanaError` as what went wrong with the user's files, disk or settings, and every exception
-that it does not know as a fault of the package. A function therefore raises `ArgumentError` for a value that a reader
-may have typed, and Python's plain ``ValueError`` for arrays that do not fit together, which only code passes on.
+The command line prints a `CarvanaError` as a problem of the user's files, disk or settings, and every unknown exception
+as a fault of the package. A function therefore raises `ArgumentError` for a value that a user
+may have typed, and Python's plain ``ValueError`` for arrays of the wrong shape, which only code passes.
 """
 
 
@@ -11,11 +11,11 @@ class CarvanaError(Exception):
 
 
 class ArgumentError(CarvanaError, ValueError):
-    """A value that a function cannot work with: which one, and which ones it takes."""
+    """A wrong value of an argument: the message names it, and the values that are allowed."""
 
 
 class ExistsError(CarvanaError, FileExistsError):
-    """What would be written is there already; nothing that a user has is replaced unasked."""
+    """The file or folder to be written exists already; user files are replaced only on request."""
 
 
 class DataError(CarvanaError, ValueError):
@@ -23,12 +23,12 @@ class DataError(CarvanaError, ValueError):
 
 
 class Stopped(KeyboardInterrupt):
-    """Somebody pressed stop (Ctrl-C, a notebook's button): the text says what is kept and how to go on.
+    """The user pressed stop (Ctrl-C, a notebook's button): the text says what is saved and how to continue.
 
-    A KeyboardInterrupt still, so that the cells that follow do not run on with half a result.
+    It is a KeyboardInterrupt, so that the cells that follow do not run with half a result.
 
     Attributes:
-        epochs: of a training, that are kept on disk.
+        epochs: full epochs of a training that are saved on disk.
     """
 
     def __init__(self, text: str, epochs: int = 0) -> None:

@@ -24,15 +24,15 @@ PAUSE = 0.05  # seconds between two tries, as filelock's own
 
 @contextmanager
 def owned(path: Path, wait: bool | str = False) -> Iterator[None]:
-    """Around everything that writes ``path``, a file or the folder of a run: no other process does so meanwhile.
+    """Hold a lock on ``path``, a file or the folder of a run, so that no other process writes it at the same time.
 
     The system drops the lock when a process ends, however it ends: a killed one leaves nothing that must be removed.
-    A disk that knows no locks grants them all.
+    On a disk without locks every lock is granted.
 
     Args:
         path: what is written; beside it lies ``.NAME.lock`` for as long as it is owned, or in it where it is a folder
             beside which this user may write nothing.
-        wait: until the other process is done, instead of refusing at once; a text is printed where that is needed.
+        wait: wait until the other process is done, instead of refusing at once; a text is printed while it waits.
     Raises: CarvanaError if another process owns it, or if nothing may be written there.
     """
     path = Path(os.path.realpath(destination(path)))  # one name, by whatever link it is reached
@@ -66,7 +66,7 @@ def _hold(lock: FileLock, path: Path, wait: bool | str) -> None:
 
 
 def _acquire(lock: FileLock, wait: bool | str) -> None:
-    """Try again and again, where it waits: each try is whole, however often Ctrl-C is pressed."""
+    """Try until the lock is free, if it waits; Ctrl-C never interrupts a single try."""
     while True:
         try:
             with delay_interrupt():

@@ -1,5 +1,5 @@
-"""What loading data costs: time, memory, and whether workers draw alike. The instruments of chapter 3.  Lesson: 03."""
-# ruff: noqa: NPY002 - that numpy's global generator is legacy is what `Draws` is about
+"""Measure what loading data costs: time, memory, and whether workers draw the same random numbers.  Lesson: 03."""
+# ruff: noqa: NPY002 - that numpy's global generator is legacy is what `RandomDraws` is about
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ def machine_memory() -> int:
     return psutil.virtual_memory().total
 
 
-def milliseconds(call: Callable[[Any], Any], items: Iterable, repeats: int = 3) -> float:
+def median_milliseconds(call: Callable[[Any], Any], items: Iterable, repeats: int = 3) -> float:
     """The median time of ``call(item)``, over all items, each ``repeats`` times, after one call to warm up.
 
-    The median, because a machine that does something else for a moment spoils a mean.  Lesson: 03.
+    The median, because other work of the machine for a moment spoils a mean.  Lesson: 03.
     """
     # torch.utils.benchmark.Timer is not enough: it repeats one call, which then reads from memory what a new photo
     # would read from the disk, and it sets torch to one thread.
@@ -45,15 +45,15 @@ def milliseconds(call: Callable[[Any], Any], items: Iterable, repeats: int = 3) 
     return 1000 * statistics.median(times)
 
 
-class Pace(NamedTuple):
-    """One pass over a loader: seconds until the first batch, and images a second over the whole pass."""
+class Throughput(NamedTuple):
+    """One pass over a loader: seconds until the first batch, and images per second over the whole pass."""
 
     first: float
     rate: float
 
 
-def pace(batches: Iterable) -> Pace:
-    """Walk once through batches and do nothing with them. Where workers must be started, that counts.  Lesson: 03.
+def throughput(batches: Iterable) -> Throughput:
+    """Iterate once over batches and do nothing with them; the start of workers counts.  Lesson: 03.
 
     Args:
         batches: of tensors, or of tuples whose first member is one; the first dimension counts the images.
@@ -62,16 +62,16 @@ def pace(batches: Iterable) -> Pace:
     for batch in batches:
         first = first or time.perf_counter() - began
         images += len(batch if isinstance(batch, torch.Tensor) else batch[0])
-    return Pace(first, images / (time.perf_counter() - began))
+    return Throughput(first, images / (time.perf_counter() - began))
 
 
 class Memory:
-    """How much this process grows while a ``with`` block runs: its resident memory, looked at every few milliseconds.
+    """How much this process grows while a ``with`` block runs: its resident memory, sampled every few milliseconds.
 
     Memory that was freed before the block and is used again inside it does not count as growth.  Lesson: 03.
 
     Args:
-        every: seconds between two looks.
+        every: seconds between two samples.
     """
 
     def __init__(self, every: float = 0.005) -> None:
@@ -107,7 +107,7 @@ class Memory:
             self._look()
 
 
-class Draws(Dataset):
+class RandomDraws(Dataset):
     """Eight random numbers below 1000, drawn in one of three ways.  Lesson: 03."""
 
     def __init__(self, way: str) -> None:

@@ -1,6 +1,6 @@
-"""The options that several commands share, and how each reads what was typed.
+"""The options that several commands share, and how each parses its value.
 
-What cannot be read is refused here, before torch is loaded, in a sentence that repeats it and says what to write.
+A wrong value is refused here, before torch is loaded, in a sentence that repeats it and says what to write.
 """
 
 import math
@@ -13,15 +13,15 @@ import typer
 
 from carvana_lessons.utils import catalog
 
-LARGEST = 8192  # pixels a side
+LARGEST = 8192  # pixels per side
 SEEDS = 2**32
 NETWORKS = ", ".join(catalog.NETWORKS)
 
 
 def number(kind: type, wanted: str, fits: Callable[[float], bool]) -> dict:
-    """What makes an option one of a number; "nan" and "inf", with which a training fails much later, fit nowhere.
+    """Arguments of an option that takes a number; "nan" and "inf" are refused, because training fails late with them.
 
-    Typer's own ``min`` and ``max`` do not repeat what was typed, and 0 < x cannot be said with them.
+    Typer's own ``min`` and ``max`` do not repeat the wrong value, and cannot express 0 < x.
 
     Args:
         kind: int or float.  wanted: in words, what fits.  fits: whether a number does.
@@ -58,7 +58,7 @@ PROBABILITY = number(float, "a number from 0 to 1", lambda x: 0 <= x <= 1)
 
 
 def each(check: Callable[[str], object]) -> Callable:
-    """A callback of an option that may be unset or repeated: what was typed, if ``check`` has nothing against it."""
+    """A callback for an option that may be unset or repeated; ``check`` raises for a wrong value."""
 
     def callback(value: object) -> object:
         for one in value if isinstance(value, list | tuple) else [value]:
@@ -70,31 +70,31 @@ def each(check: Callable[[str], object]) -> Callable:
 
 
 def is_one(name: str) -> None:
-    """Refuse several things in one word."""
+    """Refuse several values in one word."""
     if "," in name:
         raise typer.BadParameter(f"{name!r} are several; write each with an option of its own.")
 
 
 def is_name(text: str) -> None:
-    """Refuse what is no name of one folder but a path."""
+    """Refuse a path where a plain name is wanted."""
     if not text.strip(". ") or re.search(r"[/\\:]", text):
         raise typer.BadParameter(f"{text!r} is no name; write one without folders, six-networks for example.")
 
 
 def is_network(name: str) -> None:
-    """Refuse what is no name of a network."""
+    """Refuse an unknown network."""
     is_one(name)
     catalog.check_network(name)
 
 
 def is_grouping(by: str) -> None:
-    """Refuse what scores are not grouped by."""
+    """Refuse an unknown grouping."""
     if by not in ("view", "car", "color"):
         raise typer.BadParameter(f"{by!r} will not do; write view, car or color.")
 
 
 def is_schedule(name: str) -> None:
-    """Refuse what is no name of a schedule."""
+    """Refuse an unknown schedule."""
     catalog.check_schedule(name)
 
 
@@ -106,8 +106,8 @@ def square(text: object) -> int:
     sides = {int(word) for word in words}
     if len(sides) > 1:
         raise typer.BadParameter(
-            f"{text!r} is no square, and networks answer at squares here; write one side, {min(sides)} for example (in "
-            "Python, size=(height, width) is taken)."
+            f"{text!r} is no square, and the input is a square here; write one side, {min(sides)} for example (in "
+            "Python, size=(height, width) works)."
         )
     if not 1 <= min(sides) <= LARGEST:
         raise typer.BadParameter(f"{text!r} is out of range; write a side from 1 to {LARGEST} pixels.")
@@ -135,46 +135,46 @@ def is_count(text: str) -> bool:
     return text.isascii() and text.isdigit() and len(text) < 10
 
 
-Book = Annotated[Path, typer.Option(help="The folder of the chapters.")]
+Book = Annotated[Path, typer.Option(help="Folder of the chapters.")]
 Folder = Annotated[Path, typer.Argument(help="A folder in Kaggle's layout: train/, train_masks/, metadata.csv.")]
 Photos = Annotated[
     list[Path] | None,
-    typer.Argument(help="Any folder of JPEG or PNG files, or such files themselves.", show_default=False),
+    typer.Argument(help="JPEG or PNG files, or folders of them.", show_default=False),
 ]
 Weights = Annotated[
     list[str],
     typer.Option(
         "--weights",
         callback=each(catalog.find_weights),
-        help="A checkpoint, the folder of a run, or weights that come with the package: "
-        f"{', '.join(catalog.shipped())}; repeat it to average several.",
+        help="A checkpoint, the folder of a run, or weights shipped with the package: "
+        f"{', '.join(catalog.shipped())}; repeat to average several.",
     ),
 ]
 Size = Annotated[
     int,
-    typer.Option(parser=square, metavar="PIXELS", help="Side of the square that the network sees: 320 or 320x320."),
+    typer.Option(parser=square, metavar="PIXELS", help="Input size of the network, a square: 320 or 320x320."),
 ]
 InputSize = Annotated[
     int | None,
     typer.Option(
         parser=square,
         metavar="PIXELS",
-        help="Side of the square that the networks see; unset, the size that each was trained for.",
+        help="Input size of the networks, a square. Default: the size that each was trained at.",
     ),
 ]
 Precision = Annotated[
     str | None,
     typer.Option(
         callback=each(catalog.check_precision),
-        help="no (float32), bf16 or fp16; unset, what suits the device.",
+        help="Mixed precision: no (float32), bf16 or fp16. Default: chosen by device.",
     ),
 ]
-Batch = Annotated[int, typer.Option(**ONE_OR_MORE, help="Photos a step.")]
-Epochs = Annotated[int, typer.Option(**ONE_OR_MORE, help="Passes over the training photos.")]
-Workers = Annotated[int, typer.Option(**ZERO_OR_MORE, help="Processes that prepare batches.")]
-Flip = Annotated[bool, typer.Option("--flip", help="Average with the answer for the mirrored photo.")]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is there and was made otherwise.")]
-Seed = Annotated[int, typer.Option(**A_SEED, help="Of the split, the first weights and the order of the photos.")]
+Batch = Annotated[int, typer.Option(**ONE_OR_MORE, help="Batch size, in photos.")]
+Epochs = Annotated[int, typer.Option(**ONE_OR_MORE, help="Number of epochs.")]
+Workers = Annotated[int, typer.Option(**ZERO_OR_MORE, help="Number of DataLoader worker processes.")]
+Flip = Annotated[bool, typer.Option("--flip", help="Average with the mirrored photo's prediction.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace files made with other settings.")]
+Seed = Annotated[int, typer.Option(**A_SEED, help="Random seed of split, initial weights and shuffling.")]
 Hours = Annotated[
-    float | None, typer.Option(**AMOUNT, help="Begin no epoch after that time; the same command goes on.")
+    float | None, typer.Option(**AMOUNT, help="Time limit: start no epoch after it; the same command continues.")
 ]

@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 
 SYSTEM = {
-    errno.ENOENT: "There is no {path}: check the name, and the folder that you are in",
+    errno.ENOENT: "There is no {path}: check the name, and the current folder",
     errno.EACCES: "{path} may not be opened or written by this user: choose another place, or let its owner allow it",
     errno.EROFS: "{path} lies on a disk that cannot be written to: choose another place",
     errno.EISDIR: "{path} is a folder where a file is wanted: name a file",
@@ -27,7 +27,7 @@ SYSTEM[errno.ENFILE] = SYSTEM[errno.EMFILE]
 
 
 def explain_system(error: OSError) -> str | None:
-    """The sentence for an error of files and disks, without its full stop; None where it tells of no file."""
+    """The sentence for an error of files and disks, without its full stop; None where it names no file."""
     names = (error.filename, error.filename2)
     path = next((os.fsdecode(name) for name in names if isinstance(name, str | bytes | os.PathLike)), None)
     number, told = error.errno, error.strerror

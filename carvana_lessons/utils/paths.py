@@ -1,4 +1,4 @@
-"""Paths that a user named, and the one folder that the course makes: a wrong name is said before anything is loaded."""
+"""Paths that a user named, and the cache folder of the course; wrong names are reported before anything is loaded."""
 
 import os
 from contextlib import suppress

@@ -24,7 +24,7 @@ def in_notebook() -> bool:
 class _NotebookBar(tqdm):
     """tqdm's own text, redrawn in one output of the cell.
 
-    tqdm's notebook bar is a widget: in a built page it asks a foreign server for the scripts that draw it, and its
+    tqdm's notebook bar is a widget: in a built page it loads its scripts from an external server, and its
     text bar goes to stderr, where warnings would drown in it.
     """
 

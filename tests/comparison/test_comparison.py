@@ -74,7 +74,7 @@ def test_a_killed_comparison_goes_on_to_the_same_table(cars, tmp_path):
 
 
 def test_a_time_that_is_over_stops_it_and_the_same_call_goes_on(cars, tmp_path):
-    with pytest.raises(CarvanaError, match="goes on"):
+    with pytest.raises(CarvanaError, match="the same command continues"):
         compare(cars, tmp_path / "runs", NETWORKS, seeds=(0,), protocol=TINY, hours=0, speed=False)
     assert len(compare(cars, tmp_path / "runs", NETWORKS, seeds=(0,), protocol=TINY, speed=False)) == 2
 

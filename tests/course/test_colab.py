@@ -139,7 +139,7 @@ def test_a_chapters_trainings_are_found_by_the_next_session(tmp_path, another_se
     def train():
         shutil.rmtree(os.environ["CARVANA_DATA"])
         photos = Path(os.environ["CARVANA_DATA"])
-        unpack(archive, photos, photos / "rest")  # a new session unpacks its photos anew
+        unpack(archive, photos, photos / "rest")  # a new session unpacks its photos again
         shutil.move(photos / "rest" / "metadata.csv", photos / "metadata.csv")
         lesson = course.start("05-segnet-unpooling", keep=tmp_path / "keep")
         cars = data.CarFolder(lesson.data)
@@ -257,7 +257,7 @@ def test_a_kept_folder_that_is_gone_costs_a_sentence_not_the_lesson(tmp_path, ca
     (tmp_path / "keep").rmdir()
     (tmp_path / "keep").write_text("", encoding="utf-8")  # as a Drive that was unmounted: there, and no folder
     assert len(data.CarFolder(small_studio())) == 16
-    assert "another session makes it anew" in capsys.readouterr().out
+    assert "another session makes it again" in capsys.readouterr().out
 
 
 def test_every_first_cell_is_the_same_and_asks_for_the_package_alone():

@@ -68,7 +68,7 @@ def test_one_small_photo_among_large_ones_is_enough_to_say_it(make_folder, monke
     monkeypatch.setenv("CARVANA_SCALE", "quick")
     monkeypatch.setenv("CARVANA_DATA", str(folder))
     course.start("02-u-net")
-    assert "Photos of 90×60 pixels are enlarged to 128×128" in capsys.readouterr().out
+    assert "Photos of 90×60 pixels are upscaled to 128×128" in capsys.readouterr().out
 
 
 def test_the_scales_of_a_session_take_no_more_pixels_than_the_studio_draws():

@@ -24,17 +24,17 @@ def pair(height: int, width: int, seed: int = 0) -> tuple[torch.Tensor, torch.Te
     return x, (torch.rand(1, height, width, generator=generator) > 0.5).float()
 
 
-def look_up(picture: np.ndarray, row: int, column: int, corners: str) -> np.ndarray:
+def look_up(picture: np.ndarray, row: int, column: int, padding_mode: str) -> np.ndarray:
     """The value at a whole position that may lie outside: 0, or what symmetric padding puts there."""
     height, width = picture.shape[-2:]
-    if corners == "black":
+    if padding_mode == "constant":
         inside = 0 <= row < height and 0 <= column < width
         return picture[:, row, column] if inside else np.zeros(len(picture))
     row, column = row % (2 * height), column % (2 * width)
     return picture[:, min(row, 2 * height - 1 - row), min(column, 2 * width - 1 - column)]
 
 
-def turn_slowly(picture: np.ndarray, degrees: float, corners: str, smooth: bool) -> np.ndarray:
+def turn_slowly(picture: np.ndarray, degrees: float, padding_mode: str, smooth: bool) -> np.ndarray:
     """Pixel by pixel: where did it lie before the turn, and what was there?"""
     picture = picture.astype(float)
     height, width = picture.shape[-2:]
@@ -45,31 +45,31 @@ def turn_slowly(picture: np.ndarray, degrees: float, corners: str, smooth: bool)
             y, x = i - (height - 1) / 2, j - (width - 1) / 2
             row, column = s * x + c * y + (height - 1) / 2, c * x - s * y + (width - 1) / 2
             if not smooth:
-                turned[:, i, j] = look_up(picture, round(row), round(column), corners)
+                turned[:, i, j] = look_up(picture, round(row), round(column), padding_mode)
                 continue
             top, left = math.floor(row), math.floor(column)
             for k in (0, 1):
                 for m in (0, 1):
                     share = (1 - abs(row - top - k)) * (1 - abs(column - left - m))
-                    turned[:, i, j] += share * look_up(picture, top + k, left + m, corners)
+                    turned[:, i, j] += share * look_up(picture, top + k, left + m, padding_mode)
     return turned
 
 
-@pytest.mark.parametrize("corners", ["black", "symmetric"])
+@pytest.mark.parametrize("padding_mode", ["constant", "symmetric"])
 @pytest.mark.parametrize("size", SIZES, ids=str)
 @pytest.mark.parametrize("degrees", [7.3, -24.9, 61.7, 133.1])
-def test_rotate_is_the_loop_that_looks_every_pixel_up(size, degrees, corners):
+def test_rotate_is_the_loop_that_looks_every_pixel_up(size, degrees, padding_mode):
     x, y = pair(*size)
-    turned_x, turned_y = data.rotate(x, y, degrees, corners)
-    np.testing.assert_allclose(turned_x, turn_slowly(x.numpy(), degrees, corners, smooth=True), atol=1e-5)
-    np.testing.assert_array_equal(turned_y, turn_slowly(y.numpy(), degrees, corners, smooth=False))
+    turned_x, turned_y = data.rotate(x, y, degrees, padding_mode)
+    np.testing.assert_allclose(turned_x, turn_slowly(x.numpy(), degrees, padding_mode, smooth=True), atol=1e-5)
+    np.testing.assert_array_equal(turned_y, turn_slowly(y.numpy(), degrees, padding_mode, smooth=False))
 
 
 @pytest.mark.parametrize("size", SIZES, ids=str)
 @pytest.mark.parametrize("degrees", [-24.9, 13.0])
 def test_rotate_agrees_with_torchvision(size, degrees):
     x, y = pair(*size)
-    black_x, black_y = data.rotate(x, y, degrees, "black")
+    black_x, black_y = data.rotate(x, y, degrees, "constant")
     torch.testing.assert_close(black_x, F.rotate(x, degrees, interpolation=F.InterpolationMode.BILINEAR))
     assert black_y.equal(F.rotate(y, degrees))
     if min(size) > 4:  # torchvision pads at most the width of the picture
@@ -82,16 +82,16 @@ def test_rotate_agrees_with_torchvision(size, degrees):
 def test_a_positive_angle_turns_counter_clockwise():
     x, y = torch.zeros(3, 9, 9), torch.zeros(1, 9, 9)
     x[:, 4, 8] = y[:, 4, 8] = 1  # at three o'clock
-    turned_x, turned_y = data.rotate(x, y, 90, "black")
+    turned_x, turned_y = data.rotate(x, y, 90, "constant")
     assert turned_y.nonzero().tolist() == [[0, 0, 4]]  # at twelve
     torch.testing.assert_close(turned_x[:1], turned_y)
 
 
 def test_no_turn_changes_nothing_and_four_quarters_are_none():
     x, y = pair(8, 8)
-    for corners in ("black", "symmetric"):
+    for padding_mode in ("constant", "symmetric"):
         for degrees in (0, 360):
-            assert all(a.equal(b) for a, b in zip(data.rotate(x, y, degrees, corners), (x, y), strict=True))
+            assert all(a.equal(b) for a, b in zip(data.rotate(x, y, degrees, padding_mode), (x, y), strict=True))
     turned = (x, y)
     for _ in range(4):
         turned = data.rotate(*turned, 90)
@@ -102,7 +102,7 @@ def test_no_turn_changes_nothing_and_four_quarters_are_none():
 @pytest.mark.parametrize("size", [(40, 40), (48, 72), (64, 30)], ids=str)
 def test_black_corners_are_black_and_symmetric_ones_are_not(size):
     x, y = torch.full((3, *size), 0.8), torch.ones(1, *size)
-    black_x, black_y = data.rotate(x, y, 20, "black")
+    black_x, black_y = data.rotate(x, y, 20, "constant")
     for row in (0, -1):
         for column in (0, -1):
             assert black_x[0, row, column] == black_y[0, row, column] == 0
@@ -111,13 +111,13 @@ def test_black_corners_are_black_and_symmetric_ones_are_not(size):
     assert full_y.equal(y)
 
 
-@pytest.mark.parametrize("corners", ["black", "symmetric"])
+@pytest.mark.parametrize("padding_mode", ["constant", "symmetric"])
 @pytest.mark.parametrize("degrees", [3, -17.5, 25, 70])
-def test_mask_and_photo_stay_aligned(degrees, corners):
+def test_mask_and_photo_stay_aligned(degrees, padding_mode):
     """The photo is bright exactly where the mask is car, so that it must be so after the turn, but for the edge."""
     rows, columns = np.mgrid[:60, :90]
     car = torch.from_numpy(((rows - 25) / 14) ** 2 + ((columns - 50) / 28) ** 2 < 1).float()[None]
-    x, y = data.rotate(car.expand(3, -1, -1), car, degrees, corners)
+    x, y = data.rotate(car.expand(3, -1, -1), car, degrees, padding_mode)
     assert set(y.unique().tolist()) == {0, 1}
     sure = (x[:1] < 0.01) | (x[:1] > 0.99)
     assert sure.float().mean() > 0.9
@@ -194,14 +194,14 @@ def test_recolor_is_torchvision_on_each_photo_alone():
     assert changed[2].equal(x[2]), "four times 1 is no change"
 
 
-@pytest.mark.parametrize("corners", ["black", "symmetric"])
-def test_every_photo_of_a_batch_is_turned_by_its_own_angle(corners):
+@pytest.mark.parametrize("padding_mode", ["constant", "symmetric"])
+def test_every_photo_of_a_batch_is_turned_by_its_own_angle(padding_mode):
     x, y = batch_of(4)
     angles = torch.tensor([12.5, 0, -70, 360])
-    turned_x, turned_y = data.rotate(x, y, angles, corners)
+    turned_x, turned_y = data.rotate(x, y, angles, padding_mode)
     for k, angle in enumerate(angles.tolist()):
-        np.testing.assert_allclose(turned_x[k], turn_slowly(x[k].numpy(), angle, corners, smooth=True), atol=1e-5)
-        np.testing.assert_array_equal(turned_y[k], turn_slowly(y[k].numpy(), angle, corners, smooth=False))
+        np.testing.assert_allclose(turned_x[k], turn_slowly(x[k].numpy(), angle, padding_mode, smooth=True), atol=1e-5)
+        np.testing.assert_array_equal(turned_y[k], turn_slowly(y[k].numpy(), angle, padding_mode, smooth=False))
     for k in (1, 3):
         assert turned_x[k].equal(x[k]) and turned_y[k].equal(y[k]), "no turn changes nothing"
 
@@ -228,7 +228,7 @@ def test_photos_and_masks_that_do_not_fit_together_are_refused():
 @pytest.mark.parametrize("last", [False, True])
 @pytest.mark.parametrize(
     "augment",
-    [data.Augment(color=0.3), data.Augment(rotate=0), data.Augment(corners="black"), data.Augment(0, 0, 0.4)],
+    [data.Augment(color=0.3), data.Augment(rotate=0), data.Augment(padding_mode="constant"), data.Augment(0, 0, 0.4)],
     ids=repr,
 )
 def test_a_batch_is_changed_as_its_photos_one_by_one(augment, last, at_once, monkeypatch):
@@ -271,7 +271,7 @@ def test_all_happens_on_the_device_of_the_photos(fake_tensors, device):
     """Shapes alone are computed, as on that device: tensors of two devices in one step would be an error."""
     with fake_tensors:
         x, y = torch.empty(4, 3, 16, 24, device=device), torch.empty(4, 1, 16, 24, device=device)
-        for augment in (data.Augment(color=0.2), data.Augment(rotate=0), data.Augment(corners="black")):
+        for augment in (data.Augment(color=0.2), data.Augment(rotate=0), data.Augment(padding_mode="constant")):
             for photos in (x, x.contiguous(memory_format=torch.channels_last)):
                 changed_x, changed_y = augment(photos, y)
                 assert changed_x.device == x.device and changed_y.device == y.device
@@ -282,7 +282,7 @@ def test_all_happens_on_the_device_of_the_photos(fake_tensors, device):
 def test_the_angles_of_a_batch_are_even():
     y = torch.zeros(400, 1, 61, 61)
     y[..., 28:33, 10:51] = 1
-    turned = data.Augment(rotate=25, flip=0, corners="black")(y.expand(-1, 3, -1, -1), y, torch.Generator())[1]
+    turned = data.Augment(rotate=25, flip=0, padding_mode="constant")(y.expand(-1, 3, -1, -1), y, torch.Generator())[1]
     shares = np.sort([(angle_of(mask) + 25) / 50 for mask in turned])
     steps = np.arange(401) / 400
     farthest = max((steps[1:] - shares).max(), (shares - steps[:-1]).max())  # Kolmogorov and Smirnov
@@ -320,7 +320,7 @@ def test_angles_reach_to_the_limit_and_not_beyond(limit):
     torch.manual_seed(0)
     y = torch.zeros(1, 101, 101)
     y[:, 47:54, 15:86] = 1
-    augment = data.Augment(rotate=limit, flip=0.5, corners="black")
+    augment = data.Augment(rotate=limit, flip=0.5, padding_mode="constant")
     angles = [angle_of(augment(y.expand(3, -1, -1), y)[1]) for _ in range(300)]
     assert max(map(abs, angles)) < limit + 0.5
     assert max(angles) > 0.9 * limit and min(angles) < -0.9 * limit
@@ -370,7 +370,7 @@ def test_settings_that_differ_in_color_agree_in_turn_and_mirroring():
 
 def test_black_corners_stay_black_under_another_light():
     torch.manual_seed(0)
-    augment = data.Augment(rotate=25, flip=0, color=0.5, corners="black")
+    augment = data.Augment(rotate=25, flip=0, color=0.5, padding_mode="constant")
     x, y = torch.full((3, 30, 30), 0.7), torch.ones(1, 30, 30)
     for _ in range(20):
         changed_x, changed_y = augment(x, y)
@@ -396,15 +396,15 @@ def test_settings_without_sense_are_refused(setting):
         data.Augment(**dict([setting]))
 
 
-def test_other_corners_are_refused():
-    with pytest.raises(ValueError, match="filled black or symmetric, not 'white'"):
-        data.Augment(corners="white")
-    with pytest.raises(ValueError, match="filled black or symmetric, not 'white'"):
-        data.rotate(*pair(4, 4), 5, corners="white")
+def test_other_padding_modes_are_refused():
+    with pytest.raises(ValueError, match="padding_mode is constant or symmetric, not 'white'"):
+        data.Augment(padding_mode="white")
+    with pytest.raises(ValueError, match="padding_mode is constant or symmetric, not 'white'"):
+        data.rotate(*pair(4, 4), 5, padding_mode="white")
 
 
 def test_its_name_tells_all_its_settings():
-    assert repr(data.Augment(color=0.1)) == "Augment(rotate=25.0, flip=0.5, color=0.1, corners='symmetric')"
+    assert repr(data.Augment(color=0.1)) == "Augment(rotate=25.0, flip=0.5, color=0.1, padding_mode='symmetric')"
 
 
 # --- with loader and trainer

@@ -330,7 +330,7 @@ def test_one_value_of_16_bits_is_taken_as_in_grey(form, tmp_path):
             read_bytes(WIDE[form](DRAWN, (value, value)), tmp_path)
 
 
-HELD = "holds 16 bits a colour, of which only 8 are read; save it again as 8-bit grey"
+HELD = "holds 16 bits per colour, of which only 8 are read; save it again as 8-bit grey"
 
 
 def several_colours(step: int) -> np.ndarray:

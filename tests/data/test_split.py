@@ -5,7 +5,7 @@ import shutil
 import pytest
 
 from carvana_lessons import data
-from carvana_lessons.course.lesson import describe
+from carvana_lessons.course.lesson import describe_data
 from carvana_lessons.utils.errors import DataError
 
 
@@ -110,4 +110,4 @@ def test_one_car_is_one_car(make_folder):
     with pytest.raises(DataError, match=r"^0 photos cannot fill 1 part:"):
         data.split_by_image(one[:0], (1,))
     assert repr(one) == "CarFolder(photos: 1 photo of 1 car, photos)"
-    assert describe(one) == "real photos, 1 car, 1 photo"
+    assert describe_data(one) == "real photos, 1 car, 1 photo"

@@ -50,12 +50,12 @@ def test_a_photo_that_is_in_the_training_set_finds_itself(cars):
     np.testing.assert_array_equal(matches[3].mask(), data.read_mask(cars[3].mask))
 
 
-def test_the_own_car_can_be_barred(cars):
-    matches = baselines.most_similar(cars, cars, own_car=False)
+def test_the_same_car_can_be_excluded(cars):
+    matches = baselines.most_similar(cars, cars, exclude_same_car=True)
     assert all(m.photo.car != p.car for m, p in zip(matches, cars, strict=True))
     one = cars.select(cars=cars.ids[0])
     with pytest.raises(ValueError, match="own car"):
-        baselines.most_similar(one, one, own_car=False)
+        baselines.most_similar(one, one, exclude_same_car=True)
 
 
 def test_a_mirrored_photo_is_found_in_the_mirror(make_folder):

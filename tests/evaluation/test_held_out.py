@@ -1,4 +1,4 @@
-"""A score is made of cars that the network has not learned from, or it says so."""
+"""A score is made of cars that the network was not trained on, or it says so."""
 
 import pytest
 from samples import Brightness
@@ -32,17 +32,17 @@ def test_another_split_than_the_trainings_is_said(cars, seed):
     twice = len(set(chosen.ids) & set(known.ids))
     assert (note is None) == (twice == 0)
     if twice:
-        assert note.startswith(f"Of the 2 cars that are scored the network has learned from {twice}:")
+        assert note.startswith(f"Of the 2 cars that are scored the network was trained on {twice}:")
     assert held_out(cars, [model])[0].ids == unseen.ids
 
 
 def test_all_cars_are_scored_if_that_is_asked_for(cars):
     chosen, note = held_out(cars, [learned(*cars.ids)], share=1)
-    assert chosen.ids == cars.ids and note.startswith("Of the 4 cars that are scored the network has learned from 4:")
+    assert chosen.ids == cars.ids and note.startswith("Of the 4 cars that are scored the network was trained on 4:")
 
 
 def test_a_folder_of_known_cars_alone_is_refused(cars):
-    with pytest.raises(DataError, match=r"only cars that the network has learned from.*--valid 1"):
+    with pytest.raises(DataError, match=r"only cars that the network was trained on.*--valid 1"):
         held_out(cars, [learned(*cars.ids)])
 
 

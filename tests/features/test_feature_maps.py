@@ -8,7 +8,7 @@ from torch.nn import functional as F
 from torchvision.models.feature_extraction import create_feature_extractor
 
 from carvana_lessons import data, models
-from carvana_lessons.features import Readout, ablate, feature_maps, stages, strongest
+from carvana_lessons.features import Readout, ablate, feature_maps, stages, top_activations
 
 
 def hooks_left(model):
@@ -89,7 +89,7 @@ def test_no_hook_stays_whatever_happens(net):
     feature_maps(net, torch.rand(1, 3, 16, 16))
     with pytest.raises(ValueError, match="multiples of 16"):
         feature_maps(net, torch.rand(1, 3, 20, 16))
-    with pytest.raises(RuntimeError), ablate(net, "down.0", [0], taken=True):
+    with pytest.raises(RuntimeError), ablate(net, "down.0", [0], layer_input=True):
         raise RuntimeError
     with pytest.raises(ValueError, match=r"no layer 'down.9'; the stages are down.0"):
         feature_maps(net, torch.rand(1, 3, 16, 16), ["down.0", "down.9"])
@@ -115,7 +115,7 @@ def test_silenced_is_the_rest_of_the_network_run_on_zeros(net):
         with ablate(net, "up.3", [0, 1]):
             assert torch.equal(net(x), net.head(without))
         both = torch.cat([torch.zeros_like(maps["down.0"]), maps["unpool:4"]], dim=1)
-        with ablate(net, "up.3", range(2), taken=True):
+        with ablate(net, "up.3", range(2), layer_input=True):
             assert torch.equal(net(x), net.head(net.up[3](both)))
         assert torch.equal(net(x), maps["head"])
     assert hooks_left(net) == 0
@@ -133,7 +133,7 @@ def test_silencing_an_input_leaves_what_is_handed_across():
             return self.one(x) + 10 * self.two(x)
 
     x = torch.ones(1, 2, 1, 1)
-    with ablate(net := Twice(), "one", [1], taken=True):
+    with ablate(net := Twice(), "one", [1], layer_input=True):
         assert net(x).flatten().tolist() == [11, 10]
     with ablate(net, "one", [1]):
         assert net(x).flatten().tolist() == [11, 10]
@@ -230,7 +230,7 @@ def naive(net, photos, layer, size, top):
 @pytest.mark.parametrize("layer", ["down.1", "up.2"])
 @pytest.mark.parametrize("top", [1, 5, 100])
 def test_streamed_is_what_sorting_everything_gives(cars, own_cache, net, layer, top):
-    found = strongest(net, cars, layer, size=(16, 32), top=top, batch_size=7)
+    found = top_activations(net, cars, layer, size=(16, 32), top=top, batch_size=7)
     assert list(found) == ["channel", "rank", "photo", "value", "y", "x"]
     expected = naive(net, cars, layer, (16, 32), top)
     columns = ["channel", "rank", "photo"]
@@ -242,7 +242,7 @@ def test_of_equals_the_earlier_photo_comes_first(cars, own_cache, net):
     with torch.no_grad():
         net.down[0][-1][1].weight[0] = 0  # after the ReLU: the same in every place of every photo
         net.down[0][-1][1].bias[0] = -1
-    found = strongest(net, cars, "down.0", size=16, top=9, batch_size=4)
+    found = top_activations(net, cars, "down.0", size=16, top=9, batch_size=4)
     dead = found[found.channel == 0]
     assert dead.value.tolist() == [0] * 9 and dead.photo.tolist() == list(range(9))
 
@@ -258,18 +258,18 @@ def test_what_is_kept_does_not_grow(cars, own_cache, net, monkeypatch):
         return result
 
     monkeypatch.setattr(torch.Tensor, "gather", watch)
-    strongest(net, cars, "down.0", size=16, top=3, batch_size=8)
+    top_activations(net, cars, "down.0", size=16, top=3, batch_size=8)
     assert kept == [4 * 2 * 3] * 8
 
 
 def test_photos_without_masks_will_do(cars, own_cache, net):
     bare = data.CarFolder(cars.root, masks=None)
-    with_masks = strongest(net, cars, "down.0", size=16, top=2)
-    assert strongest(net, bare, "down.0", size=16, top=2).equals(with_masks)
+    with_masks = top_activations(net, cars, "down.0", size=16, top=2)
+    assert top_activations(net, bare, "down.0", size=16, top=2).equals(with_masks)
 
 
 def test_one_map_is_needed(cars, own_cache, net):
     with pytest.raises(ValueError, match="not one map"):
-        strongest(net, cars, "pool", size=16)
+        top_activations(net, cars, "pool", size=16)
     with pytest.raises(ValueError, match="at least one"):
-        strongest(net, cars, "down.0", size=16, top=0)
+        top_activations(net, cars, "down.0", size=16, top=0)

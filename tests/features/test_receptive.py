@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from carvana_lessons import models
-from carvana_lessons.features import receptive_field, seen_from, seen_pixels, windows
+from carvana_lessons.features import receptive_field, receptive_fields, seen_from, seen_pixels
 
 
 def stack(rates):
@@ -58,31 +58,44 @@ def test_an_even_side_has_no_middle():
         seen_pixels(stack((1,)), 8)
 
 
-def test_windows_of_the_way_down_by_hand():
+def test_receptive_fields_of_the_encoder_by_hand():
     """The pencil: + (3 − 1) · step a convolution, + step a 2×2 pool, which doubles the step; dilation multiplies."""
     encoder = [(3, 1), (5, 1), (6, 2), (10, 2), (14, 2), (16, 4), (24, 4), (32, 4), (40, 4), (44, 8),
                (60, 8), (76, 8), (92, 8), (100, 16)]  # fmt: skip
     for name, rates in [("arc3", (1,) * 6), ("maskingnet", (1, 2, 4, 8, 4, 2))]:
         middle = [(100 + 32 * sum(rates[: k + 1]), 16) for k in range(6)]
-        found = windows(models.create(name, width=2))
-        assert [(w.side, w.step) for w in found] == encoder + middle
+        found = receptive_fields(models.create(name, width=2))
+        assert [(f.size, f.stride) for f in found] == encoder + middle
     assert found[0].layer == "down.0.0.0" and found[-1].layer == "middle.5.0"
-    assert (found[-1].side, middle[0][0]) == (772, 132)
+    assert (found[-1].size, middle[0][0]) == (772, 132)
 
 
-def test_windows_of_a_unet_end_where_it_turns_upwards():
-    assert [w.side for w in windows(models.create("unet-tiny", width=2))] == [3, 5, 6, 10, 14, 16, 24, 32, 36, 52, 68]
+def test_receptive_fields_of_a_unet_end_where_it_turns_upwards():
+    fields = receptive_fields(models.create("unet-tiny", width=2))
+    assert [f.size for f in fields] == [
+        3,
+        5,
+        6,
+        10,
+        14,
+        16,
+        24,
+        32,
+        36,
+        52,
+        68,
+    ]
 
 
 @pytest.mark.parametrize("name", ["arc3", "maskingnet", "unet-tiny"])
-def test_the_gradient_through_a_whole_network_finds_its_windows(name):
+def test_the_gradient_through_a_whole_network_finds_its_receptive_fields(name):
     size, row, column = 320, 9, 10
     model = models.create(name, width=1, dilation=(1, 2, 1, 2, 1, 1) if name == "maskingnet" else None)
-    for layer, side, step in windows(model):
+    for layer, side, step in receptive_fields(model):
         if layer == "pool":  # one module that runs four times
             continue
         seen = seen_from(model, layer, (size, size), (row, column))
-        # The window's middle lies on the middle of the place, step·(place + ½); cut off at the image's edge.
+        # Its middle lies on the middle of the place, step·(place + ½); cut off at the image's edge.
         top, left = ((step * (2 * k + 1) - side) // 2 for k in (row, column))
         expected = torch.zeros(size, size, dtype=torch.bool)
         expected[max(top, 0) : top + side, max(left, 0) : left + side] = True
@@ -92,7 +105,7 @@ def test_the_gradient_through_a_whole_network_finds_its_windows(name):
 def test_looking_changes_nothing_in_the_network():
     model = models.create("maskingnet", width=2)
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
-    windows(model)
+    receptive_fields(model)
     seen_from(model, "middle", (32, 32), (0, 0))
     assert model.training and not any(m._forward_hooks for m in model.modules())
     assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())

@@ -1,4 +1,4 @@
-"""A network made ready for inference against the network that it came from."""
+"""A network with fused batch norms against the network that it came from."""
 
 import copy
 
@@ -34,7 +34,7 @@ def test_answers_are_those_of_the_original(name, count):
     """In double precision, where rounding is too small to hide a wrong fold or to move a maximum."""
     model, x = lived_in(name).double(), torch.rand(count, 3, 64, 96).double()
     with torch.inference_mode():
-        expected, got = model(x), models.ready(model)(x)
+        expected, got = model(x), models.fuse_batch_norm(model)(x)
     assert expected.std() > 1e-3  # a network that says nothing would agree with anything
     torch.testing.assert_close(got, expected, rtol=1e-9, atol=1e-9)
 
@@ -43,7 +43,7 @@ def test_answers_are_those_of_the_original(name, count):
 def test_masks_are_those_of_the_original(name):
     """In single precision a pool may take another of two maxima that are equal but for rounding; hardly ever."""
     model, x = lived_in(name), torch.rand(2, 3, 64, 96)
-    expected, got = car_logits(model, x), car_logits(models.ready(model), x)
+    expected, got = car_logits(model, x), car_logits(models.fuse_batch_norm(model), x)
     middle = expected.median()  # so that half of all pixels are car
     assert ((expected > middle) != (got > middle)).float().mean() < 0.005
     assert (got - expected).abs().mean() < 1e-3 * expected.std()
@@ -52,7 +52,7 @@ def test_masks_are_those_of_the_original(name):
 @pytest.mark.parametrize("name", models.names())
 def test_no_batch_norm_is_left_and_no_other_layer_is_lost(name):
     model = lived_in(name)
-    fast = models.ready(model)
+    fast = models.fuse_batch_norm(model)
     assert norms(fast) == 0
     assert len(list(model.modules())) - len(list(fast.modules())) == norms(model)
 
@@ -61,7 +61,7 @@ def test_no_batch_norm_is_left_and_no_other_layer_is_lost(name):
 def test_the_original_keeps_weights_mode_and_layout(name):
     model = lived_in(name).train()
     before = copy.deepcopy(model.state_dict())
-    fast = models.ready(model)
+    fast = models.fuse_batch_norm(model)
     with torch.no_grad():
         for parameter in fast.parameters():
             parameter.zero_()
@@ -75,14 +75,14 @@ def test_the_original_keeps_weights_mode_and_layout(name):
 
 
 def test_weights_lie_channels_last():
-    convolutions = [m for m in models.ready(lived_in("unet")).modules() if isinstance(m, nn.Conv2d)]
+    convolutions = [m for m in models.fuse_batch_norm(lived_in("unet")).modules() if isinstance(m, nn.Conv2d)]
     assert all(m.weight.is_contiguous(memory_format=torch.channels_last) for m in convolutions)
 
 
 def test_it_goes_wherever_a_network_goes():
     """Padding to a size that the pools divide, averaging, mirroring: `car_logits` takes it as any other."""
     model, x = lived_in("segnet"), torch.rand(2, 3, 50, 70)
-    expected, got = (car_logits([net, net], x, flip=True) for net in (model, models.ready(model)))
+    expected, got = (car_logits([net, net], x, flip=True) for net in (model, models.fuse_batch_norm(model)))
     torch.testing.assert_close(got, expected, rtol=1e-3, atol=1e-3)
 
 
@@ -99,7 +99,7 @@ def test_other_sequences_are_folded_and_what_cannot_be_is_left():
     ).train()
     x = torch.rand(4, 3, 9, 9)
     own(x)  # statistics
-    fast = models.ready(own)
+    fast = models.fuse_batch_norm(own)
     assert [type(layer).__name__ for layer in fast] == ["BatchNorm2d", "Conv2d", "Conv2d", "ReLU", "BatchNorm2d"]
     torch.testing.assert_close(fast(x), own.eval()(x))
 
@@ -107,7 +107,7 @@ def test_other_sequences_are_folded_and_what_cannot_be_is_left():
 def test_feature_maps_of_the_original_are_as_before():
     model, x = lived_in("unet"), torch.rand(1, 3, 32, 32)
     before = feature_maps(model, x)
-    models.ready(model)
+    models.fuse_batch_norm(model)
     after = feature_maps(model, x)
     assert list(before) == list(after)
     assert all(torch.equal(before[name], after[name]) for name in before)

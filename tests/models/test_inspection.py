@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from carvana_lessons import data, models, show
-from carvana_lessons.features import feature_maps, receptive_field, seen_from, stages, strongest, windows
+from carvana_lessons.features import feature_maps, receptive_field, receptive_fields, seen_from, stages, top_activations
 from carvana_lessons.features.maps import ablate
 from carvana_lessons.models.inspection import preserve_state
 
@@ -65,12 +65,12 @@ def assert_same(model, before):
 
 LOOKS = {
     "architecture": lambda model, cars: show.architecture(model, (64, 64)),
-    "windows": lambda model, cars: windows(model),
+    "receptive_fields": lambda model, cars: receptive_fields(model),
     "seen_from": lambda model, cars: seen_from(model, "middle", (32, 32), (0, 0)),
     "receptive_field": lambda model, cars: receptive_field(model.middle),
     "stages": lambda model, cars: stages(model),
     "feature_maps": lambda model, cars: feature_maps(model, torch.ones(1, 3, 32, 32)),
-    "strongest": lambda model, cars: strongest(model, cars, "middle", 32, top=2),
+    "top_activations": lambda model, cars: top_activations(model, cars, "middle", 32, top=2),
     "count_parameters": lambda model, cars: models.count_parameters(model),
 }
 
@@ -95,7 +95,7 @@ def test_a_network_that_breaks_is_put_back_too():
     model = network()
     model.head.forward = lambda x: 1 / 0
     before = state(model)
-    for look in ("architecture", "windows", "feature_maps"):
+    for look in ("architecture", "receptive_fields", "feature_maps"):
         with pytest.raises(ZeroDivisionError):
             LOOKS[look](model, None)
         assert_same(model, before)

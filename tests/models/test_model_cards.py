@@ -51,7 +51,7 @@ def test_what_is_shipped_comes_back_rounded_to_half_precision(own_folder):
     for (name, a), b in zip(model.state_dict().items(), again.state_dict().values(), strict=True):
         assert torch.equal(a.half().float() if a.is_floating_point() else a, b), name
     assert json.loads((own_folder / "unet.json").read_text(encoding="utf-8"))["dice"] == 0.5
-    twin = room.rounded(model).eval()
+    twin = room.round_to_half(model).eval()
     x = torch.rand(1, 3, 32, 32)
     assert torch.equal(twin(x), again(x))
 

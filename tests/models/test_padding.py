@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 
 from carvana_lessons import models
-from carvana_lessons.models.padding import padded
+from carvana_lessons.models.padding import forward_padded
 
 POOLS = {"unet-tiny": 3, "unet-small": 4, "unet": 4, "segnet": 5, "arc1": 4, "arc2": 4, "arc3": 4, "maskingnet": 4}
 
@@ -29,7 +29,7 @@ def test_a_size_that_it_takes_is_answered_as_it_is(name):
     """At 144 pixels a network with four pools trains without padding, so it answers without."""
     model = network(name)
     x = torch.rand(1, 3, model.size_divisor * 3, model.size_divisor)
-    assert torch.equal(padded(model, x), model(x))
+    assert torch.equal(forward_padded(model, x), model(x))
 
 
 @pytest.mark.parametrize("name", models.names())
@@ -44,7 +44,7 @@ def test_another_size_is_continued_by_its_own_edge_and_cut_back(name):
     maps = torch.cat([maps, maps[:, -1:].expand(-1, 3, -1)], dim=1)
     maps = torch.cat([maps, maps[..., -1:].expand(-1, -1, 5)], dim=2)
     expected = model(larger, maps) if model.__class__.__name__ == "MaskingNet" and model.takes_maps else model(larger)
-    answer = padded(model, x)
+    answer = forward_padded(model, x)
     assert answer.shape[-2:] == (height, width)
     assert torch.allclose(answer, expected[..., :height, :width], atol=1e-6)
 
@@ -56,7 +56,7 @@ def test_maps_of_a_padded_photo_reach_to_its_own_edges(name, monkeypatch):
     forward = model.forward
     monkeypatch.setattr(model, "forward", lambda x, maps=None: seen.append(maps) or forward(x, maps))
     with torch.no_grad():
-        padded(model, torch.rand(1, 3, 64, 72))
+        forward_padded(model, torch.rand(1, 3, 64, 72))
     (maps,) = seen
     assert maps[0, 0, 71] == pytest.approx(71 / 72 - 0.5) and maps[0].max() == maps[0, 0, 71]
     assert maps[1, 63, 0] == pytest.approx(63 / 64 - 0.5)

@@ -141,7 +141,7 @@ def test_why_the_weights_could_not_be_fetched(network, tmp_path, monkeypatch):
     monkeypatch.delenv("SSL_CERT_FILE")
     assert "has a fault of its own at this moment (503)" in network(status=503)
     assert "refuses the file (404)" in network(status=404)
-    assert "What came is another file" in network(content=b"<html>log in")
+    assert "Another file arrived" in network(content=b"<html>log in")
     (tmp_path / "hub").mkdir(exist_ok=True)
     for place in (tmp_path / "hub" / "checkpoints").glob("*"):
         place.unlink()

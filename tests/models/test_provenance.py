@@ -50,7 +50,7 @@ def test_a_checkpoint_says_how_its_network_was_trained(cars, own_cache, tmp_path
 def test_a_trained_network_knows_it_before_anything_is_saved(cars, own_cache):
     model = trained(cars)
     assert model.provenance.size == (32, 32) and model.provenance.train == frozenset(cars.ids)
-    assert models.ready(model).provenance == model.provenance
+    assert models.fuse_batch_norm(model).provenance == model.provenance
 
 
 def test_a_second_training_adds_to_what_was_learned_from(cars, own_cache):

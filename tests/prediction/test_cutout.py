@@ -9,7 +9,15 @@ from hypothesis.extra.numpy import arrays
 
 from carvana_lessons import models
 from carvana_lessons.prediction import cutout
-from carvana_lessons.prediction.cutout import chessboard, clean_edge, compose, feather, gradient, tidy, transparent
+from carvana_lessons.prediction.cutout import (
+    chessboard,
+    composite,
+    estimate_foreground,
+    feather,
+    gradient,
+    remove_small_regions,
+    to_rgba,
+)
 
 
 def disc(radius: float, side: int = 65, scale: float = 1.0) -> np.ndarray:
@@ -44,14 +52,14 @@ def test_alpha_is_a_half_on_the_outline_and_the_width_is_twice_the_radius():
 def test_a_mask_is_where_alpha_is_above_a_half_also_as_a_byte(mask, radius):
     alpha = feather(mask, radius)
     assert np.array_equal(alpha > 0.5, mask)
-    assert np.array_equal(transparent(np.zeros((9, 12, 3), np.uint8), alpha)[..., 3] > 127, mask)
+    assert np.array_equal(to_rgba(np.zeros((9, 12, 3), np.uint8), alpha)[..., 3] > 127, mask)
     assert np.array_equal(alpha, feather(mask.astype(np.uint8) * 255, radius))
 
 
 def test_pixels_that_are_exactly_undecided_are_not_car():
     z = np.zeros((5, 5), np.float32)
     z[2, 2] = 1
-    opacity = transparent(np.zeros((5, 5, 3), np.uint8), feather(z, 2))[..., 3]
+    opacity = to_rgba(np.zeros((5, 5, 3), np.uint8), feather(z, 2))[..., 3]
     assert np.array_equal(opacity > 127, z > 0)
 
 
@@ -77,26 +85,26 @@ def test_compositing_is_the_formula_rounded():
     rng = np.random.default_rng(1)
     photo, behind = rng.integers(0, 256, (2, 7, 9, 3), dtype=np.uint8)
     alpha = rng.integers(0, 257, (7, 9)) / 256  # exact in float32, so that ties are ties
-    made = compose(photo, alpha, behind)
+    made = composite(photo, alpha, behind)
     for i in range(7):
         for j in range(9):
             for c in range(3):
                 exact = alpha[i, j] * int(photo[i, j, c]) + (1 - alpha[i, j]) * int(behind[i, j, c])
                 assert made[i, j, c] == int(exact + 0.5)
     assert made.dtype == np.uint8
-    assert np.array_equal(compose(photo, np.ones((7, 9)), behind), photo)
-    assert np.array_equal(compose(photo, np.zeros((7, 9)), behind), behind)
-    assert (compose(photo, np.zeros((7, 9)), (1, 2, 3)) == (1, 2, 3)).all()
-    assert (compose(photo, np.zeros((7, 9))) == 255).all()
+    assert np.array_equal(composite(photo, np.ones((7, 9)), behind), photo)
+    assert np.array_equal(composite(photo, np.zeros((7, 9)), behind), behind)
+    assert (composite(photo, np.zeros((7, 9)), (1, 2, 3)) == (1, 2, 3)).all()
+    assert (composite(photo, np.zeros((7, 9))) == 255).all()
 
 
 def test_sizes_that_do_not_fit_are_refused():
     photo = np.zeros((4, 6, 3), np.uint8)
-    for act in (compose, clean_edge, transparent):
+    for act in (composite, estimate_foreground, to_rgba):
         with pytest.raises(ValueError, match=r"\(4, 6, 3\).*one height and width"):
             act(photo, np.ones((6, 4)))
     with pytest.raises(ValueError, match="resized to the photo's size"):
-        compose(photo, np.ones((4, 6)), np.zeros((6, 4, 3), np.uint8))
+        composite(photo, np.ones((4, 6)), np.zeros((6, 4, 3), np.uint8))
     with pytest.raises(ValueError, match="one photo at a time"):
         feather(np.ones((2, 1, 4, 6)))
     for radius in (-1, float("nan")):
@@ -112,32 +120,32 @@ def test_specks_go_small_holes_are_filled_the_rest_keeps_its_logits():
     z[21, 21] = 0
     z[30:40, 30:40] = -1  # a hole to look through
     z[10:12, 30] = -1  # a notch in the outline is no hole
-    tidied = tidy(z, share=0.01)
+    tidied = remove_small_regions(z, share=0.01)
     assert (tidied[2:4, 2:4] == -1).all() and (tidied[20:22, 20:22] > 0).all()
     rest = np.ones_like(z, bool)
     rest[2:4, 2:4] = rest[20:22, 20:22] = False
     assert np.array_equal(tidied[rest], z[rest])
-    assert (tidy(z, share=0)[2:4, 2:4] == 1).all()
+    assert (remove_small_regions(z, share=0)[2:4, 2:4] == 1).all()
     assert (feather(tidied, 2)[0:6, 0:6] == 0).all()  # no ring of half alpha is left of it
-    assert (tidy(np.full((5, 5), -1.0)) == -1).all()
+    assert (remove_small_regions(np.full((5, 5), -1.0)) == -1).all()
 
 
 def test_a_clean_edge_has_the_colour_of_the_car_and_nothing_else_changes():
     car, wall = np.array([200, 30, 40]), np.array([90, 120, 210])
     share = feather(disc(20), 3)
     photo = (share[..., None] * car + (1 - share[..., None]) * wall + 0.5).astype(np.uint8)
-    clean = clean_edge(photo, share)
+    clean = estimate_foreground(photo, share)
     assert (clean[share > 0] == car).all()  # on any background no trace of the wall
     assert np.array_equal(clean[share == 0], photo[share == 0])
     rim = (share > 0.2) & (share < 0.8)
     assert np.abs(photo[rim].astype(int) - car).max() > 50
-    assert np.array_equal(clean_edge(photo, np.full((65, 65), 0.5)), photo)  # nothing to learn the colour from
+    assert np.array_equal(estimate_foreground(photo, np.full((65, 65), 0.5)), photo)  # nothing to learn the colour from
 
 
 def test_what_cannot_be_seen_may_be_blanked():
     photo, alpha = np.full((3, 4, 3), 9, np.uint8), np.zeros((3, 4), np.float32)
     alpha[1, 1], alpha[1, 2] = 1, 0.5
-    kept, blank = transparent(photo, alpha), transparent(photo, alpha, blank=True)
+    kept, blank = to_rgba(photo, alpha), to_rgba(photo, alpha, blank=True)
     assert kept.shape == (3, 4, 4) and (kept[..., :3] == 9).all()
     assert np.array_equal(kept[..., 3], blank[..., 3]) and blank[1, 1, 3] == 255
     assert (blank[1, 1:3, :3] == 9).all() and blank[..., :3].sum() == 9 * 6

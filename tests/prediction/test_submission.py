@@ -65,7 +65,7 @@ def test_a_sample_with_other_photos_is_refused(model, photos, tmp_path):
     (tmp_path / "sample.csv").write_text("img,rle_mask\nffffffffffff_01.jpg,1 1\n", encoding="utf-8")
     with pytest.raises(DataError, match=r"asks for 1 photo not in .*ffffffffffff_01\.jpg"):
         submit(model, photos, tmp_path / "s.csv", size=32, sample=tmp_path / "sample.csv")
-    with pytest.raises(CarvanaError, match="let it end in"):
+    with pytest.raises(CarvanaError, match="must end in"):
         submit(model, photos, tmp_path / "s.txt", size=32)
 
 
@@ -126,7 +126,7 @@ def test_what_was_begun_otherwise_is_not_gone_on_with(model, photos, tmp_path, t
     part = interrupted(model, photos, out, 3)
     before = part.read_bytes()
     assert before.count(b"\n") > 1
-    with pytest.raises(CarvanaError, match=rf"begun otherwise \({told.strip()}\).*--overwrite"):
+    with pytest.raises(CarvanaError, match=rf"begun with other settings \({told.strip()}\).*--overwrite"):
         submit(networks, photos, out, **settings)
     assert part.read_bytes() == before and not out.exists()
     assert submit(networks, photos, out, **settings, overwrite=True).read_bytes() == wanted
@@ -137,7 +137,7 @@ def test_other_photos_or_another_order_are_not_gone_on_with(model, photos, make_
     interrupted(model, photos, out, 3)
     changed = data.CarFolder(make_folder("others", cars=3, views=4, seed=5), masks=None)
     for others in (photos[::-1], photos[1:], changed):
-        with pytest.raises(CarvanaError, match=r"begun otherwise \(other photos"):
+        with pytest.raises(CarvanaError, match=r"begun with other settings \(other photos"):
             submit(model, others, out, size=32, batch_size=2)
 
 

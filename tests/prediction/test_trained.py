@@ -57,7 +57,7 @@ def test_a_name_is_one_of_the_package_whatever_lies_here(here):
 def test_of_a_run_the_best_epoch_is_taken_and_said(here):
     best = keep(here / "runs" / "a" / "best.safetensors", seed=1)
     keep(here / "runs" / "a" / "last.safetensors", seed=2)
-    with pytest.warns(UserWarning, match=r"Of the folder runs/a its best\.safetensors is taken"):
+    with pytest.warns(UserWarning, match=r"Of the folder runs/a its best\.safetensors is used"):
         assert torch.equal(first(load_trained("runs/a")), best)
 
 

@@ -45,7 +45,7 @@ def test_soft_dice_of_a_sure_network_is_one_minus_dice(batch):
 
 def test_boundary_weights_against_a_loop():
     y = torch.zeros(1, 1, 9, 11)
-    y[..., 2:6, 3:] = 1  # touches the right border: that is no outline
+    y[..., 2:6, 3:] = 1  # touches the right border: that is no boundary
     weights = losses.boundary_weights(y, reach=1, weight=7.0)[0, 0]
     for i in range(9):
         for j in range(11):

@@ -13,7 +13,7 @@ from carvana_lessons.utils import measure
 
 def test_milliseconds_is_the_median_and_ignores_an_outlier():
     pauses = [0.002, 0.002, 0.002, 0.002, 0.08]
-    assert 2 <= measure.milliseconds(time.sleep, pauses, repeats=1) < 40
+    assert 2 <= measure.median_milliseconds(time.sleep, pauses, repeats=1) < 40
 
 
 def test_pace_counts_every_image_of_tensors_and_of_pairs():
@@ -28,7 +28,7 @@ def test_pace_counts_every_image_of_tensors_and_of_pairs():
 
     x = torch.zeros(5, 3, 2, 2)
     for batch in (x, (x, x)):
-        first, rate = measure.pace(Slow(batch))
+        first, rate = measure.throughput(Slow(batch))
         assert 0.01 <= first < 1
         assert 2 < rate <= 20 / 0.04
 
@@ -65,6 +65,8 @@ def test_this_machine_has_cores_and_memory():
 
 @pytest.mark.parametrize(("way", "alike"), [("global", False), ("early", True), ("late", False)])
 def test_workers_draw_alike_only_from_a_generator_made_too_early(way, alike):
-    batches = DataLoader(measure.Draws(way), batch_size=4, num_workers=2, generator=torch.Generator().manual_seed(0))
+    batches = DataLoader(
+        measure.RandomDraws(way), batch_size=4, num_workers=2, generator=torch.Generator().manual_seed(0)
+    )
     one, two = (batch.tolist() for batch in batches)
     assert (one == two) is alike

@@ -65,7 +65,7 @@ def test_check_counts_one_and_notes_what_is_odd(make_folder):
     (root / "train" / "notes.txt").write_text("hello", encoding="utf-8")
     answer = command("check", root)
     assert answer.returncode == 0
-    assert answer.stdout.splitlines()[0] == "In order, but for what is noted above: real photos, 1 car, 1 photo."
+    assert answer.stdout.splitlines()[0] == "In order, except for the notes above: real photos, 1 car, 1 photo."
     assert "note: Masks that look inverted" in answer.stderr and f"{path.name} (1 of 1)." in answer.stderr
     assert "note: Left out of" in answer.stderr and "Warning" not in answer.stderr
 

@@ -1,4 +1,4 @@
-"""What was measured for this book on real photos and is too long for a chapter: tables that come with it.
+"""Results of long runs on real photos that come with the book: load them, and save those of a comparison.
 
 Lesson: 09.
 """
@@ -23,19 +23,19 @@ TABLES = ("runs", "cars", "speeds")
 FILES = ("about.json", *(f"{table}.csv" for table in TABLES))
 COLUMNS = {"runs": ("network", "seed", "dice", "parameters"), "cars": ("network", "seed", "car", "dice")}
 ENVIRONMENT = {"began": str, "torch": str, "device": str, "threads": int}
-ANEW = "run the comparison once more, and it is written anew"
+ANEW = "run the comparison once more, and it is written again"
 AGAIN = "fetch the course's results again, or keep yours again with --overwrite"
 ONCE_MORE = "run the comparison in another folder"
 
 
 @dataclass(frozen=True)
-class Measured:
-    """A comparison that was made once, by a command that anybody with the photos can repeat.
+class Results:
+    """The results of a comparison, and the command that repeats it.
 
     Attributes:
         about: command, commit, protocol, photos, hours of training, when it began, torch, device, threads.
-        runs: a row a run: network, seed, dice, worst, parameters, …  cars: a row a run and car: dice.
-        speeds: a row a network: train_ms, test_ms, memory_mb; empty where they were not measured.
+        runs: one row per run: network, seed, dice, worst, parameters, …  cars: one row per run and car: dice.
+        speeds: one row per network: train_ms, test_ms, memory_mb; empty where they were not measured.
     """
 
     about: dict
@@ -49,10 +49,10 @@ class Measured:
         return summarise(self.runs, self.cars, self.speeds.to_dict("index"))
 
 
-def measured(name: str) -> Measured:
-    """A comparison of the book, by name.
+def load_results(name: str) -> Results:
+    """Load results of the book by name.
 
-    Raises: CarvanaError for a name that is not there.
+    Raises: CarvanaError for an unknown name.
     Lesson: 09.
     """
     home = next((place for place in PLACES if place.is_dir()), PLACES[0])
@@ -66,15 +66,15 @@ def measured(name: str) -> Measured:
         if table in COLUMNS or (folder / f"{table}.csv").exists()
     }
     speeds = tables.pop("speeds", pd.DataFrame(columns=["network"])).set_index("network")
-    return Measured(read_json(folder / "about.json", {}, AGAIN), speeds=speeds, **tables)
+    return Results(read_json(folder / "about.json", {}, AGAIN), speeds=speeds, **tables)
 
 
-def keep(out: Path, folder: Path, commit: str, command: str | None = None, overwrite: bool = False) -> Path:
-    """Copy the numbers of a comparison to where the book keeps them; no photo and no weights come along.
+def save_results(out: Path, folder: Path, commit: str, command: str | None = None, overwrite: bool = False) -> Path:
+    """Copy the tables of a comparison into the book, without photos and weights.
 
     Args:
         out: the folder that `compare` or ``benchmarks beyond`` filled.  folder: to write.
-        commit: of the code that made them.  command: that made them; None for what `compare` was told.
+        commit: of the code that made them.  command: that made them; None to derive it from the settings of `compare`.
         overwrite: replace results that are there.
     Returns: ``folder``, which appears when it is complete.
     Raises: CarvanaError if nothing is done in ``out``, or if there is such a folder that is not to be overwritten.
@@ -87,9 +87,11 @@ def keep(out: Path, folder: Path, commit: str, command: str | None = None, overw
         tables["speeds"] = pd.DataFrame.from_dict(speeds, orient="index").rename_axis("network").reset_index()
     settings = read_json(out / "protocol.json", {"protocol": dict, "photos": dict}, ONCE_MORE)
     about = {"command": command or _command(tables["runs"], settings["protocol"]), "commit": commit} | settings
-    seconds = sum(read_table(file, ("seconds",), _anew(file))["seconds"].sum() for file in out.rglob("history.csv"))
+    seconds = sum(
+        read_table(file, ("seconds",), _made_again(file))["seconds"].sum() for file in out.rglob("history.csv")
+    )
     about["hours"] = round(seconds / 3600, 2)
-    runs = [read_json(file, ENVIRONMENT, _anew(file)) for file in out.glob("*/run.json")]
+    runs = [read_json(file, ENVIRONMENT, _made_again(file)) for file in out.glob("*/run.json")]
     for run in sorted(runs, key=lambda run: run["began"])[:1]:
         about |= {key: run[key] for key in ENVIRONMENT}
     with owned(folder), building(folder, overwrite) as part:
@@ -102,7 +104,7 @@ def keep(out: Path, folder: Path, commit: str, command: str | None = None, overw
 
 
 def _check_free(folder: Path, overwrite: bool) -> None:
-    """See that nothing is lost where ``folder`` is written.
+    """Check that writing ``folder`` loses nothing of the user.
 
     Raises: CarvanaError for a folder that is there, unless it is to be overwritten and holds results and no more.
     """
@@ -116,8 +118,8 @@ def _check_free(folder: Path, overwrite: bool) -> None:
         raise CarvanaError(f"{folder} holds {others[0]} too, which is no result: move it away, or choose another name.")
 
 
-def _anew(file: Path) -> str:
-    return f"remove the folder {file.parent}, and that run is made anew"
+def _made_again(file: Path) -> str:
+    return f"remove the folder {file.parent}, and that run is made again"
 
 
 def _command(runs: pd.DataFrame, protocol: dict) -> str:

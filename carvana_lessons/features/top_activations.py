@@ -1,4 +1,4 @@
-"""The photos, and the places in them, to which each channel of a layer answers most."""
+"""The photos, and the places in them, with the highest activations of each channel of a layer."""
 
 import pandas as pd
 import torch
@@ -9,7 +9,7 @@ from carvana_lessons.features.maps import feature_maps
 from carvana_lessons.utils.errors import ArgumentError
 
 
-def strongest(
+def top_activations(
     model: nn.Module,
     photos: CarFolder,
     layer: str,
@@ -24,15 +24,15 @@ def strongest(
 
     Args:
         model: as `feature_maps` takes it.  photos: with or without masks.  layer: as `feature_maps` names it.
-        size: side, or (height, width), of the network's input.  top: photos a channel.
+        size: side, or (height, width), of the network's input.  top: photos per channel.
         batch_size, cached: as `carvana_lessons.data.loader` takes them.
-    Returns: a row a channel and rank, the strongest first, of equals the earlier photo: channel, rank (0 …), photo
-        (position in ``photos``), value, and y, x: the middle of the strongest place as shares of height and width.
+    Returns: one row per channel and rank, the highest first, of equals the earlier photo: channel, rank (0 …), photo
+        (position in ``photos``), value, and y, x: the middle of that place as shares of height and width.
     Raises: ValueError if the layer gives no single map, or top is below 1.
     Source: Zeiler & Fergus 2014; Zhou et al. 2015, "Object detectors emerge in deep scene CNNs".  Lesson: 08.
     """
     if top < 1:
-        raise ArgumentError(f"top is {top}; at least one photo a channel is to be kept.")
+        raise ArgumentError(f"top is {top}; at least one photo per channel is to be kept.")
     best: Tensor | None = None  # (4, C, ≤ top): value, photo, y, x
     first = 0
     for batch in loader(photos, size=size, batch_size=batch_size, cached=cached):

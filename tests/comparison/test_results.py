@@ -10,8 +10,8 @@ import torch
 from samples import other_process
 
 from carvana_lessons import models
-from carvana_lessons.comparison import LEADERBOARD, keep, measured, reported, summarise
-from carvana_lessons.comparison.kept import PLACES
+from carvana_lessons.comparison import LEADERBOARD, load_results, reported, save_results, summarise
+from carvana_lessons.comparison.results import PLACES
 from carvana_lessons.utils.errors import CarvanaError, DataError
 
 NAMES = sorted(file.parent.name for file in PLACES[0].glob("*/about.json"))
@@ -19,7 +19,7 @@ NAMES = sorted(file.parent.name for file in PLACES[0].glob("*/about.json"))
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_result_says_where_it_is_from_and_fits_together(name):
-    found = measured(name)
+    found = load_results(name)
     assert {"command", "commit", "protocol", "photos", "hours", "torch", "threads"} <= set(found.about)
     assert re.fullmatch("[0-9a-f]{7,40}", found.about["commit"])  # not "unknown"
     means = found.cars.groupby(["network", "seed"])["dice"].mean()  # all cars have 16 photos
@@ -72,9 +72,9 @@ def out(tmp_path):
 
 
 def test_what_is_kept_comes_back(out, tmp_path, monkeypatch):
-    monkeypatch.setattr("carvana_lessons.comparison.kept.PLACES", (tmp_path / "results",))
-    keep(out, tmp_path / "results" / "mine", commit="abc1234")
-    found = measured("mine")
+    monkeypatch.setattr("carvana_lessons.comparison.results.PLACES", (tmp_path / "results",))
+    save_results(out, tmp_path / "results" / "mine", commit="abc1234")
+    found = load_results("mine")
     assert found.about["command"].startswith(
         "carvana-lessons compare PHOTOS OUT --network unet --network arc1 --seed 0"
     )
@@ -88,36 +88,36 @@ def test_what_is_kept_comes_back(out, tmp_path, monkeypatch):
 
 def test_what_is_not_there_is_said(out, tmp_path, monkeypatch):
     with pytest.raises(CarvanaError, match=r"No results called 'nine-networks'.*eight-networks"):
-        measured("nine-networks")
+        load_results("nine-networks")
     with pytest.raises(CarvanaError, match=r"no runs\.csv"):
-        keep(tmp_path, tmp_path / "results", commit="abc1234")
-    monkeypatch.setattr("carvana_lessons.comparison.kept.PLACES", (tmp_path / "nowhere",))
+        save_results(tmp_path, tmp_path / "results", commit="abc1234")
+    monkeypatch.setattr("carvana_lessons.comparison.results.PLACES", (tmp_path / "nowhere",))
     with pytest.raises(CarvanaError, match="there are none"):
-        measured("eight-networks")
+        load_results("eight-networks")
 
 
 def test_earlier_results_are_replaced_only_when_asked(out, tmp_path):
     folder = tmp_path / "results" / "mine"
-    keep(out, folder, commit="abc1234")
+    save_results(out, folder, commit="abc1234")
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
     with pytest.raises(CarvanaError, match=r"mine exists already: replace it with --overwrite, or choose another name"):
-        keep(out, folder, commit="def5678")
+        save_results(out, folder, commit="def5678")
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
-    keep(out, folder, commit="def5678", overwrite=True)
+    save_results(out, folder, commit="def5678", overwrite=True)
     assert json.loads((folder / "about.json").read_text(encoding="utf-8"))["commit"] == "def5678"
     (tmp_path / "thesis").mkdir()
     (tmp_path / "thesis" / "runs.csv").write_text("mine", encoding="utf-8")
     with pytest.raises(CarvanaError, match="thesis exists already: choose another name"):
-        keep(out, tmp_path / "thesis", commit="abc1234", overwrite=True)
+        save_results(out, tmp_path / "thesis", commit="abc1234", overwrite=True)
     assert (tmp_path / "thesis" / "runs.csv").read_text(encoding="utf-8") == "mine"
 
 
 def test_what_is_no_result_is_never_overwritten(out, tmp_path):
     folder = tmp_path / "results" / "mine"
-    keep(out, folder, commit="abc1234")
+    save_results(out, folder, commit="abc1234")
     (folder / "my_notes.md").write_text("mine", encoding="utf-8")
     with pytest.raises(CarvanaError, match=r"mine holds my_notes\.md too"):
-        keep(out, folder, commit="def5678", overwrite=True)
+        save_results(out, folder, commit="def5678", overwrite=True)
     assert (folder / "my_notes.md").read_text(encoding="utf-8") == "mine"
     assert json.loads((folder / "about.json").read_text(encoding="utf-8"))["commit"] == "abc1234"
 
@@ -129,26 +129,26 @@ def test_what_is_no_result_is_never_overwritten(out, tmp_path):
         ("protocol.json", "another folder"),
         ("runs.csv", "once more"),
         ("cars.csv", "once more"),
-        ("unet-seed0/run.json", "made anew"),
-        ("unet-seed0/history.csv", "made anew"),
-        ("speed/arc1.json", "measures it anew"),
+        ("unet-seed0/run.json", "made again"),
+        ("unet-seed0/history.csv", "made again"),
+        ("speed/arc1.json", "measures it again"),
     ],
 )
 def test_a_file_that_is_damaged_is_named_and_nothing_kept(out, tmp_path, name, cure, content):
     (out / name).write_text(content, encoding="utf-8")
     with pytest.raises(DataError, match=f"{re.escape(str(out / name))} is damaged .*{cure}"):
-        keep(out, tmp_path / "results" / "mine", commit="abc1234")
+        save_results(out, tmp_path / "results" / "mine", commit="abc1234")
     assert not (tmp_path / "results" / "mine").exists()
 
 
 def test_results_are_kept_by_one_at_a_time(out, tmp_path):
     with other_process(tmp_path / "mine"), pytest.raises(CarvanaError, match="Another process is writing"):
-        keep(out, tmp_path / "mine", commit="abc1234")
+        save_results(out, tmp_path / "mine", commit="abc1234")
 
 
 def test_a_disk_that_is_full_leaves_the_results_that_were_there(out, tmp_path, monkeypatch):
     folder = tmp_path / "results" / "mine"
-    keep(out, folder, commit="abc1234")
+    save_results(out, folder, commit="abc1234")
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
 
     def full(*given, **named):
@@ -156,16 +156,16 @@ def test_a_disk_that_is_full_leaves_the_results_that_were_there(out, tmp_path, m
 
     monkeypatch.setattr(pd.DataFrame, "to_csv", full)
     with pytest.raises(CarvanaError, match="what was there before is still there"):
-        keep(out, folder, commit="def5678", overwrite=True)
+        save_results(out, folder, commit="def5678", overwrite=True)
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
     assert [path.name for path in folder.parent.iterdir()] == ["mine"]
 
 
 def test_results_behind_a_link_are_replaced_where_it_leads(out, tmp_path):
     place, link = tmp_path / "large disk" / "mine", tmp_path / "results" / "mine"
-    keep(out, place, commit="abc1234")
+    save_results(out, place, commit="abc1234")
     link.parent.mkdir()
     link.symlink_to(place)
-    keep(out, link, commit="def5678", overwrite=True)
+    save_results(out, link, commit="def5678", overwrite=True)
     assert link.is_symlink()
     assert json.loads((place / "about.json").read_text(encoding="utf-8"))["commit"] == "def5678"

@@ -1,7 +1,7 @@
-"""Opening an image file: what counts are its pixels, and broken metadata never stands in their way.
+"""Decoding an image file: its pixels count, and broken metadata does not prevent reading them.
 
-Pillow reads the notes beside the pixels (resolution, colour profile, texts) when it opens a file, and a note that is
-cut short or of a wrong kind ends the reading. Such a file is opened once more without its notes.
+Pillow reads the metadata (resolution, colour profile, texts) when it opens a file, and fails where metadata is cut
+short or of a wrong type. Such a file is opened once more without its metadata.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from carvana_lessons.utils.errors import DataError
 
 Read = TypeVar("Read")
 
-#: What Pillow raises on a file that is no image, is cut off, has notes that are none, or claims a size that no photo
+#: What Pillow raises on a file that is no image, is cut off, has broken metadata, or claims a size that no photo
 #: has.
 UNREADABLE = (
     OSError,
@@ -50,10 +50,10 @@ TURNS = {
 
 
 def decode(file: str | Path | BinaryIO, read: Callable[[Image.Image], Read]) -> Read:
-    """Open an image and read something from it; if that fails, once more without the notes beside the pixels.
+    """Open an image and read something from it; if that fails, once more without its metadata.
 
     Args:
-        file: a path, or an open file.  read: takes the image, open; what it returns may not need the file any more.
+        file: a path, or an open file.  read: takes the open image; its result must not need the file any more.
     Raises: one of `UNREADABLE`, as Pillow raises it of the whole file; what ``read`` raises as DataError.
     """
     if not isinstance(file, str | Path):
@@ -65,7 +65,7 @@ def decode(file: str | Path | BinaryIO, read: Callable[[Image.Image], Read]) -> 
     except UNREADABLE as error:
         if getattr(error, "errno", None) is not None:  # the disk's own: no such file, say
             raise
-        bare = _without_notes(_content(file))
+        bare = _without_metadata(_content(file))
         if bare is None:
             raise
         try:
@@ -94,15 +94,15 @@ def _stretch_transparency(image: Image.Image) -> None:
         image.info["transparency"] = tuple(value >> 8 for value in clear)
 
 
-def orientation(image: Image.Image) -> int:
-    """What EXIF says of turning and mirroring: 2 to 8, or 1 for a photo that is upright or says nothing that counts.
+def exif_orientation(image: Image.Image) -> int:
+    """The orientation that EXIF states, 2 to 8; 1 for a photo that is upright or states none.
 
-    The one place where that is decided: the size that a photo will have and its pixels both follow from it.
+    The only place where that is decided: the size of an upright photo and its pixels both follow from it.
     """
     if image.format == "TIFF":
         return 1  # Pillow itself turns these
     if image.format == "PNG":
-        image.load()  # the note may stand behind the pixels
+        image.load()  # EXIF may follow the pixels
     try:
         value = image.getexif().get(0x0112)
         return int(value) if value in TURNS else 1
@@ -110,19 +110,19 @@ def orientation(image: Image.Image) -> int:
         return 1
 
 
-def lies(image: Image.Image) -> bool:
-    """Whether a photo is stored on its side, as EXIF says."""
-    return orientation(image) > 4
+def is_rotated_90(image: Image.Image) -> bool:
+    """Whether EXIF states a rotation by 90 or 270 degrees, so that width and height are exchanged."""
+    return exif_orientation(image) > 4
 
 
-def turned(image: Image.Image) -> Image.Image:
-    """The photo as EXIF says that it is seen. `ImageOps.exif_transpose` also rewrites EXIF, which may be broken."""
-    method = TURNS.get(orientation(image))
+def apply_exif_orientation(image: Image.Image) -> Image.Image:
+    """Rotate and flip a photo as EXIF states. `ImageOps.exif_transpose` also rewrites EXIF, which may be broken."""
+    method = TURNS.get(exif_orientation(image))
     return image if method is None else image.transpose(method)
 
 
 def as_rgb(image: Image.Image) -> Image.Image:
-    """Any image as 8-bit RGB, as the eye sees it on white paper: what is transparent is white."""
+    """Any image as 8-bit RGB; transparent pixels become white."""
     image = _eight_bits(image)
     if image.has_transparency_data:
         image = image.convert("RGBA")
@@ -144,7 +144,7 @@ def _content(file: str | Path | BinaryIO) -> bytes:
     return file.read()
 
 
-def _without_notes(content: bytes) -> bytes | None:
+def _without_metadata(content: bytes) -> bytes | None:
     """A JPEG or PNG with its pixels and its EXIF alone; None for anything else, or one that is cut off before them."""
     if content.startswith(b"\xff\xd8"):
         parts = list(_segments(content))

@@ -1,6 +1,6 @@
-"""Colours with 16 bits in each band: Pillow decodes only the high byte, and a mask of 0 and 1 is in the low one.
+"""Colours with 16 bits per channel: Pillow decodes only the high byte, and a mask of 0 and 1 is in the low one.
 
-So such a file is decoded twice. Read in the other byte order, the byte that Pillow keeps is the low one.
+So such a file is decoded twice: in the other byte order, the byte that Pillow keeps is the low one.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ BANDS = {"RGB", "RGBX", "RGBA"}  # those that Pillow reads in either byte order
 OTHER = {"16B": "16L", "16L": "16B", "16N": "16B" if sys.byteorder == "little" else "16L"}
 
 
-def has_wide_colors(image: Image.Image) -> bool:
-    """Whether an image, open and not yet decoded, holds more of its colours than Pillow reads; never true of grey."""
+def has_16_bit_colors(image: Image.Image) -> bool:
+    """Whether an open image has 16 bits per channel, more than Pillow decodes; never true of grey images."""
     if image.mode not in ("RGB", "RGBA", "CMYK"):
         return False
     for codec, _, _, told in image.tile:
@@ -25,8 +25,8 @@ def has_wide_colors(image: Image.Image) -> bool:
     return any(";16" in raw for raw in _raw_modes(image))
 
 
-def read_wide(image: Image.Image) -> np.ndarray | None:
-    """The numbers of an image of which `has_wide_colors` is true.
+def read_16_bit_colors(image: Image.Image) -> np.ndarray | None:
+    """The numbers of an image of which `has_16_bit_colors` is true.
 
     Returns: (H, W, 3) or (H, W, 4) uint16, RGB and where there is transparency how opaque; None where Pillow has no
         way to read them whole.
@@ -42,7 +42,7 @@ def read_wide(image: Image.Image) -> np.ndarray | None:
     if not modes or set(swapped) != modes:
         return None
     values = np.asarray(_decoded(content, {})).astype(np.uint16) << 8 | np.asarray(_decoded(content, swapped))
-    clear = Image.open(io.BytesIO(content)).info.get("transparency")  # in a PNG, one colour of 16 bits a band
+    clear = Image.open(io.BytesIO(content)).info.get("transparency")  # in a PNG, one colour of 16 bits per band
     if values.shape[2] == 3 and clear is not None:
         opaque = (values != np.array(clear)).any(axis=2, keepdims=True)
         return np.concatenate([values, np.where(opaque, 65535, 0).astype(np.uint16)], axis=2)
