@@ -1,6 +1,7 @@
 """What was measured for this book on real photos and is too long for a chapter: tables that come with it.
 
-Lesson: 09.
+Lesson:
+    09.
 """
 
 import json
@@ -34,7 +35,8 @@ class Measured:
 
     Attributes:
         about: command, commit, protocol, photos, hours of training, when it began, torch, device, threads.
-        runs: a row a run: network, seed, dice, worst, parameters, …  cars: a row a run and car: dice.
+        runs: a row a run: network, seed, dice, worst, parameters, …
+        cars: a row a run and car: dice.
         speeds: a row a network: train_ms, test_ms, memory_mb; empty where they were not measured.
     """
 
@@ -52,8 +54,11 @@ class Measured:
 def measured(name: str) -> Measured:
     """A comparison of the book, by name.
 
-    Raises: CarvanaError for a name that is not there.
-    Lesson: 09.
+    Raises:
+        CarvanaError: for a name that is not there.
+
+    Lesson:
+        09.
     """
     home = next((place for place in PLACES if place.is_dir()), PLACES[0])
     folder = home / name
@@ -73,11 +78,17 @@ def keep(out: Path, folder: Path, commit: str, command: str | None = None, overw
     """Copy the numbers of a comparison to where the book keeps them; no photo and no weights come along.
 
     Args:
-        out: the folder that `compare` or ``benchmarks beyond`` filled.  folder: to write.
-        commit: of the code that made them.  command: that made them; None for what `compare` was told.
+        out: the folder that `compare` or ``benchmarks beyond`` filled.
+        folder: to write.
+        commit: of the code that made them.
+        command: that made them; None for what `compare` was told.
         overwrite: replace results that are there.
-    Returns: ``folder``, which appears when it is complete.
-    Raises: CarvanaError if nothing is done in ``out``, or if there is such a folder that is not to be overwritten.
+
+    Returns:
+        ``folder``, which appears when it is complete.
+
+    Raises:
+        CarvanaError: if nothing is done in ``out``, or if there is such a folder that is not to be overwritten.
     """
     _check_free(folder, overwrite)
     if not (out / "runs.csv").exists():
@@ -104,7 +115,8 @@ def keep(out: Path, folder: Path, commit: str, command: str | None = None, overw
 def _check_free(folder: Path, overwrite: bool) -> None:
     """See that nothing is lost where ``folder`` is written.
 
-    Raises: CarvanaError for a folder that is there, unless it is to be overwritten and holds results and no more.
+    Raises:
+        CarvanaError: for a folder that is there, unless it is to be overwritten and holds results and no more.
     """
     if not folder.exists():
         return

@@ -41,16 +41,26 @@ def compare(
     ends it, the same call goes on after the last full epoch; further networks and seeds may be added to a folder.
 
     Args:
-        cars: photos with masks.  out: a folder.  networks: names as of `models.names`; where ``unet`` is not among
-            them, the first is what the others are compared with.
+        cars: photos with masks.
+        out: a folder.
+        networks: names as of `models.names`; where ``unet`` is not among them, the first is what the others are
+            compared with.
         seeds: of the first weights, the order of the photos and the augmentation; a run each.
-        protocol: what all have in common.  hours: no epoch is begun after that time; None for no limit.
+        protocol: what all have in common.
+        hours: no epoch is begun after that time; None for no limit.
         speed: measure time and memory of each network; on a machine that does nothing else at the moment.
-    Returns: the table as `summarise` makes it, of the runs that are done.
-    Raises: ValueError for an unknown network; CarvanaError if the folder is of another protocol, or if nothing is
-        done when the time is over, or if another process is at it; Stopped, as `Trainer.fit`, and the same call goes
-        on.
-    Lesson: 09.
+
+    Returns:
+        the table as `summarise` makes it, of the runs that are done.
+
+    Raises:
+        ValueError: for an unknown network.
+        CarvanaError: if the folder is of another protocol, or if nothing is done when the time is over, or if another
+            process is at it.
+        Stopped: as `Trainer.fit`, and the same call goes on.
+
+    Lesson:
+        09.
     """
     out, protocol = expand(out), protocol or Protocol()
     for name in networks:

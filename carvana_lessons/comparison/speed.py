@@ -1,6 +1,7 @@
 """Time and memory of one network, measured in a process of its own: another network's leftovers would count too.
 
-Lesson: 09.
+Lesson:
+    09.
 """
 
 import json
@@ -32,9 +33,11 @@ class Speed:
     """What a network costs, decoding not counted.
 
     Attributes:
-        train_ms: of a training step, an image.  test_ms: of a forward pass, an image; both with the way to the GPU.
+        train_ms: of a training step, an image.
+        test_ms: of a forward pass, an image; both with the way to the GPU.
         memory_mb: most memory that training took, in 10⁶ bytes: the GPU's, on a CPU the growth of the process.
-        device: "cpu", "cuda" or "mps".  threads: of torch.
+        device: "cpu", "cuda" or "mps".
+        threads: of torch.
     """
 
     train_ms: float
@@ -48,10 +51,19 @@ def measure_speed(name: str, width: int | None, size: int, batch_size: int) -> S
     """Train a network for some steps on noise and send batches through it, in a fresh process.
 
     Args:
-        name, width: as `models.create` takes them.  size: side of the input.  batch_size: images a step.
-    Returns: medians over a few rounds, after one that warms up.
-    Raises: CarvanaError if the process fails.
-    Lesson: 09.
+        name: as `models.create` takes it.
+        width: as `models.create` takes it.
+        size: side of the input.
+        batch_size: images a step.
+
+    Returns:
+        medians over a few rounds, after one that warms up.
+
+    Raises:
+        CarvanaError: if the process fails.
+
+    Lesson:
+        09.
     """
     task = json.dumps({"name": name, "width": width, "size": size, "batch_size": batch_size})
     command = [sys.executable, "-m", __name__, task]
@@ -66,7 +78,8 @@ class Noise(Dataset):
     """Photos of noise as the decoded copy stores them, in memory; car is where red is bright.
 
     Args:
-        count: photos.  size: side.
+        count: photos.
+        size: side.
     """
 
     def __init__(self, count: int, size: int) -> None:

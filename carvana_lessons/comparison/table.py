@@ -1,4 +1,8 @@
-"""From the runs to the table: means, spreads, and how sure a difference is.  Lesson: 09."""
+"""From the runs to the table: means, spreads, and how sure a difference is.
+
+Lesson:
+    09.
+"""
 
 from collections.abc import Mapping
 
@@ -15,11 +19,15 @@ def summarise(runs: pd.DataFrame, by_car: pd.DataFrame, speeds: Mapping[str, dic
         runs: a row a run: network, seed, dice, parameters.
         by_car: a row a run and car: network, seed, car, dice (mean over the car's photos).
         speeds: train_ms, test_ms and memory_mb of some networks.
-    Returns: network, dice (mean over seeds), spread (standard deviation over seeds; missing for one seed), seeds,
-        error (1 − dice), relative_error (error over that of the baseline), difference (dice minus the baseline's, on
-        the seeds that both have), low and high (its 95 % interval, see `interval`), parameters, train_ms, test_ms,
-        memory_mb. The baseline is ``unet``, or the first network where there is none.
-    Lesson: 09.
+
+    Returns:
+        network, dice (mean over seeds), spread (standard deviation over seeds; missing for one seed), seeds, error (1 −
+        dice), relative_error (error over that of the baseline), difference (dice minus the baseline's, on the seeds
+        that both have), low and high (its 95 % interval, see `interval`), parameters, train_ms, test_ms, memory_mb. The
+        baseline is ``unet``, or the first network where there is none.
+
+    Lesson:
+        09.
     """
     names = list(dict.fromkeys(runs["network"]))
     baseline = _baseline(names)
@@ -50,9 +58,15 @@ def paired(by_car: pd.DataFrame, name: str, other: str) -> pd.Series:
     """How much better one network is than another, car by car: what the cars have in common drops out.
 
     Args:
-        by_car: as for `summarise`.  name, other: networks.
-    Returns: Dice of ``name`` minus Dice of ``other``, mean over the seeds that both have, by car.
-    Lesson: 09.
+        by_car: as for `summarise`.
+        name: a network.
+        other: the network that it is compared with.
+
+    Returns:
+        Dice of ``name`` minus Dice of ``other``, mean over the seeds that both have, by car.
+
+    Lesson:
+        09.
     """
     table = by_car.pivot_table(index=["seed", "car"], columns="network", values="dice")
     both = table[[name]].assign(other=table[other]).dropna()
@@ -65,9 +79,18 @@ def interval(differences: np.ndarray, level: float = 0.95, seed: int = 0) -> tup
     Cars are what is drawn again and again, not photos: the 16 views of a car are no 16 independent answers.
 
     Args:
-        differences: (cars,), one a car.  level: of the interval.  seed: of the drawing.
-    Returns: mean, lower end, upper end; no ends (nan) of fewer than two cars, which say nothing of other cars.
-    Source: Efron & Tibshirani 1993, "An introduction to the bootstrap".  Lesson: 09.
+        differences: (cars,), one a car.
+        level: of the interval.
+        seed: of the drawing.
+
+    Returns:
+        mean, lower end, upper end; no ends (nan) of fewer than two cars, which say nothing of other cars.
+
+    Source:
+        Efron & Tibshirani 1993, "An introduction to the bootstrap".
+
+    Lesson:
+        09.
     """
     differences = np.asarray(differences, dtype=float)
     if len(differences) < 2:

@@ -1,6 +1,7 @@
 """What is particular to Google Colab: a Drive to mount, and a GPU that has to be switched on.
 
-Lesson: 01.
+Lesson:
+    01.
 """
 
 import os
@@ -25,11 +26,17 @@ def open_keep(place: str | Path | None) -> Path | None:
     """Make the folder that keeps trainings and photos ready, and tell the whole package of it.
 
     Args:
-        place: "drive" for the folder ``carvana-lessons`` on the reader's Google Drive, which Colab asks leave to
-            mount; or any folder, made where it is missing. None: what ``CARVANA_KEEP`` says.
-    Returns: the folder, absolute; None where nothing is kept.
-    Raises: CarvanaError for "drive" outside Colab, a Drive that was refused, or a folder that cannot be written to.
-    Lesson: 01.
+        place: "drive" for the folder ``carvana-lessons`` on the reader's Google Drive, which Colab asks leave to mount;
+            or any folder, made where it is missing. None: what ``CARVANA_KEEP`` says.
+
+    Returns:
+        the folder, absolute; None where nothing is kept.
+
+    Raises:
+        CarvanaError: for "drive" outside Colab, a Drive that was refused, or a folder that cannot be written to.
+
+    Lesson:
+        01.
     """
     place = place or os.environ.get(VARIABLE)
     if not place:

@@ -1,4 +1,8 @@
-"""Which photos a score may be made of: those of cars that a network has not learned from.  Lesson: 02."""
+"""Which photos a score may be made of: those of cars that a network has not learned from.
+
+Lesson:
+    02.
+"""
 
 from collections.abc import Sequence
 
@@ -23,9 +27,15 @@ def held_out(
         share: of the cars to score, as `split_by_car` divides them; 1 for all; None for every car that no network has
             learned from. Where a network does not say what it has learned from, None is 1/6.
         seed: of that split; None is 0.
-    Returns: the photos, and a sentence where their score says less than it seems to, else None.
-    Raises: DataError if nothing is left to score.
-    Lesson: 02.
+
+    Returns:
+        the photos, and a sentence where their score says less than it seems to, else None.
+
+    Raises:
+        DataError: if nothing is left to score.
+
+    Lesson:
+        02.
     """
     known = [provenance(model).train for model in models]
     learned = frozenset[str]().union(*(cars for cars in known if cars is not None))

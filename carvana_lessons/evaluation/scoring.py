@@ -1,4 +1,8 @@
-"""Score masks the way the challenge did: one Dice a photo, at the photo's own size.  Lesson: 01."""
+"""Score masks the way the challenge did: one Dice a photo, at the photo's own size.
+
+Lesson:
+    01.
+"""
 
 from collections.abc import Iterable, Sequence
 
@@ -30,14 +34,24 @@ def evaluate(
             evaluation mode and keeps its own.
         photos: photos with masks.
         size: side, or (height, width), of the input; None: each network at the size that it was trained for.
-        batch_size: photos a forward pass.  cached: read the shrunk photos through the cache.
+        batch_size: photos a forward pass.
+        cached: read the shrunk photos through the cache.
         flip: average with the answer for the mirrored photo.
         precision: as `car_logits`.
-    Returns: a row a photo, in their order: name, car, view, dice, iou, tp, fp, fn (pixels at the photo's size).
-        The challenge's score is ``scores.dice.mean()``.
-    Raises: DataError for no photos, or photos without masks; CarvanaError where neither ``size`` nor a network says the
-        size.
-    Source: the metric as slides [B] state it.  Lesson: 01.
+
+    Returns:
+        a row a photo, in their order, with name, car, view, dice, iou, tp, fp, fn (pixels at the photo's size). The
+        challenge's score is ``scores.dice.mean()``.
+
+    Raises:
+        DataError: for no photos, or photos without masks.
+        CarvanaError: where neither ``size`` nor a network says the size.
+
+    Source:
+        the metric as slides [B] state it.
+
+    Lesson:
+        01.
     """
     photos.require("A score")
     with bar(
@@ -55,10 +69,16 @@ def score(masks: Iterable[np.ndarray], photos: CarFolder) -> pd.DataFrame:
     Args:
         masks: (H, W) bool or {0, 1} a photo, at the photo's own size, in the order of ``photos``.
         photos: photos with masks.
-    Returns: as `evaluate`.
-    Raises: DataError for no photos, or photos without masks; ValueError for a mask of the wrong size, or too few or
-        too many.
-    Lesson: 01.
+
+    Returns:
+        as `evaluate`.
+
+    Raises:
+        DataError: for no photos, or photos without masks.
+        ValueError: for a mask of the wrong size, or too few or too many.
+
+    Lesson:
+        01.
     """
     photos.require("A score")
     rows = []

@@ -17,7 +17,11 @@ LOOK = (48, 72)  # (height, width) at which a colour is looked at: enough of it,
 def best(scores: pd.DataFrame, count: int = 5) -> pd.DataFrame:
     """The photos with the highest Dice, best first: name, dice.
 
-    Source: "Good predictions" of slides [A].  Lesson: 09.
+    Source:
+        "Good predictions" of slides [A].
+
+    Lesson:
+        09.
     """
     return _table(scores.nlargest(count, "dice"))
 
@@ -25,7 +29,11 @@ def best(scores: pd.DataFrame, count: int = 5) -> pd.DataFrame:
 def worst(scores: pd.DataFrame, count: int = 5) -> pd.DataFrame:
     """The photos with the lowest Dice, worst first: name, dice, and the wrong pixels of both kinds.
 
-    Source: "Bad predictions" of slides [A].  Lesson: 09.
+    Source:
+        "Bad predictions" of slides [A].
+
+    Lesson:
+        09.
     """
     return _table(scores.nsmallest(count, "dice"))
 
@@ -37,8 +45,12 @@ def by(scores: pd.DataFrame, what: str | pd.Series) -> pd.DataFrame:
         scores: a row a photo, as `carvana_lessons.evaluation.scoring.evaluate` gives it.
         what: a column of it, "view" or "car"; or a property of each car, indexed by car id: ``car_colors(photos)``,
             ``cars.metadata["body"]``.
-    Returns: a row a group: mean and worst Dice, and the number of cars and photos.
-    Lesson: 09.
+
+    Returns:
+        a row a group, with mean and worst Dice, and the number of cars and photos.
+
+    Lesson:
+        09.
     """
     key = scores[what] if isinstance(what, str) else scores["car"].map(what).rename(what.name)
     return (
@@ -54,10 +66,17 @@ def car_colors(photos: CarFolder, views: tuple[int, ...] = (3, 5, 7)) -> pd.Seri
     White cars are light and black ones dark; a silver one is light or grey, as the lamps were.
 
     Args:
-        photos: with masks.  views: which of a car's photos are looked at; of a car without these, all.
-    Returns: a family by car id, named "color".
-    Raises: DataError if a file does not decode, there are no photos or no masks, or a car's masks are all empty.
-    Lesson: 09.
+        photos: with masks.
+        views: which of a car's photos are looked at; of a car without these, all.
+
+    Returns:
+        a family by car id, named "color".
+
+    Raises:
+        DataError: if a file does not decode, there are no photos or no masks, or a car's masks are all empty.
+
+    Lesson:
+        09.
     """
     photos.require("The colour of a car")
     families = {}

@@ -1,4 +1,8 @@
-"""What can be read from maps: channel by channel, and by the best weighted sum of all channels.  Lesson: 08."""
+"""What can be read from maps: channel by channel, and by the best weighted sum of all channels.
+
+Lesson:
+    08.
+"""
 
 from typing import NamedTuple
 
@@ -11,7 +15,9 @@ from carvana_lessons.utils.wording import counted
 class Probe(NamedTuple):
     """A 1×1 convolution fitted by least squares.
 
-    Attributes: weight: (C, K).  bias: (K,); both float64 on the CPU.
+    Attributes:
+        weight: (C, K).
+        bias: (K,); both float64 on the CPU.
     """
 
     weight: Tensor
@@ -26,7 +32,8 @@ class Probe(NamedTuple):
 class Readout:
     """Sums over the pixels of any number of batches; what is kept is one (C + K + 1)² matrix.
 
-    Lesson: 08.
+    Lesson:
+        08.
     """
 
     def __init__(self) -> None:
@@ -37,8 +44,11 @@ class Readout:
         """Count a batch in.
 
         Args:
-            maps: (B, C, h, w).  targets: (B, K, h, w), what is to be read from them.
-        Raises: ValueError if batch or size differ, or the channels differ from the batch before.
+            maps: (B, C, h, w).
+            targets: (B, K, h, w), what is to be read from them.
+
+        Raises:
+            ValueError: if batch or size differ, or the channels differ from the batch before.
         """
         if maps.shape[0] != targets.shape[0] or maps.shape[2:] != targets.shape[2:]:
             raise ValueError(
@@ -69,7 +79,8 @@ class Readout:
     def probe(self) -> Probe:
         """The weighted sum of the channels, with a constant, that comes closest to each target in squares.
 
-        Source: Alain & Bengio 2016, "Understanding intermediate layers using linear classifier probes".
+        Source:
+            Alain & Bengio 2016, "Understanding intermediate layers using linear classifier probes".
         """
         c = self._channels
         inputs = [*range(c), len(self._gram) - 1]

@@ -36,8 +36,10 @@ def preserve_state(model: nn.Module) -> Iterator[nn.Module]:
     back; what an attribute refers to, a list that is appended to for example, is not.
 
     Args:
-        model: any.  Hooks that are registered inside the block are the caller's to remove.
-    Yields: the network, in evaluation mode; no gradients are computed.
+        model: any. Hooks that are registered inside the block are the caller's to remove.
+
+    Yields:
+        the network, in evaluation mode; no gradients are computed.
     """
     # By their version: what was not written to is not written to, and a backward pass may still need it.
     buffers = [(buffer, buffer.detach().clone(), _version(buffer)) for buffer in model.buffers()]

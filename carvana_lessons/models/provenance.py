@@ -22,7 +22,9 @@ class Provenance:
         precision: "no" for float32, "bf16" or "fp16": in which it was trained; None where that is not known.
         train: ids of the cars that it has learned from; None where they are not known.
         valid: ids of the cars that were kept from it and scored after every epoch; None where there were none.
-    Lesson: 09.
+
+    Lesson:
+        09.
     """
 
     size: tuple[int, int] | None = None
@@ -49,7 +51,9 @@ class Provenance:
         Args:
             about: with the keys of `describe`.
             name: of the file, for the error.
-        Raises: CarvanaError for photos that were prepared otherwise, and for values that are none of these.
+
+        Raises:
+            CarvanaError: for photos that were prepared otherwise, and for values that are none of these.
         """
         preparation = about.get("preparation", PREPARATION)
         if preparation != PREPARATION:
@@ -70,5 +74,9 @@ class Provenance:
 
 
 def provenance(model: nn.Module) -> Provenance:
-    """What is known of a network's training; of one that was made by hand nothing is.  Lesson: 09."""
+    """What is known of a network's training; of one that was made by hand nothing is.
+
+    Lesson:
+        09.
+    """
     return getattr(model, "provenance", None) or Provenance()

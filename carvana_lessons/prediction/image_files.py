@@ -34,7 +34,9 @@ class Found:
     """What lies in some folders.
 
     Attributes:
-        photos: in the order of their names.  others: photos that are not read.  own: masks and cut-outs of ours.
+        photos: in the order of their names.
+        others: photos that are not read.
+        own: masks and cut-outs of ours.
     """
 
     photos: list[Path] = field(default_factory=list)
@@ -70,8 +72,11 @@ class Faults:
         """At the end.
 
         Args:
-            total: photos, these included.  out: where the masks of the others are.
-        Raises: DataError that names them, if there are any.
+            total: photos, these included.
+            out: where the masks of the others are.
+
+        Raises:
+            DataError: if there are any; it names them.
         """
         if not self.said:
             return
@@ -87,7 +92,8 @@ def find_photos(sources: str | Path | Sequence[str | Path]) -> Found:
 
     A mask or a cut-out of ours is told by the note in it, whatever its name: a photo may be called ``car_mask.png``.
 
-    Raises: DataError for a name that is no photo and no folder, or if no photo is found.
+    Raises:
+        DataError: for a name that is no photo and no folder, or if no photo is found.
     """
     sources = [expand(s) for s in ([sources] if isinstance(sources, str | Path) else sources)]
     found = Found()
@@ -110,10 +116,15 @@ def lacking(files: list[Path], out: Path, note: dict, cut_outs: bool, overwrite:
     """The photos of which a mask, or a cut-out where it is wanted, is still to be written.
 
     Args:
-        files: the photos.  out: the folder of the masks.  note: what is to make them, see `manifest.made_with`.
-        cut_outs: whether they are wanted too.  overwrite: whether files with another note may be replaced.
+        files: the photos.
+        out: the folder of the masks.
+        note: what is to make them, see `manifest.made_with`.
+        cut_outs: whether they are wanted too.
+        overwrite: whether files with another note may be replaced.
         faults: gathers photos that cannot be read.
-    Raises: ExistsError for a file that is there and is none that would be written now.
+
+    Raises:
+        ExistsError: for a file that is there and is none that would be written now.
     """
     todo, photos = [], {os.path.realpath(file) for file in files}
     for file in files:
@@ -168,7 +179,8 @@ def read_note(path: Path) -> dict | None:
 def content(photo: Path) -> str:
     """Hex digits over the bytes of a photo: another one under the same name has others.
 
-    Raises: DataError if it cannot be read.
+    Raises:
+        DataError: if it cannot be read.
     """
     if photo.exists() and not photo.is_file():
         raise DataError(f"{photo} is no file but a pipe or a device: remove it from the photos.")

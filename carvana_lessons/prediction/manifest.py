@@ -1,6 +1,8 @@
-"""What made a mask or a submission: networks and settings, as a note of plain values.  Lesson: 09.
+"""What made a mask or a submission: networks and settings, as a note of plain values.
 
-Whatever is gone on with carries its note, so that the work of two networks is never mixed in one file or one folder.
+Lesson:
+    09. Whatever is gone on with carries its note, so that the work of two networks is never mixed in one file or one
+    folder.
 """
 
 import json
@@ -36,8 +38,13 @@ def made_with(model: nn.Module | Sequence[nn.Module], size: Size, flip: bool, pr
     """What decides about a mask, except for the photo.
 
     Args:
-        model, size, flip, precision: as `carvana_lessons.evaluation.scoring.evaluate`.
-    Returns: plain values, the same after a way through JSON.
+        model: as `carvana_lessons.evaluation.scoring.evaluate`.
+        size: as `carvana_lessons.evaluation.scoring.evaluate`.
+        flip: as `carvana_lessons.evaluation.scoring.evaluate`.
+        precision: as `carvana_lessons.evaluation.scoring.evaluate`.
+
+    Returns:
+        plain values, the same after a way through JSON.
     """
     models = [model] if isinstance(model, nn.Module) else list(model)
     # In an order of their own: which network is named first does not matter, which answers at which size does.

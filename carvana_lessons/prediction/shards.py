@@ -1,4 +1,8 @@
-"""The parts of a submission: what is written so far, with a note of what makes it, until it is whole.  Lesson: 09."""
+"""The parts of a submission: what is written so far, with a note of what makes it, until it is whole.
+
+Lesson:
+    09.
+"""
 
 import gzip
 import zlib
@@ -27,7 +31,8 @@ def part_of(out: Path, k: int, n: int) -> Path:
 def note_of(part: Path) -> dict:
     """What a part notes of how it was made.
 
-    Raises: CarvanaError if it notes nothing, as parts of older versions do.
+    Raises:
+        CarvanaError: if it notes nothing, as parts of older versions do.
     """
     with part.open("rb") as file:
         note = from_text(file.readline())
@@ -46,7 +51,8 @@ def rows(part: Path) -> Iterator[bytes]:
 def lines_done(part: Path, photos: CarFolder, note: dict, overwrite: bool) -> int | None:
     """Whole lines that a killed run left, after the last half one was cut off; None if there is nothing to go on with.
 
-    Raises: CarvanaError for a part that was begun otherwise and is not to be begun anew.
+    Raises:
+        CarvanaError: for a part that was begun otherwise and is not to be begun anew.
     """
     if not part.exists():
         return None
@@ -76,7 +82,8 @@ def lines_done(part: Path, photos: CarFolder, note: dict, overwrite: bool) -> in
 def verify(out: Path, parts: list[Path]) -> None:
     """Look whether these are all the parts of one submission, each of them whole.
 
-    Raises: CarvanaError for one that is missing, not complete, another one under its name, or made otherwise.
+    Raises:
+        CarvanaError: for one that is missing, not complete, another one under its name, or made otherwise.
     """
     if missing := [part.name for part in parts if not part.exists()]:
         there = {

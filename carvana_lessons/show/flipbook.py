@@ -1,4 +1,8 @@
-"""Pictures to leaf through with mouse or keyboard, without a kernel, a server or a script file.  Lesson: 01."""
+"""Pictures to leaf through with mouse or keyboard, without a kernel, a server or a script file.
+
+Lesson:
+    01.
+"""
 
 import html
 from collections.abc import Sequence
@@ -12,8 +16,10 @@ class Flipbook:
     """Pictures of which a slider shows one.
 
     Attributes:
-        pictures: at least one, each with its own alt text.  labels: the slider's reading for each.
-        name: what the slider changes, for its label: "view".  start: index of the first picture shown.
+        pictures: at least one, each with its own alt text.
+        labels: the slider's reading for each.
+        name: what the slider changes, for its label: "view".
+        start: index of the first picture shown.
     """
 
     pictures: tuple[Picture, ...] = field(repr=False)
@@ -48,9 +54,13 @@ def flipbook(pictures: Sequence[Picture], labels: Sequence[str], name: str, star
     """Make a `Flipbook`.
 
     Args:
-        pictures: of equal size.  labels: the slider's reading for each; no ``|`` in them.
-        name: what the slider changes.  start: index of the picture shown first.
-    Raises: ValueError if there are no pictures, or not one label a picture.
+        pictures: of equal size.
+        labels: the slider's reading for each; no ``|`` in them.
+        name: what the slider changes.
+        start: index of the picture shown first.
+
+    Raises:
+        ValueError: if there are no pictures, or not one label a picture.
     """
     if not pictures or len(pictures) != len(labels):
         raise ValueError(f"A flipbook needs a label for each picture, not {len(labels)} for {len(pictures)}.")

@@ -28,12 +28,17 @@ def architecture(model: nn.Module, size: tuple[int, int] = (128, 128), title: st
 
     Args:
         model: its stages are found as `trace` finds them; no layout is told beforehand.
-        size: (height, width) of the image.  title: above the drawing.
-    Returns: a picture. A dashed line leads from a stage to a later one that takes its map beside the last one's:
-        the skip connections, recognised by the channels that a stage takes and nobody just gave; channels that no
-        stage gave at all stand as "+2" above the box. A dotted line leads to an unpooling from the stage whose pool
-        recorded the indices. Where single convolutions are stages, their dilation rates stand in them.
-    Lesson: 02 (U-Net), 05 (indices), 06 (coordinate maps), 07 (rates).
+        size: (height, width) of the image.
+        title: above the drawing.
+
+    Returns:
+        a picture. A dashed line leads from a stage to a later one that takes its map beside the last one's (a skip
+        connection, recognised by the channels that a stage takes and nobody just gave); channels that no stage gave at
+        all stand as "+2" above the box. A dotted line leads to an unpooling from the stage whose pool recorded the
+        indices. Where single convolutions are stages, their dilation rates stand in them.
+
+    Lesson:
+        02 (U-Net), 05 (indices), 06 (coordinate maps), 07 (rates).
     """
     steps = trace(model, size)
     # A pool is an arrow, not a box, unless its map is all that there is of an image size.

@@ -1,4 +1,8 @@
-"""What a set of photos is made of, and the number that says which pixels to expect.  Lesson: 01."""
+"""What a set of photos is made of, and the number that says which pixels to expect.
+
+Lesson:
+    01.
+"""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +22,9 @@ class Settings:
     """One set of photos.
 
     Attributes:
-        cars: how many, 16 photos each.  size: (width, height) in pixels.  seed: another seed, other cars.
+        cars: how many, 16 photos each.
+        size: (width, height) in pixels.
+        seed: another seed, other cars.
     """
 
     cars: int = 48

@@ -284,7 +284,8 @@ class Run:
     def begin(self, resume: bool, overwrite: bool) -> int:
         """Go on with the run in the folder, or begin one there; the number of epochs that are done.
 
-        Raises: CarvanaError if there is a run that is to be neither gone on with nor overwritten.
+        Raises:
+            CarvanaError: if there is a run that is to be neither gone on with nor overwritten.
         """
         if self.trainer.folder is None:
             return 0

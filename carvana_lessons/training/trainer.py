@@ -29,8 +29,8 @@ class Trainer:
         lr: Adam's learning rate; for "one-cycle" the highest one.
         loss: logits, target (B, 1, H, W) → scalar, as in `carvana_lessons.training.losses`.
         schedule: "constant", "halving" (every ``halve_every`` epochs) or "one-cycle", see `training.schedule`.
-        accumulate: batches whose gradients are added up before a step, a larger batch for the same memory: the step
-            is that of the mean over all their photos, fewer at the end of an epoch, where ``loss`` is a mean.
+        accumulate: batches whose gradients are added up before a step, a larger batch for the same memory: the step is
+            that of the mean over all their photos, fewer at the end of an epoch, where ``loss`` is a mean.
         clip: longest gradient allowed, as a norm over all weights; None for any. Without it, networks that have no
             batch norm diverge now and then.
         patience: epochs without a better Dice on validation after which training stops; None for never.
@@ -39,8 +39,15 @@ class Trainer:
         folder: keeps ``last.safetensors`` (everything needed to go on) and ``best.safetensors`` (the weights of the
             best epoch); None keeps nothing.
         seed: of the order of the photos and of what `carvana_lessons.data.Augment` draws, epoch by epoch.
-    Raises: ValueError for settings without sense.
-    Source: the loop of slides [A] and [B].  Lesson: 02; on several GPUs: 10.
+
+    Raises:
+        ValueError: for settings without sense.
+
+    Source:
+        the loop of slides [A] and [B].
+
+    Lesson:
+        02; 10 for several GPUs.
     """
 
     def __init__(
@@ -84,24 +91,30 @@ class Trainer:
         """Train for some epochs and look at the validation photos after each.
 
         Args:
-            train, valid: loaders of batches x (B, 3, H, W) in [0, 1], y (B, 1, H, W) in {0, 1}.
-            epochs: passes over ``train``, at least 1. A further call goes on with the weights and the history, and
-                with a fresh optimiser and schedule.
-            resume: go on from ``last.safetensors`` in the folder, if it is there, until ``epochs`` are done in all.
-                The result is what an uninterrupted run gives, on a CPU to the last bit, as long as whatever draws does
-                so from the global generators of torch, numpy and ``random``.
+            train: a loader of batches x (B, 3, H, W) in [0, 1], y (B, 1, H, W) in {0, 1}.
+            valid: a loader of such batches.
+            epochs: passes over ``train``, at least 1. A further call goes on with the weights and the history, and with
+                a fresh optimiser and schedule.
+            resume: go on from ``last.safetensors`` in the folder, if it is there, until ``epochs`` are done in all. The
+                result is what an uninterrupted run gives, on a CPU to the last bit, as long as whatever draws does so
+                from the global generators of torch, numpy and ``random``.
             seconds: no epoch is begun after that time; with ``resume`` the next call goes on. None for no limit.
             after_epoch: called with the network, in evaluation mode, and the number of the epoch, counted from 1, when
                 that epoch is done and saved; it may look, and must not change weights. Every process calls its own.
             overwrite: begin anew in a folder that holds a run; that one is lost when the first epoch is done. The
                 network begins with the weights that it has.
-        Returns: the `History` of all epochs so far. The network is left in evaluation mode.
-        Raises: Stopped, a KeyboardInterrupt, where somebody pressed stop: the network keeps what it has learned, the
-            folder the last full epoch. ValueError for less than one epoch; DataError for photos of the course's loaders
-            that are none, or have no masks; CarvanaError when the loss stops being a
-            finite number, when the GPU's memory is too small, when ``folder`` cannot be written, is being written by
-            another training or holds a run that is neither to be gone on with nor to be overwritten, and when the
-            checkpoint is not of this run.
+
+        Returns:
+            the `History` of all epochs so far. The network is left in evaluation mode.
+
+        Raises:
+            Stopped: a KeyboardInterrupt, where somebody pressed stop: the network keeps what it has learned, the folder
+                the last full epoch.
+            ValueError: for less than one epoch.
+            DataError: for photos of the course's loaders that are none, or have no masks.
+            CarvanaError: when the loss stops being a finite number, when the GPU's memory is too small, when ``folder``
+                cannot be written, is being written by another training or holds a run that is neither to be gone on
+                with nor to be overwritten, and when the checkpoint is not of this run.
         """
         if epochs < 1:
             raise ArgumentError(f"{epochs} epochs train nothing; take 1 or more.")

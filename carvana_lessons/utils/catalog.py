@@ -23,7 +23,8 @@ def shipped(folder: Path = WEIGHTS) -> list[str]:
 def check_network(name: str) -> str:
     """The same name, if it is one of a network.
 
-    Raises: ArgumentError that lists those there are.
+    Raises:
+        ArgumentError: for another name; it lists those there are.
     """
     if name not in NETWORKS:
         raise ArgumentError(f"There is no network called {name!r}; the course has {', '.join(NETWORKS)}.")
@@ -33,7 +34,8 @@ def check_network(name: str) -> str:
 def check_schedule(name: str) -> str:
     """The same name, if it is one of a schedule of the learning rate.
 
-    Raises: ArgumentError that lists those there are.
+    Raises:
+        ArgumentError: for another name; it lists those there are.
     """
     if name not in SCHEDULES:
         raise ArgumentError(f"There is no schedule {name!r}; the trainer has {', '.join(SCHEDULES)}.")
@@ -43,7 +45,8 @@ def check_schedule(name: str) -> str:
 def check_precision(precision: str | None) -> str | None:
     """The same precision, if it is one.
 
-    Raises: ArgumentError for anything but None, "no", "bf16" and "fp16".
+    Raises:
+        ArgumentError: for anything but None, "no", "bf16" and "fp16".
     """
     if precision is not None and precision not in PRECISION_NAMES:
         raise ArgumentError(f"There is no precision {precision!r}; take {', '.join(PRECISION_NAMES)}.")
@@ -56,8 +59,12 @@ def find_weights(place: str | Path) -> str | Path:
     Args:
         place: a name of `shipped`, which wins over a file or folder of that name (``./unet`` is always a path); a
             checkpoint; or the folder of a run, of which its best epoch is meant.
-    Returns: the name, or the path of the checkpoint.
-    Raises: CarvanaError that says what there is where nothing like that is.
+
+    Returns:
+        the name, or the path of the checkpoint.
+
+    Raises:
+        CarvanaError: where there is nothing like that; it says what there is.
     """
     text = str(place)
     if text in shipped():

@@ -44,7 +44,9 @@ def print_notes(name: str) -> Iterator[list[str]]:
 
     Args:
         name: of the command, that the line begins with.
-    Yields: the notes so far.
+
+    Yields:
+        the notes so far.
     """
 
     notes: list[str] = []

@@ -1,8 +1,10 @@
-"""Errors meant to be read: one sentence that names the thing and the cure.  Lesson: 01.
+"""Errors meant to be read: one sentence that names the thing and the cure.
 
-The command line prints a `CarvanaError` as what went wrong with the user's files, disk or settings, and every exception
-that it does not know as a fault of the package. A function therefore raises `ArgumentError` for a value that a reader
-may have typed, and Python's plain ``ValueError`` for arrays that do not fit together, which only code passes on.
+Lesson:
+    01. The command line prints a `CarvanaError` as what went wrong with the user's files, disk or settings, and every
+    exception that it does not know as a fault of the package. A function therefore raises `ArgumentError` for a value
+    that a reader may have typed, and Python's plain ``ValueError`` for arrays that do not fit together, which only code
+    passes on.
 """
 
 

@@ -26,7 +26,8 @@ NAME = 60  # characters of a name that its temporary name repeats: with 4 bytes 
 def writing(path: Path) -> Iterator[None]:
     """Around whatever writes ``path``: a disk that is full or that may not be written to becomes one sentence.
 
-    Raises: CarvanaError that names the path and the cure; every other exception as it is.
+    Raises:
+        CarvanaError: in place of an OSError; it names the path and the cure. Every other exception stays as it is.
     """
     try:
         yield
@@ -54,9 +55,12 @@ def writing(path: Path) -> Iterator[None]:
 def destination(path: str | Path) -> Path:
     """Where writing to ``path`` leads: a link stays a link, and what it leads to is written.
 
-    Returns: the path of a file or a folder, or of one that may be made; it is no link.
-    Raises: CarvanaError for what is neither (a device, a pipe, a part of the system), for a link that leads in a
-        circle, and for one into a folder that is not there: its disk may be away.
+    Returns:
+        the path of a file or a folder, or of one that may be made; it is no link.
+
+    Raises:
+        CarvanaError: for what is neither (a device, a pipe, a part of the system), for a link that leads in a circle,
+            and for one into a folder that is not there: its disk may be away.
     """
     given = path = expand(path)
     with writing(given):
@@ -82,9 +86,15 @@ def new_file(path: str | Path, overwrite: bool = False) -> Path:
     """A path that may be written, told before hours of work and not after them.
 
     Args:
-        path: the file wanted.  overwrite: whether one that is there may be replaced.
-    Returns: the path, as it is.
-    Raises: ExistsError for a file that is there; CarvanaError as `replacing`.
+        path: the file wanted.
+        overwrite: whether one that is there may be replaced.
+
+    Returns:
+        the path, as it is.
+
+    Raises:
+        ExistsError: for a file that is there.
+        CarvanaError: as `replacing`.
     """
     path = Path(path)
     place = destination(path)
@@ -98,7 +108,8 @@ def new_file(path: str | Path, overwrite: bool = False) -> Path:
 def make_folder(folder: Path) -> None:
     """Make a folder and those above it, where they are missing.
 
-    Raises: CarvanaError if it cannot be one, because a file is in the way for example.
+    Raises:
+        CarvanaError: if it cannot be one, because a file is in the way for example.
     """
     place = destination(folder)
     with writing(folder):
@@ -141,7 +152,8 @@ def _no_file(path: Path) -> CarvanaError:
 def _mode(path: Path) -> int:
     """The rights that a file gets: those of the one that it replaces.
 
-    Raises: CarvanaError if ``path`` is a folder, or a file that nobody is to change.
+    Raises:
+        CarvanaError: if ``path`` is a folder, or a file that nobody is to change.
     """
     if path.is_dir():
         raise CarvanaError(f"{path} is a folder; name a file.")
@@ -171,9 +183,12 @@ def replacing(path: Path) -> Iterator[Path]:
     A link is written through: it stays, and the file that it leads to is replaced. Where that file has further names
     (hard links), those keep what they held.
 
-    Yields: the temporary path to write to. When the block raises, or the process is killed, ``path`` keeps what it
-    held before: a reader never meets half a file.
-    Raises: CarvanaError if the disk is full or may not be written to, or ``path`` is no file that may be replaced.
+    Yields:
+        the temporary path to write to. When the block raises, or the process is killed, ``path`` keeps what it held
+        before: a reader never meets half a file.
+
+    Raises:
+        CarvanaError: if the disk is full or may not be written to, or ``path`` is no file that may be replaced.
     """
     path = Path(path)
     place = destination(path)
@@ -203,12 +218,17 @@ def building(folder: Path, overwrite: bool = False) -> Iterator[Path]:
     """Fill a folder beside ``folder``, then rename it to ``folder`` in one step.
 
     Args:
-        folder: to make.  overwrite: put it in the place of one that is there, when it is complete.
-    Yields: the temporary folder to fill. When the block raises it is removed; when the process is killed its name
-    (``.NAME.….part``) tells that it is not the real one. If another process finished ``folder`` first, that one wins
-    and this copy is dropped.
-    Raises: ExistsError, a FileExistsError, if ``folder`` exists when the block begins, and is not to be overwritten;
-        CarvanaError if the disk is full or may not be written to.
+        folder: to make.
+        overwrite: put it in the place of one that is there, when it is complete.
+
+    Yields:
+        the temporary folder to fill. When the block raises it is removed; when the process is killed its name
+        (``.NAME.….part``) tells that it is not the real one. If another process finished ``folder`` first, that one
+        wins and this copy is dropped.
+
+    Raises:
+        ExistsError: a FileExistsError, if ``folder`` exists when the block begins, and is not to be overwritten.
+        CarvanaError: if the disk is full or may not be written to.
     """
     folder = Path(folder)
     place = destination(folder)
@@ -264,7 +284,8 @@ def discard(folder: Path) -> bool:
     Removing file by file would leave half a folder there. Of a link the link goes, never what it leads to; a file is
     no folder and stays.
 
-    Returns: True if nothing is left under that name.
+    Returns:
+        True if nothing is left under that name.
     """
     if folder.is_file():
         return False

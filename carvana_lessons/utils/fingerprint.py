@@ -62,8 +62,12 @@ def fingerprint(value: Any, trained: nn.Module | None = None) -> str:
     Args:
         value: anything: a number, a function with the functions and values that it uses, a network, an object.
         trained: a network whose weights are about to change, so that only their names and shapes count.
-    Raises: NoFingerprint for a thing that cannot be told from another one.
-    Lesson: 04.
+
+    Raises:
+        NoFingerprint: for a thing that cannot be told from another one.
+
+    Lesson:
+        04.
     """
     reading = _Reading(trained)
     try:

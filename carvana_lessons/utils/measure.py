@@ -1,4 +1,8 @@
-"""What loading data costs: time, memory, and whether workers draw alike. The instruments of chapter 3.  Lesson: 03."""
+"""What loading data costs: time, memory, and whether workers draw alike. The instruments of chapter 3.
+
+Lesson:
+    03.
+"""
 # ruff: noqa: NPY002 - that numpy's global generator is legacy is what `Draws` is about
 
 from __future__ import annotations
@@ -30,7 +34,10 @@ def machine_memory() -> int:
 def milliseconds(call: Callable[[Any], Any], items: Iterable, repeats: int = 3) -> float:
     """The median time of ``call(item)``, over all items, each ``repeats`` times, after one call to warm up.
 
-    The median, because a machine that does something else for a moment spoils a mean.  Lesson: 03.
+    The median, because a machine that does something else for a moment spoils a mean.
+
+    Lesson:
+        03.
     """
     items = list(items)
     call(items[0])
@@ -51,7 +58,10 @@ class Pace(NamedTuple):
 
 
 def pace(batches: Iterable) -> Pace:
-    """Walk once through batches and do nothing with them. Where workers must be started, that counts.  Lesson: 03.
+    """Walk once through batches and do nothing with them. Where workers must be started, that counts.
+
+    Lesson:
+        03.
 
     Args:
         batches: of tensors, or of tuples whose first member is one; the first dimension counts the images.
@@ -66,7 +76,10 @@ def pace(batches: Iterable) -> Pace:
 class Memory:
     """How much this process grows while a ``with`` block runs: its resident memory, looked at every few milliseconds.
 
-    Memory that was freed before the block and is used again inside it does not count as growth.  Lesson: 03.
+    Memory that was freed before the block and is used again inside it does not count as growth.
+
+    Lesson:
+        03.
 
     Args:
         every: seconds between two looks.
@@ -105,7 +118,11 @@ class Memory:
 
 
 class Draws(Dataset):
-    """Eight random numbers below 1000, drawn in one of three ways.  Lesson: 03."""
+    """Eight random numbers below 1000, drawn in one of three ways.
+
+    Lesson:
+        03.
+    """
 
     def __init__(self, way: str) -> None:
         self.way = way
