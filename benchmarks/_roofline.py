@@ -26,8 +26,10 @@ class Machine:
     """A GPU and its host.
 
     Attributes:
-        flops: multiplications and additions per second of its tensor cores in 16 bits.  bandwidth: bytes per second.
-        share: of the sum of the operations' least times, what it reaches.  launch: seconds of the host an operation.
+        flops: multiplications and additions per second of its tensor cores in 16 bits.
+        bandwidth: bytes per second.
+        share: of the sum of the operations' least times, what it reaches.
+        launch: seconds of the host an operation.
     """
 
     name: str
@@ -72,10 +74,13 @@ def count(build: Callable[[], nn.Module], shape: tuple[int, ...], train: bool) -
     """Operations of one step or one answer, without a number being computed.
 
     Args:
-        build: makes the network.  shape: (B, 3, H, W) of the batch.
+        build: makes the network.
+        shape: (B, 3, H, W) of the batch.
         train: forward and backward pass; else the forward pass alone.
-    Returns: (operations, weights): of each operation its multiplications and additions, counted as two, and the bytes
-        that it reads and writes; and the network's number of weights.
+
+    Returns:
+        (operations, weights). Of each operation its multiplications and additions, counted as two, and the bytes that
+        it reads and writes; and the network's number of weights.
     """
     with torch.device("meta"):
         model = build().train(train)

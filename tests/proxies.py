@@ -45,9 +45,12 @@ def proxy(status: int = 200, content: bytes = b"", certificate: tuple[Path, Path
     """A proxy for as long as the block lasts.
 
     Args:
-        status: what it answers to everything.  content: and with which body, where nothing is encrypted.
+        status: what it answers to everything.
+        content: and with which body, where nothing is encrypted.
         certificate: it opens encrypted connections with these files (certificate, key) instead, as if it were the site.
-    Yields: its address.
+
+    Yields:
+        its address.
     """
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
     server.status, server.content, server.certificate = status, content, certificate

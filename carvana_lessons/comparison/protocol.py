@@ -21,11 +21,18 @@ class Protocol:
     """How every network of a comparison is trained and scored.
 
     Attributes:
-        size: side of the network's input, in pixels.  width: channels of the first stage; None for the published one.
-        epochs, batch_size, lr: of the training, one-cycle Adam on binary cross-entropy.
+        size: side of the network's input, in pixels.
+        width: channels of the first stage; None for the published one.
+        epochs: of the training, one-cycle Adam on binary cross-entropy.
+        batch_size: photos in a batch.
+        lr: the highest learning rate.
         valid: share of the cars that is held out for the score; the split itself always has seed 0.
-        rotate, flip, color: of `Augment`; all 0 for no augmentation.
-    Lesson: 09.
+        rotate: as `Augment` takes it; 0 for none.
+        flip: as `Augment` takes it; 0 for none.
+        color: as `Augment` takes it; 0 for none.
+
+    Lesson:
+        09.
     """
 
     size: int = 128
@@ -60,7 +67,8 @@ class Protocol:
 def claim(folder: Path, protocol: Protocol, cars: CarFolder) -> None:
     """Claim a folder for one protocol and one set of photos, or check that it is theirs.
 
-    Raises: CarvanaError if its runs were made under other settings or on other photos, or if it holds other things.
+    Raises:
+        CarvanaError: if its runs were made under other settings or on other photos, or if it holds other things.
     """
     file = folder / "protocol.json"
     wanted = {"protocol": asdict(protocol), "photos": describe_photos(cars)}

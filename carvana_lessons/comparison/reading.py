@@ -17,9 +17,12 @@ def read_json(path: Path, keys: Mapping[str, type], cure: str) -> dict:
     """An object that a comparison wrote.
 
     Args:
-        path: the file.  keys: that it must have, each with the type of its value.  cure: what to do where it
-            is damaged.
-    Raises: DataError if it is not there, cannot be read or lacks such a key.
+        path: the file.
+        keys: that it must have, each with the type of its value.
+        cure: what to do where it is damaged.
+
+    Raises:
+        DataError: if it is not there, cannot be read or lacks such a key.
     """
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
@@ -38,8 +41,12 @@ def read_table(path: Path, columns: Collection[str], cure: str) -> pd.DataFrame:
     """A table that a comparison wrote, with at least one row.
 
     Args:
-        path: the CSV file.  columns: that it must have; all but `TEXTS` hold numbers.  cure: as for `read_json`.
-    Raises: DataError if it is not there, cannot be read, has no row, or lacks a column or a value in one.
+        path: the CSV file.
+        columns: that it must have; all but `TEXTS` hold numbers.
+        cure: as for `read_json`.
+
+    Raises:
+        DataError: if it is not there, cannot be read, has no row, or lacks a column or a value in one.
     """
     try:
         table = pd.read_csv(path)
@@ -62,7 +69,9 @@ def read_speeds(out: Path) -> dict[str, dict]:
 
     Args:
         out: the folder of the comparison.
-    Raises: DataError for a file that is damaged.
+
+    Raises:
+        DataError: for a file that is damaged.
     """
     return {
         file.stem: read_json(file, SPEEDS, f"remove {file}, and `carvana-lessons compare` measures it again")

@@ -1,4 +1,8 @@
-"""Results that others reported, as tables: never mixed with our measurements, only printed beside them.  Lesson: 09."""
+"""Results that others reported, as tables: never mixed with our measurements, only printed beside them.
+
+Lesson:
+    09.
+"""
 
 import pandas as pd
 
@@ -21,8 +25,14 @@ LEADERBOARD = (
 def reported() -> pd.DataFrame:
     """The defense's result table.
 
-    Returns: one row per network: dice (share), error (1 − dice), parameters, train_ms and test_ms (per image).
-    Source: slides [B].  Lesson: 09.
+    Returns:
+        one row per network, with dice (share), error (1 − dice), parameters, train_ms and test_ms (per image).
+
+    Source:
+        slides [B].
+
+    Lesson:
+        09.
     """
     table = pd.DataFrame.from_dict(_DEFENSE, orient="index", columns=["dice", "parameters", "train_ms", "test_ms"])
     table.insert(1, "error", 1 - table["dice"])

@@ -1,6 +1,7 @@
 """Results of long runs on real photos that come with the book: load them, and save those of a comparison.
 
-Lesson: 09.
+Lesson:
+    09.
 """
 
 import json
@@ -34,7 +35,8 @@ class Results:
 
     Attributes:
         about: command, commit, protocol, photos, hours of training, when it began, torch, device, threads.
-        runs: one row per run: network, seed, dice, worst, parameters, …  cars: one row per run and car: dice.
+        runs: one row per run: network, seed, dice, worst, parameters, …
+        cars: one row per run and car: dice.
         speeds: one row per network: train_ms, test_ms, memory_mb; empty where they were not measured.
     """
 
@@ -52,8 +54,11 @@ class Results:
 def load_results(name: str) -> Results:
     """Load results of the book by name.
 
-    Raises: CarvanaError for an unknown name.
-    Lesson: 09.
+    Raises:
+        CarvanaError: for an unknown name.
+
+    Lesson:
+        09.
     """
     home = next((place for place in PLACES if place.is_dir()), PLACES[0])
     folder = home / name
@@ -73,11 +78,17 @@ def save_results(out: Path, folder: Path, commit: str, command: str | None = Non
     """Copy the tables of a comparison into the book, without photos and weights.
 
     Args:
-        out: the folder that `compare` or ``benchmarks beyond`` filled.  folder: to write.
-        commit: of the code that made them.  command: that made them; None to derive it from the settings of `compare`.
+        out: the folder that `compare` or ``benchmarks beyond`` filled.
+        folder: to write.
+        commit: of the code that made them.
+        command: that made them; None to derive it from the settings of `compare`.
         overwrite: replace results that are there.
-    Returns: ``folder``, which appears when it is complete.
-    Raises: CarvanaError if nothing is done in ``out``, or if there is such a folder that is not to be overwritten.
+
+    Returns:
+        ``folder``, which appears when it is complete.
+
+    Raises:
+        CarvanaError: if nothing is done in ``out``, or if there is such a folder that is not to be overwritten.
     """
     _check_free(folder, overwrite)
     if not (out / "runs.csv").exists():
@@ -106,7 +117,8 @@ def save_results(out: Path, folder: Path, commit: str, command: str | None = Non
 def _check_free(folder: Path, overwrite: bool) -> None:
     """Check that writing ``folder`` loses nothing of the user.
 
-    Raises: CarvanaError for a folder that is there, unless it is to be overwritten and holds results and no more.
+    Raises:
+        CarvanaError: for a folder that is there, unless it is to be overwritten and holds results and no more.
     """
     if not folder.exists():
         return

@@ -41,16 +41,25 @@ def compare(
     an interruption the same call continues after the last full epoch; networks and seeds may be added to a folder.
 
     Args:
-        cars: photos with masks.  out: a folder.  networks: names as of `models.names`; where ``unet`` is not among
-            them, the first one is the baseline.
+        cars: photos with masks.
+        out: a folder.
+        networks: names as of `models.names`; where ``unet`` is not among them, the first one is the baseline.
         seeds: of the initial weights, the shuffling and the augmentation; one run per seed.
-        protocol: the settings that all share.  hours: no epoch starts after that time; None for no limit.
+        protocol: the settings that all share.
+        hours: no epoch starts after that time; None for no limit.
         speed: measure time and memory of each network; on a machine that does nothing else at the moment.
-    Returns: the table as `summarise` makes it, of the runs that are done.
-    Raises: ValueError for an unknown network; CarvanaError if the folder is of another protocol, or if nothing is
-        done when the time is over, or if another process is running it; Stopped, as `Trainer.fit`, and the same call
-        continues.
-    Lesson: 09.
+
+    Returns:
+        the table as `summarise` makes it, of the runs that are done.
+
+    Raises:
+        ValueError: for an unknown network.
+        CarvanaError: if the folder is of another protocol, or if nothing is done when the time is over, or if another
+            process is running it.
+        Stopped: as `Trainer.fit`, and the same call continues.
+
+    Lesson:
+        09.
     """
     out, protocol = expand(out), protocol or Protocol()
     for name in networks:

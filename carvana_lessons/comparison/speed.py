@@ -1,6 +1,7 @@
 """Time and memory of one network, measured in a separate process, so that memory of another network does not count.
 
-Lesson: 09.
+Lesson:
+    09.
 """
 
 import json
@@ -33,9 +34,11 @@ class Speed:
     """Time and memory of a network, without decoding.
 
     Attributes:
-        train_ms: of a training step, per image.  test_ms: of a forward pass, per image; with the copy to the GPU.
+        train_ms: of a training step, per image.
+        test_ms: of a forward pass, per image; with the copy to the GPU.
         memory_mb: peak memory of training, in 10⁶ bytes: the GPU's, on a CPU the growth of the process.
-        device: "cpu", "cuda" or "mps".  threads: of torch.
+        device: "cpu", "cuda" or "mps".
+        threads: of torch.
     """
 
     train_ms: float
@@ -49,10 +52,19 @@ def measure_speed(name: str, width: int | None, size: int, batch_size: int) -> S
     """Train a network for some steps on noise and run it on batches, in a new process.
 
     Args:
-        name, width: as `models.create` takes them.  size: side of the input.  batch_size: images per step.
-    Returns: medians over a few rounds, after one that warms up.
-    Raises: CarvanaError if the process fails.
-    Lesson: 09.
+        name: as `models.create` takes it.
+        width: as `models.create` takes it.
+        size: side of the input.
+        batch_size: images per step.
+
+    Returns:
+        medians over a few rounds, after one that warms up.
+
+    Raises:
+        CarvanaError: if the process fails.
+
+    Lesson:
+        09.
     """
     task = json.dumps({"name": name, "width": width, "size": size, "batch_size": batch_size})
     command = [sys.executable, "-m", __name__, task]
@@ -67,7 +79,8 @@ class Noise(Dataset):
     """Photos of noise as the decoded copy stores them, in memory; car is where red is bright.
 
     Args:
-        count: photos.  size: side.
+        count: photos.
+        size: side.
     """
 
     def __init__(self, count: int, size: int) -> None:

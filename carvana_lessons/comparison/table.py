@@ -1,4 +1,8 @@
-"""From runs to a table: means, standard deviations, and confidence intervals of differences.  Lesson: 09."""
+"""From runs to a table: means, standard deviations, and confidence intervals of differences.
+
+Lesson:
+    09.
+"""
 
 from collections.abc import Mapping
 
@@ -15,11 +19,15 @@ def summarise(runs: pd.DataFrame, by_car: pd.DataFrame, speeds: Mapping[str, dic
         runs: one row per run: network, seed, dice, parameters.
         by_car: one row per run and car: network, seed, car, dice (mean over the car's photos).
         speeds: train_ms, test_ms and memory_mb of some networks.
-    Returns: network, dice (mean over seeds), spread (standard deviation over seeds; missing for one seed), seeds,
-        error (1 − dice), relative_error (error over that of the baseline), difference (dice minus the baseline's, on
-        the seeds that both have), low and high (its 95 % interval, see `interval`), parameters, train_ms, test_ms,
-        memory_mb. The baseline is ``unet``, or the first network where there is none.
-    Lesson: 09.
+
+    Returns:
+        network, dice (mean over seeds), spread (standard deviation over seeds; missing for one seed), seeds, error (1 −
+        dice), relative_error (error over that of the baseline), difference (dice minus the baseline's, on the seeds
+        that both have), low and high (its 95 % interval, see `interval`), parameters, train_ms, test_ms, memory_mb. The
+        baseline is ``unet``, or the first network where there is none.
+
+    Lesson:
+        09.
     """
     names = list(dict.fromkeys(runs["network"]))
     baseline = _baseline(names)
@@ -50,9 +58,15 @@ def paired(by_car: pd.DataFrame, name: str, other: str) -> pd.Series:
     """Paired differences of two networks, by car: how hard a car is cancels out.
 
     Args:
-        by_car: as for `summarise`.  name, other: networks.
-    Returns: Dice of ``name`` minus Dice of ``other``, mean over the seeds that both have, by car.
-    Lesson: 09.
+        by_car: as for `summarise`.
+        name: a network.
+        other: the network that it is compared with.
+
+    Returns:
+        Dice of ``name`` minus Dice of ``other``, mean over the seeds that both have, by car.
+
+    Lesson:
+        09.
     """
     table = by_car.pivot_table(index=["seed", "car"], columns="network", values="dice")
     both = table[[name]].assign(other=table[other]).dropna()
@@ -65,9 +79,18 @@ def interval(differences: np.ndarray, level: float = 0.95, seed: int = 0) -> tup
     Cars are resampled, not photos: the 16 views of a car are not 16 independent observations.
 
     Args:
-        differences: (cars,), one per car.  level: of the interval.  seed: of the resampling.
-    Returns: mean, lower end, upper end; the ends are nan for fewer than two cars.
-    Source: Efron & Tibshirani 1993, "An introduction to the bootstrap".  Lesson: 09.
+        differences: (cars,), one per car.
+        level: of the interval.
+        seed: of the resampling.
+
+    Returns:
+        mean, lower end, upper end; the ends are nan for fewer than two cars.
+
+    Source:
+        Efron & Tibshirani 1993, "An introduction to the bootstrap".
+
+    Lesson:
+        09.
     """
     differences = np.asarray(differences, dtype=float)
     if len(differences) < 2:

@@ -1,6 +1,7 @@
 """Google Colab: mount Google Drive, and remind the user to switch on a GPU.
 
-Lesson: 01.
+Lesson:
+    01.
 """
 
 import os
@@ -25,11 +26,17 @@ def open_keep(place: str | Path | None) -> Path | None:
     """Create the folder that keeps trainings and photos, and set ``CARVANA_KEEP`` to it.
 
     Args:
-        place: "drive" for the folder ``carvana-lessons`` on the user's Google Drive, which Colab asks permission
-            to mount; or any folder, made where it is missing. None: what ``CARVANA_KEEP`` says.
-    Returns: the folder, absolute; None where nothing is kept.
-    Raises: CarvanaError for "drive" outside Colab, a Drive that was refused, or a folder that cannot be written to.
-    Lesson: 01.
+        place: "drive" for the folder ``carvana-lessons`` on the user's Google Drive, which Colab asks permission to
+            mount; or any folder, made where it is missing. None: what ``CARVANA_KEEP`` says.
+
+    Returns:
+        the folder, absolute; None where nothing is kept.
+
+    Raises:
+        CarvanaError: for "drive" outside Colab, a Drive that was refused, or a folder that cannot be written to.
+
+    Lesson:
+        01.
     """
     place = place or os.environ.get(VARIABLE)
     if not place:

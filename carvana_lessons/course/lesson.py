@@ -1,4 +1,8 @@
-"""The start of every chapter: device, scale, data and seed, and one line that prints them.  Lesson: 01."""
+"""The start of every chapter: device, scale, data and seed, and one line that prints them.
+
+Lesson:
+    01.
+"""
 
 import os
 import random
@@ -31,7 +35,8 @@ class Scale:
         width: channels of a network's first stage where the chapter may choose.
         batch_size: photos per step.
         images: training photos that a training processes in all; the number of epochs follows from it, so that a larger
-            folder does not take longer.  epochs: that number where it is fixed instead.
+            folder does not take longer.
+        epochs: that number where it is fixed instead.
         lr: peak learning rate of Adam.
     """
 
@@ -57,12 +62,20 @@ class Lesson:
     """The setting of one chapter, as `start` found it.
 
     Attributes:
-        name: the chapter's file name.  device: "cpu", "cuda" or "mps".  scale: "quick", "colab" or "paper".
+        name: the chapter's file name.
+        device: "cpu", "cuda" or "mps".
+        scale: "quick", "colab" or "paper".
         precision: of training on that device, in words.
-        data: a folder in Kaggle's layout.  source: what its photos are, in words.  seed: of every random choice.
-        size, width, batch_size, lr, epochs: see `Scale`.
-        keep: the chapter's folder for checkpoints that must outlive this machine, None if nothing is kept:
-            ``Trainer(…, folder=lesson.keep and lesson.keep / "unet").fit(…, resume=True)``.
+        data: a folder in Kaggle's layout.
+        source: what its photos are, in words.
+        seed: of every random choice.
+        size: see `Scale`.
+        width: see `Scale`.
+        batch_size: see `Scale`.
+        lr: see `Scale`.
+        epochs: see `Scale`.
+        keep: the chapter's folder for checkpoints that must outlive this machine, None if nothing is kept: ``Trainer(…,
+            folder=lesson.keep and lesson.keep / "unet").fit(…, resume=True)``.
     """
 
     name: str
@@ -102,14 +115,21 @@ def start(name: str, seed: int = 0, keep: str | Path | None = None) -> Lesson:
     where to switch it on.
 
     Args:
-        name: the chapter's file name without ending, for the line that is printed.  seed: any integer ≥ 0.
+        name: the chapter's file name without ending, for the line that is printed.
+        seed: any integer ≥ 0.
         keep: a folder for trainings and photos that must outlive this machine, or "drive" for one on Google Drive;
-            trainings of `train_once` in it are continued or reused. None: what ``CARVANA_KEEP`` says
-            (``keep`` sets it for the session), and where that is unset nothing is kept.
-    Returns: the `Lesson`.
-    Raises: CarvanaError for an unknown scale; DataError for a folder that is not in order;
-        CarvanaError for a ``keep`` that is not available, as `colab.open_keep`.
-    Lesson: 01.
+            trainings of `train_once` in it are continued or reused. None: what ``CARVANA_KEEP`` says (``keep`` sets it
+            for the session), and where that is unset nothing is kept.
+
+    Returns:
+        the `Lesson`.
+
+    Raises:
+        CarvanaError: for an unknown scale; for a ``keep`` that is not available, as `colab.open_keep`.
+        DataError: for a folder that is not in order.
+
+    Lesson:
+        01.
     """
     print_anywhere()
     device = find_device()
@@ -149,7 +169,8 @@ def start(name: str, seed: int = 0, keep: str | Path | None = None) -> Lesson:
 def scale_name(device: str) -> str:
     """``CARVANA_SCALE``, or what suits the device.
 
-    Raises: CarvanaError if the variable names no scale.
+    Raises:
+        CarvanaError: if the variable names no scale.
     """
     scale = os.environ.get("CARVANA_SCALE") or ("colab" if device == "cuda" else "quick")
     if scale not in SCALES:

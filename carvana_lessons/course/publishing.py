@@ -16,9 +16,14 @@ def set_repository(root: str | Path, address: str) -> list[Path]:
     It is the address of every page's buttons, of the first cell of each chapter and in the texts.
 
     Args:
-        root: the course's folder.  address: https://github.com/OWNER/NAME
-    Returns: the files that changed.
-    Raises: CarvanaError for an address that is not a GitHub repository, or a folder that is not the course's.
+        root: the course's folder.
+        address: https://github.com/OWNER/NAME
+
+    Returns:
+        the files that changed.
+
+    Raises:
+        CarvanaError: for an address that is not a GitHub repository, or a folder that is not the course's.
     """
     root, address = Path(root), address.removesuffix("/").removesuffix(".git")
     if not ADDRESS.fullmatch(address):

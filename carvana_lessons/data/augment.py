@@ -35,9 +35,15 @@ class Augment:
         color: largest relative change of each of `recolor`'s four factors; 0.2 for 80 % to 120 %.
         padding_mode: as in `rotate`.
         batched: True, as a loader may pass whole batches; see `carvana_lessons.data.batches.BatchTransform`.
-    Raises: ValueError for a setting out of its range, when the object is made.
-    Source: slides [A]: rotation below 25°, horizontal flip, symmetric padding against black corners.
-    Lesson: 04.
+
+    Raises:
+        ValueError: for a setting out of its range, when the object is made.
+
+    Source:
+        slides [A] for rotation below 25°, horizontal flip, symmetric padding against black corners.
+
+    Lesson:
+        04.
     """
 
     batched: ClassVar[Literal[True]] = True
@@ -59,8 +65,12 @@ class Augment:
             x: (3, h, w) or (B, 3, h, w), float in [0, 1], on any device and in any memory layout.
             y: (1, h, w) or (B, 1, h, w), float in {0, 1}.
             generator: of the CPU, whatever the device of the photos; None for torch's global one.
-        Returns: both changed; shapes, ranges, device and layout stay.
-        Raises: ValueError for photos and masks that do not fit together.
+
+        Returns:
+            both changed; shapes, ranges, device and layout stay.
+
+        Raises:
+            ValueError: for photos and masks that do not fit together.
         """
         photos, masks = _stacked(x, y)
         angle, mirrored, *factors = torch.rand(len(photos), 6, generator=generator, device="cpu").double().unbind(1)
@@ -89,8 +99,12 @@ def mirror(x: Tensor, y: Tensor, which: Tensor | None = None) -> tuple[Tensor, T
         x: photos (…, C, h, w).
         y: masks (…, 1, h, w).
         which: (…) bool, the photos to mirror; None for all of them.
-    Returns: both mirrored, same shapes.
-    Lesson: 04.
+
+    Returns:
+        both mirrored, same shapes.
+
+    Lesson:
+        04.
     """
     return (x.flip(-1), y.flip(-1)) if which is None else _exchange(x, y, which)
 
@@ -104,10 +118,18 @@ def rotate(x: Tensor, y: Tensor, degrees: float | Tensor, padding_mode: str = "s
         degrees: the angle, or one for each photo (…).
         padding_mode: what fills the corners: "constant", which is black, or "symmetric", the photo mirrored at its
             edge, as often as needed. Both as in `torchvision.transforms.v2.Pad`.
-    Returns: both rotated, same shapes and dtypes.
-    Raises: ValueError for another padding mode, and for photos and masks that do not fit together.
-    Source: slides [A], "symmetric padding".
-    Lesson: 04.
+
+    Returns:
+        both rotated, same shapes and dtypes.
+
+    Raises:
+        ValueError: for another padding mode, and for photos and masks that do not fit together.
+
+    Source:
+        slides [A], "symmetric padding".
+
+    Lesson:
+        04.
     """
     padding = _grid_padding(padding_mode)
     photos, masks = _stacked(x, y)
@@ -141,8 +163,12 @@ def recolor(
         contrast: as torchvision takes it; 0 is the photo's mean grey, 1 no change.
         saturation: as torchvision takes it; 0 is grey, 1 no change.
         warmth: > 0; red times this, blue divided by it.
-    Returns: the same shape, in [0, 1].
-    Lesson: 04.
+
+    Returns:
+        the same shape, in [0, 1].
+
+    Lesson:
+        04.
     """
     light = _light(*(_each(factor, x) for factor in (brightness, contrast, saturation, warmth)))
     return _shine(x.reshape(-1, *x.shape[-3:]), _to(light, x)).reshape(x.shape)
@@ -197,7 +223,8 @@ def _look_up(x: Tensor, y: Tensor, back: Tensor, middles: tuple[Tensor, Tensor],
     are simple here.
 
     Args:
-        x, y: floats or integers.
+        x: floats or integers.
+        y: floats or integers.
         back: (B, 4), as `_way_back`.
         middles: as `_middles`.
         padding: as grid_sample takes it.

@@ -29,7 +29,9 @@ class BatchTransform(Protocol):
 
     Attributes:
         batched: True; it is what tells such a transform from another.
-    Lesson: 04.
+
+    Lesson:
+        04.
     """
 
     batched: Literal[True]
@@ -127,8 +129,12 @@ def floats(batch: Sequence[Tensor] | Tensor, layout: torch.memory_format = torch
     Args:
         batch: x (B, 3, h, w), uint8 or float, and with it y (B, 1, h, w) where there are masks.
         layout: of x; ``torch.channels_last`` is how stored photos lie already.
-    Returns: x float32 in [0, 1], y float32 in {0, 1}, or x alone.
-    Lesson: 03.
+
+    Returns:
+        x float32 in [0, 1], y float32 in {0, 1}, or x alone.
+
+    Lesson:
+        03.
     """
     if not isinstance(batch, Tensor):
         x, y = batch
@@ -161,9 +167,12 @@ class CarLoader(DataLoader):
         given: as torch's ``DataLoader`` takes it.
         transform: applied to whole batches.
         seed: of what the transform draws; every pass over the loader draws on. An epoch of its own: see `seed_epoch`.
+
     Attributes:
         draws: the generator that the transform draws from.
-    Lesson: 03.
+
+    Lesson:
+        03.
     """
 
     def __init__(self, *given: Any, transform: BatchTransform | None = None, seed: int = 0, **named: Any) -> None:
@@ -191,8 +200,12 @@ class CarLoader(DataLoader):
         Args:
             batch: as `collate` makes it: bytes, or floats.
             layout: of the photos.
-        Returns: as `floats`, changed by the transform where there is one.
-        Lesson: 04.
+
+        Returns:
+            as `floats`, changed by the transform where there is one.
+
+        Lesson:
+            04.
         """
         if self.transform is None:
             return floats(batch, layout)

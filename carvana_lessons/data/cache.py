@@ -44,12 +44,19 @@ def cache(cars: CarFolder, size: int | tuple[int, int], workers: int | None = No
     With ``keep`` of `course.start`, a small copy is archived there and restored in the next session.
 
     Args:
-        cars: the folder, or any part of it.  size: of the photos, (height, width), or one number for both.
+        cars: the folder, or any part of it.
+        size: of the photos, (height, width), or one number for both.
         workers: threads that decode (Pillow releases the GIL meanwhile); None: up to 4.
-    Returns: a folder with ``images.npy`` (N, h, w, 3) uint8 and, if there are masks, ``masks.npy`` (N, h, w) uint8.
-    Raises: CarvanaError if the copy would take more than 80 % of the free disk, or the disk runs full; DataError if a
-        file does not decode.
-    Lesson: 03.
+
+    Returns:
+        a folder with ``images.npy`` (N, h, w, 3) uint8 and, if there are masks, ``masks.npy`` (N, h, w) uint8.
+
+    Raises:
+        CarvanaError: if the copy would take more than 80 % of the free disk, or the disk runs full.
+        DataError: if a file does not decode.
+
+    Lesson:
+        03.
     """
     whole, shape = cars.whole, as_size(size)
     home, group, key = _address(whole, shape)

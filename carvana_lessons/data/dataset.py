@@ -26,12 +26,18 @@ class CarDataset(Dataset):
     ``i`` is ``x`` alone. It works with any number of worker processes: each maps the decoded copy into its memory.
 
     Args:
-        cars: the photos.  size: (height, width), or one number for both.
+        cars: the photos.
+        size: (height, width), or one number for both.
         transform: takes (x, y), returns (x, y): augmentation, the same for both.
-        cached: True: build the decoded copy of the whole folder now if it is missing, then read from it.
-            False: decode at every access.
-    Raises: as ``cache``; DataError for a transform on photos without masks.
-    Lesson: 03.
+        cached: True: build the decoded copy of the whole folder now if it is missing, then read from it. False: decode
+            at every access.
+
+    Raises:
+        CarvanaError: as `cache`.
+        DataError: as `cache`; for a transform on photos without masks.
+
+    Lesson:
+        03.
     """
 
     def __init__(
@@ -127,17 +133,26 @@ def loader(
     the file behind an item.
 
     Args:
-        cars, size, cached: as ``CarDataset`` takes them.
+        cars: as `CarDataset` takes it.
+        size: as `CarDataset` takes it.
+        cached: as `CarDataset` takes it.
         transform: takes (x, y), returns (x, y): augmentation, the same for both. `Augment` and whatever else is a
             `carvana_lessons.data.batches.BatchTransform` is applied to a batch as it comes out, whatever the number of
             workers; another one to every photo where it is read.
-        batch_size, shuffle, drop_last: as torch's ``DataLoader`` takes them.
+        batch_size: as torch's ``DataLoader`` takes it.
+        shuffle: as torch's ``DataLoader`` takes it.
+        drop_last: as torch's ``DataLoader`` takes it.
         workers: processes that prepare batches, kept from epoch to epoch; 0: the loop's own process does, with as many
             threads as torch may use.
         seed: of the order, of what a transform of batches draws, and of torch, numpy and ``random`` in each worker
             (torch sees to all three).
-    Raises: as ``CarDataset``.
-    Lesson: 03.
+
+    Raises:
+        CarvanaError: as `CarDataset`.
+        DataError: as `CarDataset`.
+
+    Lesson:
+        03.
     """
     _check_transform(cars, transform)
     at_the_end: BatchTransform | None = transform if getattr(transform, "batched", False) else None

@@ -53,8 +53,12 @@ def decode(file: str | Path | BinaryIO, read: Callable[[Image.Image], Read]) -> 
     """Open an image and read something from it; if that fails, once more without its metadata.
 
     Args:
-        file: a path, or an open file.  read: takes the open image; its result must not need the file any more.
-    Raises: one of `UNREADABLE`, as Pillow raises it of the whole file; what ``read`` raises as DataError.
+        file: a path, or an open file.
+        read: takes the open image; its result must not need the file any more.
+
+    Raises:
+        Exception: one of `UNREADABLE`, as Pillow raises it of the whole file.
+        DataError: in place of one that ``read`` raises.
     """
     if not isinstance(file, str | Path):
         file.seek(0)

@@ -65,11 +65,18 @@ def download(
         out: the folder to fill; ``data.CarFolder(out)`` opens it afterwards.
         files: any of ``train, train_masks, train_hq, test, test_hq, metadata, train_masks_csv, sample_submission``.
         fetch: takes the name of a file of the challenge and returns where it lies on this disk; None: kagglehub.
-    Returns: ``out``, absolute.
-    Raises: CarvanaError, one sentence with the cure, if kagglehub or the credentials are missing, the rules have not
-        been accepted, the disk is too small, the network fails, or an archive is damaged or would write outside
-        ``out``; DataError if the folder is not complete afterwards.
-    Lesson: 01.
+
+    Returns:
+        ``out``, absolute.
+
+    Raises:
+        CarvanaError: if kagglehub or the credentials are missing, the rules have not been accepted, the disk is too
+            small, the network fails, or an archive is damaged or would write outside ``out``; one sentence with the
+            cure.
+        DataError: if the folder is not complete afterwards.
+
+    Lesson:
+        01.
     """
     files = [files] if isinstance(files, str) else list(files)
     if unknown := [name for name in files if name not in FILES]:
@@ -124,8 +131,9 @@ def _fetch(fetch: Fetch, names: Sequence[str]) -> Path:
 def _is_archive(place: Path, name: str) -> bool:
     """Whether an archive came; a table may come as it is.
 
-    Raises: CarvanaError for a web page instead, which networks that require a login send; zipfile.BadZipFile for a file
-        that is neither.
+    Raises:
+        CarvanaError: for a web page instead, which networks that require a login send.
+        zipfile.BadZipFile: for a file that is neither.
     """
     if zipfile.is_zipfile(place):
         return True

@@ -1,4 +1,8 @@
-"""A folder of car photos in Kaggle's layout, checked once, up front.  Lesson: 01."""
+"""A folder of car photos in Kaggle's layout, checked once, up front.
+
+Lesson:
+    01.
+"""
 
 from __future__ import annotations
 
@@ -24,19 +28,26 @@ COLUMNS = ["year", "make", "model", "trim1", "trim2"]
 
 
 class CarFolder:
-    """An index of a folder in Kaggle's layout; iterating gives ``Photo`` after ``Photo``, in the order of the names.
+    """An index of a folder in Kaggle's layout; iterating gives `Photo` after `Photo`, in the order of the names.
 
     Opening it checks names, pairs, headers and file endings (not the pixels: ``check`` does). A slice, a selection or
     a part of a split is again a CarFolder, a view on the same index that is not checked again. Nothing is ever
     written into the folder.
 
     Args:
-        root: holds ``train/`` (``<car>_<view>.jpg``), ``train_masks/`` (``<car>_<view>_mask.gif`` or ``.png``) and,
-            if there is one, ``metadata.csv``. Where ``train/`` is missing ``train_images/`` is used.
-        images: name of the folder of photos.  masks: name of the folder of masks, None for photos without masks.
-    Raises: DataError, naming file and cure, if a photo lacks its mask, sizes differ, a file is cut off, …
-    Warns: UserWarning of stray files, of masks without a photo, and of cars with contradictory rows in metadata.csv.
-    Lesson: 01.
+        root: holds ``train/`` (``<car>_<view>.jpg``), ``train_masks/`` (``<car>_<view>_mask.gif`` or ``.png``) and, if
+            there is one, ``metadata.csv``. Where ``train/`` is missing ``train_images/`` is used.
+        images: name of the folder of photos.
+        masks: name of the folder of masks, None for photos without masks.
+
+    Raises:
+        DataError: if a photo lacks its mask, sizes differ, a file is cut off, …; it names the file and the cure.
+
+    Warns:
+        UserWarning: of stray files, of masks without a photo, and of cars with contradictory rows in metadata.csv.
+
+    Lesson:
+        01.
     """
 
     def __init__(self, root: str | Path, images: str = "train", masks: str | None = "train_masks") -> None:
@@ -83,7 +94,8 @@ class CarFolder:
     def select(self, cars: Iterable[str] | str | None = None, views: Iterable[int] | int | None = None) -> CarFolder:
         """The photos of these cars, from these views (1 to 16); None means all.
 
-        Raises: DataError for a car that is not here, or a view that does not exist.
+        Raises:
+            DataError: for a car that is not here, or a view that does not exist.
         """
         keep = np.ones(len(self), dtype=bool)
         names = [self._index.names[row] for row in self._rows]
@@ -118,9 +130,14 @@ class CarFolder:
         """Raise where photos or masks are missing, before any work is done.
 
         Args:
-            what: is done with them, to begin a sentence: "A score".  masks: needed for that; photos always are.
-        Raises: DataError if there is no photo here, or no masks.
-        Lesson: 01.
+            what: is done with them, to begin a sentence: "A score".
+            masks: needed for that; photos always are.
+
+        Raises:
+            DataError: if there is no photo here, or no masks.
+
+        Lesson:
+            01.
         """
         if masks and not self.has_masks:
             raise DataError(
@@ -162,9 +179,12 @@ class CarFolder:
         A JPEG that is damaged in the middle may still decode, to a picture that is wrong from there on: Pillow does
         not complain. PNG and GIF do.
 
-        Raises: DataError listing files that do not decode and files that are no masks.
-        Warns: UserWarning of masks that are empty, full, or look inverted, and of photos that are not RGB, or that
-            EXIF rotates: all are used as they are stored.
+        Raises:
+            DataError: listing files that do not decode and files that are no masks.
+
+        Warns:
+            UserWarning: of masks that are empty, full, or look inverted, and of photos that are not RGB, or that EXIF
+                rotates: all are used as they are stored.
         """
         faults, odd, strange = [], [], {look: [] for look in STRANGE}
         for photo in bar(self, total=len(self), desc="decoding", unit="photo") if progress else self:

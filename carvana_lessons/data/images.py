@@ -24,8 +24,11 @@ class Photo:
     """One photo of a car: where it is, not its pixels.
 
     Attributes:
-        name: ``0ab1…_05``, the file without its ending.  car: ``0ab1…``, 12 hex digits.  view: 1 to 16.
-        image: path of the JPEG.  mask: path of the GIF or PNG, None for a photo without one.
+        name: ``0ab1…_05``, the file without its ending.
+        car: ``0ab1…``, 12 hex digits.
+        view: 1 to 16.
+        image: path of the JPEG.
+        mask: path of the GIF or PNG, None for a photo without one.
         size: **(width, height)**, as Pillow says it; arrays are (height, width).
         index: the photo's row in the *whole* folder, the same in every part of it.
     """
@@ -51,10 +54,17 @@ def read_photo(path: str | Path, upright: bool = False) -> np.ndarray:
     misalign the two.
 
     Args:
-        path: JPEG or PNG.  upright: apply the EXIF orientation, for a photo without a mask.
-    Returns: (H, W, 3) uint8, RGB.
-    Raises: DataError if the file is missing, not a whole image, or larger than any photo.
-    Lesson: 01.
+        path: JPEG or PNG.
+        upright: apply the EXIF orientation, for a photo without a mask.
+
+    Returns:
+        (H, W, 3) uint8, RGB.
+
+    Raises:
+        DataError: if the file is missing, not a whole image, or larger than any photo.
+
+    Lesson:
+        01.
     """
     return _read(path, lambda image: np.array(as_rgb(apply_exif_orientation(image) if upright else image)))
 
@@ -73,10 +83,16 @@ def read_mask(path: str | Path | None) -> np.ndarray:
 
     Args:
         path: GIF or PNG; None, as a photo without a mask has it, is refused.
-    Returns: (H, W) uint8 in {0, 1}.
-    Raises: DataError if the file is missing, not a whole image, or not a mask: with more than two values (soft edges),
-        with one that may be car or not, with colours and transparency that disagree.
-    Lesson: 01.
+
+    Returns:
+        (H, W) uint8 in {0, 1}.
+
+    Raises:
+        DataError: if the file is missing, not a whole image, or not a mask: with more than two values (soft edges),
+            with one that may be car or not, with colours and transparency that disagree.
+
+    Lesson:
+        01.
     """
     return _mask(path).copy()  # Pillow's own memory is read-only
 
@@ -85,10 +101,18 @@ def read_resized(path: str | Path, size: tuple[int, int], upright: bool = False)
     """Decode a photo at the input size of a network, as `read_pair` does.
 
     Args:
-        path: JPEG or PNG.  size: (height, width) wanted, both at least 1.  upright: as `read_photo`.
-    Returns: (h, w, 3) uint8, RGB.
-    Raises: DataError if the file cannot be decoded.
-    Lesson: 03.
+        path: JPEG or PNG.
+        size: (height, width) wanted, both at least 1.
+        upright: as `read_photo`.
+
+    Returns:
+        (h, w, 3) uint8, RGB.
+
+    Raises:
+        DataError: if the file cannot be decoded.
+
+    Lesson:
+        03.
     """
     height, width = size
 
@@ -110,10 +134,17 @@ def read_pair(photo: Photo, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarr
     each new pixel and thresholded at one half: a pixel is car when at least half of it is.
 
     Args:
-        photo: one of a ``CarFolder``.  size: (height, width) wanted, both at least 1.
-    Returns: image (h, w, 3) uint8 RGB; mask (h, w) uint8 in {0, 1}, or None for a photo without a mask.
-    Raises: DataError if one of the files cannot be decoded or the mask has more than two values.
-    Lesson: 03.
+        photo: one of a `CarFolder`.
+        size: (height, width) wanted, both at least 1.
+
+    Returns:
+        image (h, w, 3) uint8 RGB; mask (h, w) uint8 in {0, 1}, or None for a photo without a mask.
+
+    Raises:
+        DataError: if one of the files cannot be decoded or the mask has more than two values.
+
+    Lesson:
+        03.
     """
     small = read_resized(photo.image, size)
     if photo.mask is None:
@@ -122,7 +153,7 @@ def read_pair(photo: Photo, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarr
 
 
 def _mask(path: str | Path | None) -> np.ndarray:
-    """(H, W) uint8 in {0, 1}, perhaps read-only; see ``read_mask``."""
+    """(H, W) uint8 in {0, 1}, perhaps read-only; see `read_mask`."""
     if path is None:
         raise DataError('This photo has no mask: open its folder with masks="train_masks", or the name of its masks.')
 

@@ -47,8 +47,11 @@ class Index:
 def inspect(root: Path, images: str, masks: str | None) -> Index:
     """Find the pairs of a folder and check all that can be checked without decoding pixels.
 
-    Raises: DataError, with one line for every kind of fault that names the files and the cure.
-    Warns: of stray files and of masks without a photo, which do no harm.
+    Raises:
+        DataError: with one line for every kind of fault that names the files and the cure.
+
+    Warns:
+        UserWarning: of stray files and of masks without a photo, which do no harm.
     """
     image_folder, mask_folder = _find(root, images, masks)
     faults: list[str] = []
@@ -107,7 +110,9 @@ def header(path: Path) -> tuple[int, int] | None:
     """(width, height) of an image file, or None if it is no image or is cut off.
 
     A whole file ends in its format's end mark, padding aside. Only one that does not is decoded, to be sure.
-    Raises: DataError for a file that claims more pixels than any photo has, or that may not be read.
+
+    Raises:
+        DataError: for a file that claims more pixels than any photo has, or that may not be read.
     """
     try:
         with path.open("rb") as file:

@@ -40,7 +40,8 @@ class Levels(NamedTuple):
 def load_mask(image: Image.Image) -> Image.Image:
     """The pixels of an open file, decoded, for `find_car` to look at when the file is closed.
 
-    Raises: NoMask for a file of several pictures, and for colours of 16 bits that cannot be read or narrowed.
+    Raises:
+        NoMask: for a file of several pictures, and for colours of 16 bits that cannot be read or narrowed.
     """
     if getattr(image, "is_animated", False):
         raise NoMask("holds several pictures where a mask is one; save the right one alone")
@@ -65,8 +66,12 @@ def find_car(image: Image.Image) -> np.ndarray:
 
     Args:
         image: as `load_mask` gives it.
-    Returns: (H, W) uint8 in {0, 1}, perhaps read-only.
-    Raises: NoMask for anything else: soft edges, colours and transparency that disagree.
+
+    Returns:
+        (H, W) uint8 in {0, 1}, perhaps read-only.
+
+    Raises:
+        NoMask: for anything else: soft edges, colours and transparency that disagree.
     """
     # With a plain palette the stored indices are what the eye sees, without a pass to look it up.
     if image.mode == "P" and _plain_palette(image):
@@ -89,8 +94,12 @@ def _narrow(values: np.ndarray) -> np.ndarray:
 
     Args:
         values: (H, W, 3) or (H, W, 1) uint16: colours, or transparency.
-    Returns: uint8 of the same shape.
-    Raises: NoMask for two colours that are equally bright, and for more than two that the high bytes do not tell apart.
+
+    Returns:
+        uint8 of the same shape.
+
+    Raises:
+        NoMask: for two colours that are equally bright, and for more than two that the high bytes do not tell apart.
     """
     codes = values[..., 0].astype(np.uint64)
     for k in range(1, values.shape[2]):

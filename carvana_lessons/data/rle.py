@@ -14,9 +14,18 @@ def rle_encode(mask: np.ndarray) -> str:
 
     Args:
         mask: (H, W), bool or any number type, values 0 and 1 only.
-    Returns: for example ``"1 2 12 1"``; the empty string for a mask without car.
-    Raises: DataError if the mask is not two-dimensional, or holds values other than 0 and 1.
-    Source: the challenge's evaluation page.  Lesson: 01.
+
+    Returns:
+        for example ``"1 2 12 1"``; the empty string for a mask without car.
+
+    Raises:
+        DataError: if the mask is not two-dimensional, or holds values other than 0 and 1.
+
+    Source:
+        the challenge's evaluation page.
+
+    Lesson:
+        01.
     """
     mask = np.asarray(mask)
     if mask.ndim != 2:
@@ -38,13 +47,19 @@ def rle_decode(rle: str, shape: tuple[int, int]) -> np.ndarray:
     """Decode a run-length code into a mask.
 
     Args:
-        rle: pairs "start length" with ascending starts, as ``rle_encode`` writes them; empty for an empty mask.
+        rle: pairs "start length" with ascending starts, as `rle_encode` writes them; empty for an empty mask.
         shape: (height, width).
-    Returns: (height, width) uint8 in {0, 1}.
-    Raises: DataError if the code is no text (pandas reads an empty field as nan); DataError that names the first
-        faulty run: a number missing, not a positive integer, a run that begins before the one before it has ended, or
-        one that ends after the last pixel.
-    Lesson: 01.
+
+    Returns:
+        (height, width) uint8 in {0, 1}.
+
+    Raises:
+        DataError: if the code is no text (pandas reads an empty field as nan), or a number is missing or is no positive
+            integer, a run begins before the one before it has ended, or one ends after the last pixel; it names the
+            first faulty run.
+
+    Lesson:
+        01.
     """
     if not isinstance(rle, str):
         raise DataError(
@@ -80,12 +95,17 @@ def submission_line(name: str, mask: np.ndarray) -> str:
 
     An empty mask is written ``1 1``, one pixel in the corner, as in the challenge's own sample_submission.csv: an
     empty field is read back as a *missing* prediction by everything that reads CSV. No photo of the challenge is
-    without a car, so the pixel costs nothing. ``rle_encode`` itself stays exact and gives the empty string.
+    without a car, so the pixel costs nothing. `rle_encode` itself stays exact and gives the empty string.
 
     Args:
-        name: the photo's name, with or without ``.jpg``.  mask: (H, W) at the photo's own size, values 0 and 1.
-    Raises: DataError as ``rle_encode`` does, or if the name would break the line.
-    Lesson: 01.
+        name: the photo's name, with or without ``.jpg``.
+        mask: (H, W) at the photo's own size, values 0 and 1.
+
+    Raises:
+        DataError: as `rle_encode` does, or if the name would break the line.
+
+    Lesson:
+        01.
     """
     if not isinstance(name, str):
         raise DataError(f"The name of a photo is text, not {name}.")

@@ -16,9 +16,14 @@ def shrink_mask(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     where the mask has no more pixels than wanted, it is the pixel under the new one's centre.
 
     Args:
-        mask: (H, W) uint8 in {0, 1}.  size: (h, w) wanted, both at least 1.
-    Returns: (h, w) uint8 in {0, 1}.
-    Lesson: 03.
+        mask: (H, W) uint8 in {0, 1}.
+        size: (h, w) wanted, both at least 1.
+
+    Returns:
+        (h, w) uint8 in {0, 1}.
+
+    Lesson:
+        03.
     """
     cars, heights = _sums(mask, size[0], most=1)
     cars, widths = _sums(np.ascontiguousarray(cars.T), size[1], most=int(heights.max()))

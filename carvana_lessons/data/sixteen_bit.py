@@ -28,8 +28,9 @@ def has_16_bit_colors(image: Image.Image) -> bool:
 def read_16_bit_colors(image: Image.Image) -> np.ndarray | None:
     """The numbers of an image of which `has_16_bit_colors` is true.
 
-    Returns: (H, W, 3) or (H, W, 4) uint16, RGB and where there is transparency how opaque; None where Pillow has no
-        way to read them whole.
+    Returns:
+        (H, W, 3) or (H, W, 4) uint16, RGB and where there is transparency how opaque; None where Pillow has no way to
+        read them whole.
     """
     image.fp.seek(0)
     content = image.fp.read()

@@ -18,10 +18,21 @@ def split_by_car(cars: CarFolder, fractions: Sequence[float] = (0.6, 0.2, 0.2), 
     one the rest; none is left without a car. The same seed gives the same parts wherever the folder lies.
 
     Args:
-        cars: what to divide.  fractions: one per part, sum 1.  seed: of the permutation of the sorted car ids.
-    Returns: one CarFolder per fraction; together they hold every photo once.
-    Raises: DataError if the fractions do not sum to 1 or there are fewer cars than parts.
-    Source: the leakage alert of the 2019 slides.  Lesson: 01.
+        cars: what to divide.
+        fractions: one per part, sum 1.
+        seed: of the permutation of the sorted car ids.
+
+    Returns:
+        one CarFolder per fraction; together they hold every photo once.
+
+    Raises:
+        DataError: if the fractions do not sum to 1 or there are fewer cars than parts.
+
+    Source:
+        the leakage alert of the 2019 slides.
+
+    Lesson:
+        01.
     """
     counts = _shares(len(cars.ids), fractions, "car")
     order = np.random.default_rng(seed).permutation(len(cars.ids))
@@ -33,10 +44,18 @@ def k_folds_by_car(cars: CarFolder, k: int = 5, seed: int = 0) -> list[tuple[Car
     """k splits of the cars such that each car is held out exactly once.
 
     Args:
-        cars: what to divide.  k: number of folds, from 2 to the number of cars.  seed: of the permutation.
-    Returns: k pairs (train, valid); the k valid parts differ by at most one car in size.
-    Raises: DataError if k is less than 2 or more than there are cars.
-    Lesson: 01.
+        cars: what to divide.
+        k: number of folds, from 2 to the number of cars.
+        seed: of the permutation.
+
+    Returns:
+        k pairs (train, valid); the k valid parts differ by at most one car in size.
+
+    Raises:
+        DataError: if k is less than 2 or more than there are cars.
+
+    Lesson:
+        01.
     """
     ids = cars.ids
     if len(ids) < 2:
@@ -54,8 +73,10 @@ def split_by_image(cars: CarFolder, fractions: Sequence[float] = (0.8, 0.2), see
     Nearly every car then has views in every part, so a model that merely remembers the cars it has seen scores well
     on the held-out photos too. The master's defense divides this way (4,071 + 1,017, neither a multiple of 16).
 
-    Returns, Raises: as ``split_by_car``, counting photos instead of cars.
-    Lesson: 01.
+    Returns, Raises: as `split_by_car`, counting photos instead of cars.
+
+    Lesson:
+        01.
     """
     counts = _shares(len(cars), fractions, "photo")
     order = np.random.default_rng(seed).permutation(len(cars))

@@ -26,10 +26,14 @@ def unpack(archive: Path, out: Path, target: Path) -> None:
     gets the modification time of the archive: files that are unpacked again have the same fingerprint.
 
     Args:
-        archive: the zip file.  out: the folder that its top folder goes to.
+        archive: the zip file.
+        out: the folder that its top folder goes to.
         target: where members without a folder go: a folder, or the one file that the archive holds.
-    Raises: CarvanaError, before anything is written, if a member's path leads out of ``out`` or is a link, another file
-        is in the place of one, or the disk is too small; zipfile.BadZipFile if the archive is damaged.
+
+    Raises:
+        CarvanaError: before anything is written, if a member's path leads out of ``out`` or is a link, another file is
+            in the place of one, or the disk is too small.
+        zipfile.BadZipFile: if the archive is damaged.
     """
     with zipfile.ZipFile(archive) as box:
         members = [m for m in box.infolist() if not m.is_dir() and not LITTER & set(PurePosixPath(m.filename).parts)]
@@ -75,8 +79,12 @@ def _is_missing(place: Path, size: int, source: Callable[[], BinaryIO]) -> bool:
     """Whether a file is still to be written: it is missing, or only its beginning is there.
 
     Args:
-        place: where it goes.  size: of the whole, in bytes.  source: opens the whole.
-    Raises: ExistsError for another file in its place, a link or a folder: these belong to the user.
+        place: where it goes.
+        size: of the whole, in bytes.
+        source: opens the whole.
+
+    Raises:
+        ExistsError: for another file in its place, a link or a folder: these belong to the user.
     """
     if not os.path.lexists(place):
         return True

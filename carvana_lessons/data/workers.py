@@ -19,7 +19,9 @@ def leave_stopping_to_parent(worker: int) -> None:
 
     Args:
         worker: its number, as torch tells a ``worker_init_fn``.
-    Lesson: 03.
+
+    Lesson:
+        03.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
@@ -33,9 +35,14 @@ def watch_workers(count: int) -> Iterator[None]:
 
     Args:
         count: worker processes of the loader.
-    Raises: CarvanaError if a worker was ended from outside, or shared memory is too small for its batches; what a
-        worker raised itself (DataError for a photo that does not decode) as this process would have raised it.
-    Lesson: 03.
+
+    Raises:
+        CarvanaError: if a worker was ended from outside, or shared memory is too small for its batches.
+        Exception: what a worker raised itself (DataError for a photo that does not decode), as this process would have
+            raised it.
+
+    Lesson:
+        03.
     """
     try:
         yield

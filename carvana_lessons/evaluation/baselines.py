@@ -1,4 +1,8 @@
-"""Baselines: masks without a network, which every network has to beat.  Lesson: 01."""
+"""Baselines: masks without a network, which every network has to beat.
+
+Lesson:
+    01.
+"""
 
 from dataclasses import dataclass
 
@@ -18,10 +22,17 @@ def mean_mask(photos: CarFolder, size: int | tuple[int, int] = 128) -> Tensor:
     """The share of the photos in which each pixel is car.
 
     Args:
-        photos: photos with masks.  size: side, or (height, width), of the result.
-    Returns: (1, h, w) float32 in [0, 1].
-    Raises: DataError if there are no photos, or no masks.
-    Lesson: 01.
+        photos: photos with masks.
+        size: side, or (height, width), of the result.
+
+    Returns:
+        (1, h, w) float32 in [0, 1].
+
+    Raises:
+        DataError: if there are no photos, or no masks.
+
+    Lesson:
+        01.
     """
     photos.require("A mean mask")
     total = sum(y.sum(dim=0) for _, y in loader(photos, size=size, batch_size=BATCH))
@@ -31,8 +42,11 @@ def mean_mask(photos: CarFolder, size: int | tuple[int, int] = 128) -> Tensor:
 def mean_mask_by_view(photos: CarFolder, size: int | tuple[int, int] = 128) -> dict[int, Tensor]:
     """`mean_mask` per view: {1: (1, h, w), …, 16: (1, h, w)}, for the views that are there.
 
-    Raises: DataError if there are no photos, or no masks.
-    Lesson: 01.
+    Raises:
+        DataError: if there are no photos, or no masks.
+
+    Lesson:
+        01.
     """
     photos.require("A mean mask")
     views = sorted({photo.view for photo in photos})
@@ -43,9 +57,14 @@ def as_mask(share: Tensor, size: tuple[int, int], threshold: float = 0.5) -> np.
     """Upsample a map of shares and threshold it: car where more than ``threshold`` of the training photos have car.
 
     Args:
-        share: (1, h, w) in [0, 1].  size: **(width, height)** to reach, as ``photo.size`` says it.
-    Returns: (height, width) bool.
-    Lesson: 01.
+        share: (1, h, w) in [0, 1].
+        size: **(width, height)** to reach, as ``photo.size`` says it.
+
+    Returns:
+        (height, width) bool.
+
+    Lesson:
+        01.
     """
     width, height = size
     return upsample(share[None], (height, width))[0, 0].gt(threshold).numpy()
@@ -77,11 +96,19 @@ def most_similar(photos: CarFolder, train: CarFolder, exclude_same_car: bool = F
     are and flipped, because a car's left side is its right side in the mirror.
 
     Args:
-        photos: the queries.  train: the photos to search.
-        exclude_same_car: ignore training photos of the photo's own car.  side: of the thumbnails, in pixels.
-    Returns: one `Match` per photo, in their order.
-    Raises: DataError if there is nothing to find, or ``train`` has no masks.
-    Lesson: 01.
+        photos: the queries.
+        train: the photos to search.
+        exclude_same_car: ignore training photos of the photo's own car.
+        side: of the thumbnails, in pixels.
+
+    Returns:
+        one `Match` per photo, in their order.
+
+    Raises:
+        DataError: if there is nothing to find, or ``train`` has no masks.
+
+    Lesson:
+        01.
     """
     train.require("The mask of the photo that looks most alike")
     seen = thumbnails(train, side)
@@ -100,7 +127,8 @@ def most_similar(photos: CarFolder, train: CarFolder, exclude_same_car: bool = F
 def thumbnails(photos: CarFolder, side: int = 16) -> Tensor:
     """Small grey copies, (N, side, side) float32 in [0, 1], from the decoded copy at 128 px.
 
-    Raises: DataError if there are no photos.
+    Raises:
+        DataError: if there are no photos.
     """
     photos.require("A comparison", masks=False)
     batches = loader(photos, size=128, batch_size=BATCH)

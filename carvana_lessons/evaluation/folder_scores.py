@@ -1,4 +1,4 @@
-"""A folder of photos becomes a table of scores in a file; the command ``evaluate`` in Python.
+"""A folder of photos becomes a table of scores in a file; the command `evaluate` in Python.
 
 Lesson:
     02.

@@ -1,4 +1,8 @@
-"""Choose held-out photos: those of cars that a network was not trained on.  Lesson: 02."""
+"""Choose held-out photos: those of cars that a network was not trained on.
+
+Lesson:
+    02.
+"""
 
 from collections.abc import Sequence
 
@@ -23,9 +27,15 @@ def held_out(
         share: of the cars to score, as `split_by_car` divides them; 1 for all; None for every car that no network was
             trained on. If a network does not know its training cars, None is 1/6.
         seed: of that split; None is 0.
-    Returns: the photos, and a warning if their score is not one of unseen cars, else None.
-    Raises: DataError if nothing is left to score.
-    Lesson: 02.
+
+    Returns:
+        the photos, and a warning if their score is not one of unseen cars, else None.
+
+    Raises:
+        DataError: if nothing is left to score.
+
+    Lesson:
+        02.
     """
     known = [provenance(model).train for model in models]
     learned = frozenset[str]().union(*(cars for cars in known if cars is not None))

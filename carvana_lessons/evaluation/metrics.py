@@ -2,7 +2,8 @@
 
 All functions take a batch at once: the last two dimensions are height and width, all before them are kept.
 
-Lesson: 01.
+Lesson:
+    01.
 """
 
 from typing import NamedTuple
@@ -24,10 +25,17 @@ def confusion(prediction: Tensor, target: Tensor) -> Confusion:
     """Count right and wrong pixels.
 
     Args:
-        prediction, target: (…, H, W), both boolean or both in {0, 1}; equal shapes.
-    Returns: `Confusion` of tensors of shape (…).
-    Raises: ValueError if the shapes differ or a value is neither 0 nor 1 (a mask in 0/255, probabilities).
-    Lesson: 01.
+        prediction: (…, H, W), boolean or in {0, 1}.
+        target: the same shape and kind.
+
+    Returns:
+        `Confusion` of tensors of shape (…).
+
+    Raises:
+        ValueError: if the shapes differ or a value is neither 0 nor 1 (a mask in 0/255, probabilities).
+
+    Lesson:
+        01.
     """
     if prediction.shape != target.shape:
         raise ValueError(f"Prediction {tuple(prediction.shape)} and target {tuple(target.shape)} differ in shape.")
@@ -43,10 +51,18 @@ def dice(prediction: Tensor, target: Tensor) -> Tensor:
     """Dice = 2·|X ∩ Y| / (|X| + |Y|), and 1 where both masks are empty.
 
     Args:
-        prediction, target: (…, H, W), as for `confusion`.
-    Returns: (…) float64 in [0, 1] on the CPU: one score per image. Their mean is the challenge's metric when H×W is
+        prediction: (…, H, W), as for `confusion`.
+        target: (…, H, W), as for `confusion`.
+
+    Returns:
+        (…) float64 in [0, 1] on the CPU, one score per image. Their mean is the challenge's metric when H×W is
         1280×1918.
-    Source: Dice 1945; the empty case as in the defense's slides.  Lesson: 01.
+
+    Source:
+        Dice 1945; the empty case as in the defense's slides.
+
+    Lesson:
+        01.
     """
     return dice_from(confusion(prediction, target))
 
@@ -54,7 +70,8 @@ def dice(prediction: Tensor, target: Tensor) -> Tensor:
 def dice_from(counts: Confusion) -> Tensor:
     """Dice from pixel counts: 2·TP / (2·TP + FP + FN), 1 where both are empty.
 
-    Returns: as `dice`.
+    Returns:
+        as `dice`.
     """
     return _ratio(2 * counts.tp, 2 * counts.tp + counts.fp + counts.fn)
 
@@ -62,7 +79,10 @@ def dice_from(counts: Confusion) -> Tensor:
 def iou(prediction: Tensor, target: Tensor) -> Tensor:
     """Intersection over union, |X ∩ Y| / |X ∪ Y|, and 1 where both masks are empty.
 
-    Args and returns as for `dice`; for one image IoU = Dice / (2 − Dice).  Lesson: 01.
+    Args and returns as for `dice`; for one image IoU = Dice / (2 − Dice).
+
+    Lesson:
+        01.
     """
     return iou_from(confusion(prediction, target))
 
@@ -70,7 +90,8 @@ def iou(prediction: Tensor, target: Tensor) -> Tensor:
 def iou_from(counts: Confusion) -> Tensor:
     """IoU from pixel counts: TP / (TP + FP + FN), 1 where both are empty.
 
-    Returns: as `dice`.
+    Returns:
+        as `dice`.
     """
     return _ratio(counts.tp, counts.tp + counts.fp + counts.fn)
 

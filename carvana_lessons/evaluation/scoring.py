@@ -1,4 +1,8 @@
-"""Score masks the way the challenge did: one Dice per photo, at the photo's own size.  Lesson: 01."""
+"""Score masks the way the challenge did: one Dice per photo, at the photo's own size.
+
+Lesson:
+    01.
+"""
 
 from collections.abc import Iterable, Sequence
 
@@ -26,17 +30,28 @@ def evaluate(
     """Predict every photo at ``size``, upsample the logits to the photo's own size, threshold, compare.
 
     Args:
-        model: (B, 3, h, w) in [0, 1] → logits (B, K, h, w), or several whose logits are averaged. It runs in
-            evaluation mode and keeps its mode.
+        model: (B, 3, h, w) in [0, 1] → logits (B, K, h, w), or several whose logits are averaged. It runs in evaluation
+            mode and keeps its mode.
         photos: photos with masks.
         size: side, or (height, width), of the input; None: each network at the size that it was trained for.
-        batch_size: photos per forward pass.  cached: read resized photos from the cache.
+        batch_size: photos per forward pass.
+        cached: read resized photos from the cache.
         flip: test-time augmentation, average with the flipped photo's logits.
         precision: as `car_logits`.
-    Returns: one row per photo, in their order: name, car, view, dice, iou, tp, fp, fn (pixels at the photo's size).
-        The challenge's score is ``scores.dice.mean()``.
-    Raises: DataError for no photos, or photos without masks; CarvanaError if the size is not known.
-    Source: the metric as slides [B] state it.  Lesson: 01.
+
+    Returns:
+        one row per photo, in their order, with name, car, view, dice, iou, tp, fp, fn (pixels at the photo's size). The
+        challenge's score is ``scores.dice.mean()``.
+
+    Raises:
+        DataError: for no photos, or photos without masks.
+        CarvanaError: if the size is not known.
+
+    Source:
+        the metric as slides [B] state it.
+
+    Lesson:
+        01.
     """
     photos.require("A score")
     with bar(
@@ -54,10 +69,16 @@ def score(masks: Iterable[np.ndarray], photos: CarFolder) -> pd.DataFrame:
     Args:
         masks: one (H, W) bool or {0, 1} per photo, at the photo's own size, in the order of ``photos``.
         photos: photos with masks.
-    Returns: as `evaluate`.
-    Raises: DataError for no photos, or photos without masks; ValueError for a mask of the wrong size, or too few or
-        too many masks.
-    Lesson: 01.
+
+    Returns:
+        as `evaluate`.
+
+    Raises:
+        DataError: for no photos, or photos without masks.
+        ValueError: for a mask of the wrong size, or too few or too many masks.
+
+    Lesson:
+        01.
     """
     photos.require("A score")
     rows = []

@@ -22,7 +22,11 @@ LOOK = (48, 72)  # (height, width) at which a colour is looked at: enough pixels
 def best(scores: pd.DataFrame, count: int = 5) -> pd.DataFrame:
     """The photos with the highest Dice, best first: name, dice.
 
-    Source: "Good predictions" of slides [A].  Lesson: 09.
+    Source:
+        "Good predictions" of slides [A].
+
+    Lesson:
+        09.
     """
     return _table(scores.nlargest(count, "dice"))
 
@@ -30,7 +34,11 @@ def best(scores: pd.DataFrame, count: int = 5) -> pd.DataFrame:
 def worst(scores: pd.DataFrame, count: int = 5) -> pd.DataFrame:
     """The photos with the lowest Dice, worst first: name, dice, and the wrong pixels of both kinds.
 
-    Source: "Bad predictions" of slides [A].  Lesson: 09.
+    Source:
+        "Bad predictions" of slides [A].
+
+    Lesson:
+        09.
     """
     return _table(scores.nsmallest(count, "dice"))
 
@@ -42,8 +50,12 @@ def by(scores: pd.DataFrame, what: str | pd.Series) -> pd.DataFrame:
         scores: one row per photo, as `carvana_lessons.evaluation.scoring.evaluate` gives it.
         what: a column of it, "view" or "car"; or a property of each car, indexed by car id: ``car_colors(photos)``,
             ``cars.metadata["body"]``.
-    Returns: one row per group: mean and worst Dice, and the number of cars and photos.
-    Lesson: 09.
+
+    Returns:
+        one row per group, with mean and worst Dice, and the number of cars and photos.
+
+    Lesson:
+        09.
     """
     key = scores[what] if isinstance(what, str) else scores["car"].map(what).rename(what.name)
     return (
@@ -59,10 +71,17 @@ def car_colors(photos: CarFolder, views: tuple[int, ...] = (3, 5, 7)) -> pd.Seri
     White cars are light and black ones dark; a silver one is light or grey, depending on the light.
 
     Args:
-        photos: with masks.  views: which of a car's photos are used; all, for a car without these.
-    Returns: the family by car id, named "color".
-    Raises: DataError if a file does not decode, there are no photos or no masks, or a car's masks are all empty.
-    Lesson: 09.
+        photos: with masks.
+        views: which of a car's photos are used; all, for a car without these.
+
+    Returns:
+        the family by car id, named "color".
+
+    Raises:
+        DataError: if a file does not decode, there are no photos or no masks, or a car's masks are all empty.
+
+    Lesson:
+        09.
     """
     photos.require("The colour of a car")
     families = {}

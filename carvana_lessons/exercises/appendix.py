@@ -1,4 +1,8 @@
-"""Exercises of the appendix: sizes, stamps and weights of transposed convolutions.  Lesson: appendix."""
+"""Exercises of the appendix: sizes, stamps and weights of transposed convolutions.
+
+Lesson:
+    appendix.
+"""
 
 import numpy as np
 import torch

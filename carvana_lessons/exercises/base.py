@@ -26,7 +26,8 @@ class NotAttempted(Exception):
 def attempted(value: Any) -> Any:
     """The value, unless it is still the stub's ``...``.
 
-    Raises: NotAttempted if it is.
+    Raises:
+        NotAttempted: if it is.
     """
     if value is ... or (isinstance(value, tuple) and value and all(part is ... for part in value)):
         raise NotAttempted
@@ -37,8 +38,9 @@ def attempted(value: Any) -> Any:
 class Verdict:
     """The result of `Exercise.check`.
 
-    Attributes: status: `NOT_ATTEMPTED`, `WRONG` or `RIGHT`.  why: for a wrong answer, the sentence that says what
-        is wrong.
+    Attributes:
+        status: `NOT_ATTEMPTED`, `WRONG` or `RIGHT`.
+        why: for a wrong answer, the sentence that says what is wrong.
     """
 
     status: str
@@ -68,11 +70,11 @@ class Function:
 
     Args:
         right: a function that is right; its parameters' names are used in messages.
-        cases: tuples of arguments, the smallest first. Arrays in them are handed over as they are; where an answer
-            does not work with them, it is tried again with torch tensors in place of NumPy arrays or the other way
-            round, and that counts too.
-        faults: a sentence's end ("x and y are exchanged") and a function that makes that mistake. An answer that
-            agrees with one of them in all cases is told that sentence.
+        cases: tuples of arguments, the smallest first. Arrays in them are handed over as they are; where an answer does
+            not work with them, it is tried again with torch tensors in place of NumPy arrays or the other way round,
+            and that counts too.
+        faults: a sentence's end ("x and y are exchanged") and a function that makes that mistake. An answer that agrees
+            with one of them in all cases is told that sentence.
         close: allowed relative and absolute difference of numbers.
     """
 
@@ -180,17 +182,21 @@ class Exercise:
     """One exercise of a chapter.
 
     Attributes:
-        title, minutes, task: the task in Markdown.
+        title: of the task, in Markdown.
+        minutes: that it takes.
+        task: the task in Markdown.
         stub: code of the cell in which the reader works; every name that it defines is handed to `check`.
         hints: Markdown, the gentlest first.
         answer: code that defines the stub's names rightly; it imports what it uses.
         given: for tests: code that stands in for what the chapter has defined and the answer uses.
         explanation: Markdown that follows the answer.
-        judge: takes the reader's objects; returns None if they are right, else the end of a sentence that begins
-            with "because". It may raise whatever the reader's code raises, and `NotAttempted`.
+        judge: takes the reader's objects; returns None if they are right, else the end of a sentence that begins with
+            "because". It may raise whatever the reader's code raises, and `NotAttempted`.
         faults: for tests: further wrong answers as code, and a word of the sentence that they must be told. A
             `Function` or `Value` brings its own.
-    Lesson: of its module.
+
+    Lesson:
+        of its module.
     """
 
     title: str
@@ -222,7 +228,9 @@ class Exercise:
 
         Args:
             answers: the objects that the stub's names stand for.
-        Returns: a `Verdict`; nothing is raised, whatever the answer does, and after a few seconds it is stopped.
+
+        Returns:
+            a `Verdict`; nothing is raised, whatever the answer does, and after a few seconds it is stopped.
         """
         if len(answers) != len(self.names):
             return Verdict(WRONG, f"check takes {' and '.join(self.names)}, not {len(answers)} values.")

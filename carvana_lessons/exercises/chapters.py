@@ -30,8 +30,12 @@ PAGES = ("cut-out",)  # notebooks without exercises
 class Chapter:
     """The exercises of one chapter.
 
-    Attributes: name: of the notebook.  module: of the exercises.  title: as a heading.
-        exercises: by the name that a reader types, in their order.  quiz: its questions.
+    Attributes:
+        name: of the notebook.
+        module: of the exercises.
+        title: as a heading.
+        exercises: by the name that a reader types, in their order.
+        quiz: its questions.
     """
 
     name: str
@@ -49,7 +53,8 @@ class Chapter:
 def chapter(name: str) -> Chapter:
     """The exercises of a notebook, by its name without ending.
 
-    Raises: CarvanaError for a notebook that the course does not have.
+    Raises:
+        CarvanaError: for a notebook that the course does not have.
     """
     if name not in CHAPTERS:
         raise CarvanaError(f"There are no exercises for {name!r}; the chapters are {', '.join(CHAPTERS)}.")

@@ -18,9 +18,12 @@ def difference(got: Any, expected: Any, close: float = CLOSE) -> str | None:
     Numbers, lists, NumPy arrays and torch tensors of any dtype count as the same when their shapes and values agree.
 
     Args:
-        got: the answer.  expected: the right one.
+        got: the answer.
+        expected: the right one.
         close: allowed difference of numbers, relative to each of them and to the largest; whole numbers must agree.
-    Returns: None if they agree, else the end of a sentence.
+
+    Returns:
+        None if they agree, else the end of a sentence.
     """
     if got is None or expected is None:
         return None if got is expected else _absent(got)

@@ -1,4 +1,8 @@
-"""Exercises of chapter 1: Dice, a run-length code, a split by car, the threshold of the mean mask.  Lesson: 01."""
+"""Exercises of chapter 1: Dice, a run-length code, a split by car, the threshold of the mean mask.
+
+Lesson:
+    01.
+"""
 
 from collections import Counter
 
@@ -170,7 +174,8 @@ class _NotASplit(Exception):
 def _halves(answer, names: list[str], held_out: int, seed: int) -> tuple[list[str], list[str]]:
     """What a split answers, as two sorted lists.
 
-    Raises: _NotASplit if it is not a split of these names by car.
+    Raises:
+        _NotASplit: if it is not a split of these names by car.
     """
     given = attempted(answer(list(names), held_out, seed))
     if given is None:

@@ -1,4 +1,8 @@
-"""Exercises of chapter 2: a parameter count, a pixel's pull, a loss that stays finite, the step up.  Lesson: 02."""
+"""Exercises of chapter 2: a parameter count, a pixel's pull, a loss that stays finite, the step up.
+
+Lesson:
+    02.
+"""
 
 import numpy as np
 import torch

@@ -1,6 +1,7 @@
 """Exercises of chapter 3: photos that fit, bytes to tensors, a draw that no worker can spoil, a shuffled stream.
 
-Lesson: 03.
+Lesson:
+    03.
 """
 
 import math
@@ -233,7 +234,8 @@ class _Stream:
 def _stream_out(answer, count: int, room: int, seed: int) -> list[int]:
     """What comes out of a stream of so many items.
 
-    Raises: _Told if items are missing, come twice, or if too many are held.
+    Raises:
+        _Told: if items are missing, come twice, or if too many are held.
     """
     stream = _Stream(count)
     out = attempted(answer(iter(stream), room, seed))

@@ -1,6 +1,7 @@
 """Exercises of chapter 4: the mirrored row, photo and mask moved together, symmetric corners, a power for light.
 
-Lesson: 04.
+Lesson:
+    04.
 """
 
 from math import log

@@ -1,4 +1,8 @@
-"""Exercises of chapter 5: indices, unpooling, parameter counts.  Lesson: 05."""
+"""Exercises of chapter 5: indices, unpooling, parameter counts.
+
+Lesson:
+    05.
+"""
 
 import torch
 from torch.nn.functional import interpolate, max_pool2d

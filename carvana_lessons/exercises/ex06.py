@@ -1,6 +1,7 @@
 """Exercises of chapter 6: the maps, maps for a crop and its mirror image, their cost, a third map, one map alone.
 
-Lesson: 06.
+Lesson:
+    06.
 """
 
 from collections.abc import Sequence

@@ -1,6 +1,7 @@
 """Exercises of chapter 7: a convolution by hand, zeros in a kernel, windows, and rates that leave no pixel unseen.
 
-Lesson: 07.
+Lesson:
+    07.
 """
 
 from math import gcd

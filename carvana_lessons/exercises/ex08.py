@@ -1,6 +1,7 @@
 """Exercises of chapter 8: runs of a layer, a hook that copies, edges with a sign, channels that are needed together.
 
-Lesson: 08.
+Lesson:
+    08.
 """
 
 import contextlib

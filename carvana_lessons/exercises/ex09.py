@@ -1,6 +1,7 @@
 """Exercises of chapter 9: a lead in pixels, pairs in the same order, wrong pixels at full size, cars drawn.
 
-Lesson: 09.
+Lesson:
+    09.
 """
 
 from itertools import combinations, pairwise

@@ -1,6 +1,7 @@
 """Exercises of chapter 10: the bill, a full-size photo, several networks and the mirror, weights, folds.
 
-Lesson: 10.
+Lesson:
+    10.
 """
 
 import numpy as np
@@ -474,7 +475,8 @@ class _NotNames(Exception):
 class _Bench:
     """Stands in for training and prediction: an answer tells which network gave it, and for which photo.
 
-    Attributes: trained: the networks, in the order in which they were asked for.
+    Attributes:
+        trained: the networks, in the order in which they were asked for.
     """
 
     def __init__(self, names: list[str]) -> None:

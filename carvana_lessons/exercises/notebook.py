@@ -44,7 +44,8 @@ def cells(found: Chapter) -> list[dict]:
 def refresh(notebook: dict, found: Chapter) -> dict:
     """A notebook whose cells from "## Exercises" to "## Summary" are those of `cells`.
 
-    Raises: CarvanaError if it has no cell that begins with one of the two headings.
+    Raises:
+        CarvanaError: if it has no cell that begins with one of the two headings.
     """
     starts = {}
     for heading in (FIRST, LAST):
@@ -61,8 +62,11 @@ def refresh(notebook: dict, found: Chapter) -> dict:
 def refresh_folder(book: Path) -> list[str]:
     """Update the exercises of all chapters of a folder.
 
-    Returns: the names of the chapters that changed.
-    Raises: as `refresh`; CarvanaError if there is no chapter.
+    Returns:
+        the names of the chapters that changed.
+
+    Raises:
+        CarvanaError: if there is no chapter, or as `refresh`.
     """
     changed = []
     for file in _chapters(book):
@@ -92,10 +96,16 @@ def export(book: Path, out: Path, solutions: bool = False) -> Path:
     """Write copies of all notebooks for a class into a new folder, and beside it a zip file of that folder.
 
     Args:
-        book: the folder of the chapters.  out: a new folder.  solutions: with every stub solved and explained.
-    Returns: the zip file.
-    Raises: ExistsError if the folder or the zip file is there already; CarvanaError if there is no chapter in ``book``,
-        or if another process is writing ``out``.
+        book: the folder of the chapters.
+        out: a new folder.
+        solutions: with every stub solved and explained.
+
+    Returns:
+        the zip file.
+
+    Raises:
+        ExistsError: if the folder or the zip file is there already.
+        CarvanaError: if there is no chapter in ``book``, or if another process is writing ``out``.
     """
     files, out = _chapters(book), expand(out)
     with owned(out):
@@ -116,8 +126,11 @@ def export(book: Path, out: Path, solutions: bool = False) -> Path:
 def check_new(out: Path) -> Path:
     """Check that neither a folder of that name exists nor its zip file, which may hold a class's work.
 
-    Returns: the zip file that `export` will write.
-    Raises: ExistsError otherwise.
+    Returns:
+        the zip file that `export` will write.
+
+    Raises:
+        ExistsError: if one of them is there.
     """
     if os.path.lexists(out):
         raise ExistsError(f"{out} exists already; choose another folder, or remove that one first.")

@@ -11,7 +11,9 @@ from dataclasses import dataclass
 class Choice:
     """One answer to choose.
 
-    Attributes: text: of the answer.  why: what is right or wrong about it, shown when it is chosen.
+    Attributes:
+        text: of the answer.
+        why: what is right or wrong about it, shown when it is chosen.
         right: whether it is the right one.
     """
 
@@ -24,7 +26,8 @@ class Choice:
 class Question:
     """A question with its choices, exactly one of them right.
 
-    Raises: ValueError if there are not at least two choices and one right one.
+    Raises:
+        ValueError: if there are not at least two choices and one right one.
     """
 
     text: str

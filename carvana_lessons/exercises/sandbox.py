@@ -30,7 +30,9 @@ PATIENCE = 0.4  # seconds that a thread has to end
 class Outcome:
     """The outcome of a call.
 
-    Attributes: value: what it returned.  problem: one sentence where it did not get that far, else None.
+    Attributes:
+        value: what it returned.
+        problem: one sentence where it did not get that far, else None.
     """
 
     value: Any = None
@@ -68,7 +70,9 @@ def run(work: Callable[[], Any], seconds: float = SECONDS, gigabytes: float = GI
         work: takes nothing.
         seconds: after which it is stopped; where others keep the processor busy, twice that.
         gigabytes: of memory that it may take.
-    Returns: an `Outcome`; nothing is ever raised, but for a KeyboardInterrupt of the reader's own.
+
+    Returns:
+        an `Outcome`; nothing is ever raised, but for a KeyboardInterrupt of the reader's own.
     """
     found: list[Outcome] = []
 

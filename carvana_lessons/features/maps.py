@@ -13,8 +13,11 @@ from carvana_lessons.utils.errors import ArgumentError
 def stages(model: nn.Module) -> list[str]:
     """Names of a network's stages: its children that have weights, and the members of its ModuleLists.
 
-    Returns: names as `named_modules` has them, in the order in which they were defined.
-    Lesson: 08.
+    Returns:
+        names as `named_modules` has them, in the order in which they were defined.
+
+    Lesson:
+        08.
     """
     names = []
     for name, child in model.named_children():
@@ -30,12 +33,20 @@ def feature_maps(model: nn.Module, x: Tensor, layers: Sequence[str] | None = Non
     are removed afterwards, even if the network raised an error.
 
     Args:
-        model: run in evaluation mode, and afterwards what it was before.  x: (B, 3, H, W), moved to the model's device.
+        model: run in evaluation mode, and afterwards what it was before.
+        x: (B, 3, H, W), moved to the model's device.
         layers: names as `named_modules` has them; unset, all `stages`.
-    Returns: name → (B, C, h, w), in the order in which the layers ran. A layer that ran several times has one entry
-        per run, ``pool:1``, ``pool:2``, …; one that returns a tuple has one per tensor, ``pool[0]``, ``pool[1]``.
-    Raises: ValueError for a name that the model does not have; whatever the model raises.
-    Lesson: 08.
+
+    Returns:
+        name → (B, C, h, w), in the order in which the layers ran. A layer that ran several times has one entry per run,
+        ``pool:1``, ``pool:2``, …; one that returns a tuple has one per tensor, ``pool[0]``, ``pool[1]``.
+
+    Raises:
+        ValueError: for a name that the model does not have.
+        Exception: whatever the model raises.
+
+    Lesson:
+        08.
     """
     runs: list[tuple[str, str, Tensor]] = []
 
@@ -69,10 +80,19 @@ def ablate(model: nn.Module, layer: str, channels: Iterable[int], layer_input: b
     """Set the chosen channels of one layer's output to zero inside the ``with`` block.
 
     Args:
-        model: any.  layer: a name as `named_modules` has it; its input and its output are one tensor each (B, C, h, w).
-        channels: their indices.  layer_input: ablate channels of the layer's input instead of its output.
-    Raises: ValueError for a name that the model does not have.
-    Source: Meyes et al. 2019, "Ablation studies in artificial neural networks".  Lesson: 08.
+        model: any.
+        layer: a name as `named_modules` has it; its input and its output are one tensor each (B, C, h, w).
+        channels: their indices.
+        layer_input: ablate channels of the layer's input instead of its output.
+
+    Raises:
+        ValueError: for a name that the model does not have.
+
+    Source:
+        Meyes et al. 2019, "Ablation studies in artificial neural networks".
+
+    Lesson:
+        08.
     """
     chosen = list(channels)
 

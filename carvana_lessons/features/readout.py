@@ -1,4 +1,8 @@
-"""Linear probes: what can be read from feature maps, by single channels and by their best weighted sum.  Lesson: 08."""
+"""Linear probes: what can be read from feature maps, by single channels and by their best weighted sum.
+
+Lesson:
+    08.
+"""
 
 from typing import NamedTuple
 
@@ -11,7 +15,9 @@ from carvana_lessons.utils.wording import counted
 class Probe(NamedTuple):
     """A 1×1 convolution fitted by least squares.
 
-    Attributes: weight: (C, K).  bias: (K,); both float64 on the CPU.
+    Attributes:
+        weight: (C, K).
+        bias: (K,); both float64 on the CPU.
     """
 
     weight: Tensor
@@ -26,7 +32,8 @@ class Probe(NamedTuple):
 class Readout:
     """Least squares over the pixels of any number of batches; only one (C + K + 1)² matrix is stored.
 
-    Lesson: 08.
+    Lesson:
+        08.
     """
 
     def __init__(self) -> None:
@@ -37,8 +44,11 @@ class Readout:
         """Add a batch.
 
         Args:
-            maps: (B, C, h, w).  targets: (B, K, h, w), what is to be read from them.
-        Raises: ValueError if batch or size differ, or the channels differ from the batch before.
+            maps: (B, C, h, w).
+            targets: (B, K, h, w), what is to be read from them.
+
+        Raises:
+            ValueError: if batch or size differ, or the channels differ from the batch before.
         """
         if maps.shape[0] != targets.shape[0] or maps.shape[2:] != targets.shape[2:]:
             raise ValueError(
@@ -69,7 +79,8 @@ class Readout:
     def probe(self) -> Probe:
         """The weighted sum of the channels, plus a bias, that fits each target best in least squares.
 
-        Source: Alain & Bengio 2016, "Understanding intermediate layers using linear classifier probes".
+        Source:
+            Alain & Bengio 2016, "Understanding intermediate layers using linear classifier probes".
         """
         c = self._channels
         inputs = [*range(c), len(self._gram) - 1]

@@ -1,4 +1,8 @@
-"""Receptive fields: by formula, and measured on the network itself.  Lesson: 07."""
+"""Receptive fields: by formula, and measured on the network itself.
+
+Lesson:
+    07.
+"""
 
 import copy
 from typing import NamedTuple
@@ -16,7 +20,8 @@ class ReceptiveField(NamedTuple):
     """What one place in a layer's output sees of the input, by the formula of `receptive_field`.
 
     Attributes:
-        layer: its name in the network.  size: side of the square of input pixels.
+        layer: its name in the network.
+        size: side of the square of input pixels.
         stride: input pixels between two neighbours in the layer's output.
     """
 
@@ -32,8 +37,15 @@ def receptive_field(stack: nn.Module) -> int:
 
     Args:
         stack: convolutions that run one after the other, with anything pixelwise between them.
-    Returns: in input pixels; odd for odd kernels.
-    Source: Yu & Koltun 2016 for dilated convolutions.  Lesson: 07.
+
+    Returns:
+        in input pixels; odd for odd kernels.
+
+    Source:
+        Yu & Koltun 2016 for dilated convolutions.
+
+    Lesson:
+        07.
     """
     side, step = 1, 1
     for layer in stack.modules():
@@ -48,8 +60,12 @@ def receptive_fields(model: nn.Module, size: int = 64) -> list[ReceptiveField]:
     Args:
         model: (1, 3, H, W) → anything; it is run once, so that layers come in the order in which they run.
         size: side of the image for that run, one that its pools can halve; the receptive fields do not depend on it.
-    Returns: a `ReceptiveField` for each convolution and each max-pool, up to the first layer that upsamples.
-    Lesson: 07.
+
+    Returns:
+        a `ReceptiveField` for each convolution and each max-pool, up to the first layer that upsamples.
+
+    Lesson:
+        07.
     """
     found: list[tuple[str, nn.Module]] = []
     hooks = [
@@ -80,10 +96,17 @@ def seen_pixels(stack: nn.Module, size: int) -> Tensor:
     """Which input pixels the output in the middle depends on, measured by its gradient.
 
     Args:
-        stack: convolutions of stride 1 that keep the size.  size: side of the input, odd, so that it has a middle.
-    Returns: (size, size) bool, on the CPU.
-    Raises: ValueError for an even size.
-    Lesson: 07.
+        stack: convolutions of stride 1 that keep the size.
+        size: side of the input, odd, so that it has a middle.
+
+    Returns:
+        (size, size) bool, on the CPU.
+
+    Raises:
+        ValueError: for an even size.
+
+    Lesson:
+        07.
     """
     if size % 2 == 0:
         raise ArgumentError(f"An input of side {size} has no pixel in the middle; take an odd side.")
@@ -100,10 +123,16 @@ def seen_from(model: nn.Module, layer: str, size: tuple[int, int], place: tuple[
     deep network does not shrink to 0, and on the CPU, because Apple's GPUs have no such numbers.
 
     Args:
-        model: (1, channels, H, W) → (1, C, h, w).  layer: name of a module inside; "" is the network itself.
-        size: (H, W).  place: (row, column) in the layer's output.
-    Returns: (H, W) bool, on the CPU.
-    Lesson: 07.
+        model: (1, channels, H, W) → (1, C, h, w).
+        layer: name of a module inside; "" is the network itself.
+        size: (H, W).
+        place: (row, column) in the layer's output.
+
+    Returns:
+        (H, W) bool, on the CPU.
+
+    Lesson:
+        07.
     """
     twin = _opened(model)
     given: list[Tensor] = []

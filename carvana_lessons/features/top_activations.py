@@ -23,13 +23,26 @@ def top_activations(
     What is kept does not grow with the number of photos.
 
     Args:
-        model: as `feature_maps` takes it.  photos: with or without masks.  layer: as `feature_maps` names it.
-        size: side, or (height, width), of the network's input.  top: photos per channel.
-        batch_size, cached: as `carvana_lessons.data.loader` takes them.
-    Returns: one row per channel and rank, the highest first, of equals the earlier photo: channel, rank (0 …), photo
+        model: as `feature_maps` takes it.
+        photos: with or without masks.
+        layer: as `feature_maps` names it.
+        size: side, or (height, width), of the network's input.
+        top: photos per channel.
+        batch_size: as `carvana_lessons.data.loader` takes it.
+        cached: as `carvana_lessons.data.loader` takes it.
+
+    Returns:
+        one row per channel and rank, the highest first, of equals the earlier photo, with channel, rank (0 …), photo
         (position in ``photos``), value, and y, x: the middle of that place as shares of height and width.
-    Raises: ValueError if the layer gives no single map, or top is below 1.
-    Source: Zeiler & Fergus 2014; Zhou et al. 2015, "Object detectors emerge in deep scene CNNs".  Lesson: 08.
+
+    Raises:
+        ValueError: if the layer gives no single map, or top is below 1.
+
+    Source:
+        Zeiler & Fergus 2014; Zhou et al. 2015, "Object detectors emerge in deep scene CNNs".
+
+    Lesson:
+        08.
     """
     if top < 1:
         raise ArgumentError(f"top is {top}; at least one photo per channel is to be kept.")

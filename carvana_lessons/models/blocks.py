@@ -9,12 +9,17 @@ class ConvBlock(nn.Sequential):
     """A 3×3 convolution that keeps height and width, batch norm where wanted, ReLU.
 
     Args:
-        in_channels, out_channels: channels before and after.
+        in_channels: channels before.
+        out_channels: channels after.
         batch_norm: normalise between convolution and ReLU. The convolution keeps its bias either way: the published
             parameter counts include it.
         dilation: distance between the kernel's taps, in pixels; 1 is a plain convolution (lesson 07).
-    Shapes: (B, in_channels, H, W) → (B, out_channels, H, W).
-    Lesson: 02.
+
+    Shapes:
+        (B, in_channels, H, W) → (B, out_channels, H, W).
+
+    Lesson:
+        02.
     """
 
     def __init__(self, in_channels: int, out_channels: int, batch_norm: bool = False, dilation: int = 1) -> None:
@@ -28,7 +33,11 @@ class ConvBlock(nn.Sequential):
 class DoubleConv(nn.Sequential):
     """Two `ConvBlock` in sequence: one stage of a U-Net.
 
-    Shapes: (B, in_channels, H, W) → (B, out_channels, H, W).  Lesson: 02.
+    Shapes:
+        (B, in_channels, H, W) → (B, out_channels, H, W).
+
+    Lesson:
+        02.
     """
 
     def __init__(self, in_channels: int, out_channels: int, batch_norm: bool = False) -> None:
@@ -56,7 +65,9 @@ def check_divisible(x: Tensor, divisor: int) -> None:
     Args:
         x: (B, C, H, W).
         divisor: what height and width must be multiples of: 2 ** (number of pools).
-    Raises: ValueError that names the nearest sizes that work.
+
+    Raises:
+        ValueError: if they are not; it names the nearest sizes that work.
     """
     height, width = x.shape[-2:]
     if height % divisor or width % divisor:
@@ -74,7 +85,12 @@ def initialise(module: nn.Module) -> None:
 
     Without batch norm, PyTorch's default lets the signal shrink by a factor of about √6 per layer, and a deep plain
     U-Net then starts with an almost constant output.
-    Source: He et al. 2015, "Delving deep into rectifiers".  Lesson: 02.
+
+    Source:
+        He et al. 2015, "Delving deep into rectifiers".
+
+    Lesson:
+        02.
     """
     if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
         nn.init.kaiming_normal_(module.weight, mode="fan_in", nonlinearity="relu")

@@ -28,7 +28,7 @@ class Checkpoint:
 
     Attributes:
         weights: the network's state dict.
-        about: plain values: the network's recipe and ``Provenance``, the epoch, the history.
+        about: plain values: the network's recipe and `Provenance`, the epoch, the history.
         state: further tensors by name, needed to resume (optimiser, random generators); empty in a file for inference.
     """
 
@@ -50,7 +50,8 @@ def save(path: Path, checkpoint: Checkpoint) -> None:
 def load(path: Path) -> Checkpoint:
     """Read a checkpoint.
 
-    Raises: CarvanaError for a file that is missing, cut off, no checkpoint of this course, or from a newer version.
+    Raises:
+        CarvanaError: for a file that is missing, cut off, no checkpoint of this course, or from a newer version.
     """
     path = Path(path)
     if not path.is_file():
@@ -79,7 +80,8 @@ def load(path: Path) -> Checkpoint:
 def fill(model: nn.Module, checkpoint: Checkpoint, path: Path) -> None:
     """Load a checkpoint's weights into a network.
 
-    Raises: CarvanaError if they belong to another network, or to one of another width.
+    Raises:
+        CarvanaError: if they belong to another network, or to one of another width.
     """
     _compare(model, checkpoint, path)
     model.load_state_dict(checkpoint.weights)
@@ -100,8 +102,11 @@ def _compare(model: nn.Module, checkpoint: Checkpoint, path: Path) -> None:
 def load_model(path: Path) -> nn.Module:
     """Build the network of a checkpoint and load its weights.
 
-    Returns: the network, in evaluation mode, with what is known of its training as ``provenance``.
-    Raises: CarvanaError as `load`; and for a network that `models.create` does not know.
+    Returns:
+        the network, in evaluation mode, with what is known of its training as ``provenance``.
+
+    Raises:
+        CarvanaError: as `load`; and for a network that `models.create` does not know.
     """
     checkpoint = load(path)
     recipe = checkpoint.about.get("network")

@@ -12,10 +12,20 @@ def coordinate_maps(
     """The X-map and the Y-map of an image, the same for every image of that size.
 
     Args:
-        height, width: of the image, in pixels.  device, dtype: of the maps.
-    Returns: (2, height, width); [0] is X(x, y) = x/width − 0.5, constant along a column, [1] is
-        Y(x, y) = y/height − 0.5, constant along a row; both in [−0.5, 0.5).
-    Source: slides [B], "Definition of coordinate maps"; the idea also in Liu et al. 2018 (CoordConv).  Lesson: 06.
+        height: of the image, in pixels.
+        width: of the image, in pixels.
+        device: of the maps.
+        dtype: of the maps.
+
+    Returns:
+        (2, height, width); [0] is X(x, y) = x/width − 0.5, constant along a column, [1] is Y(x, y) = y/height − 0.5,
+        constant along a row; both in [−0.5, 0.5).
+
+    Source:
+        slides [B], "Definition of coordinate maps"; the idea also in Liu et al. 2018 (CoordConv).
+
+    Lesson:
+        06.
     """
     x = torch.arange(width, device=device, dtype=dtype) / width - 0.5
     y = torch.arange(height, device=device, dtype=dtype) / height - 0.5
@@ -26,10 +36,17 @@ def append_maps(x: Tensor, maps: Tensor) -> Tensor:
     """Concatenate maps to a batch.
 
     Args:
-        x: (B, C, H, W).  maps: (2, H, W), for all images, or (B, 2, H, W).
-    Returns: (B, C + 2, H, W), in x's dtype and memory format.
-    Raises: ValueError if the maps have another height or width than x.
-    Lesson: 06.
+        x: (B, C, H, W).
+        maps: (2, H, W), for all images, or (B, 2, H, W).
+
+    Returns:
+        (B, C + 2, H, W), in x's dtype and memory format.
+
+    Raises:
+        ValueError: if the maps have another height or width than x.
+
+    Lesson:
+        06.
     """
     if maps.shape[-2:] != x.shape[-2:]:
         raise ValueError(

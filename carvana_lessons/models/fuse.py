@@ -1,6 +1,7 @@
 """A trained network prepared for inference: its batch norms are fused into the convolutions.
 
-Source: `torch.nn.utils.fusion`, "Fusing convolution and batch norm" in PyTorch's documentation.
+Source:
+    `torch.nn.utils.fusion`, "Fusing convolution and batch norm" in PyTorch's documentation.
 """
 
 import copy
@@ -27,9 +28,13 @@ def fuse_batch_norm(model: nn.Module) -> nn.Module:
     Args:
         model: any network; pairs of a convolution and a batch norm are found where they follow each other in an
             ``nn.Sequential``, as in `ConvBlock`. Without batch norm only mode and layout change.
-    Returns: the copy, in evaluation mode. It is for inference only: it cannot be trained as the original can, and its
+
+    Returns:
+        the copy, in evaluation mode. It is for inference only; it cannot be trained as the original can, and its
         weights no longer fit a network of that name. The original stays as it is, with its mode.
-    Lesson: 10.
+
+    Lesson:
+        10.
     """
     copied = copy.deepcopy(model).eval()
     with torch.no_grad():

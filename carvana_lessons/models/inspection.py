@@ -36,8 +36,10 @@ def preserve_state(model: nn.Module) -> Iterator[nn.Module]:
     an attribute refers to, a list that is appended to for example, are not.
 
     Args:
-        model: any.  Hooks that are registered inside the block are the caller's to remove.
-    Yields: the network, in evaluation mode; no gradients are computed.
+        model: any. Hooks that are registered inside the block are the caller's to remove.
+
+    Yields:
+        the network, in evaluation mode; no gradients are computed.
     """
     # By version: a buffer that did not change is not written, because a backward pass may still need it.
     buffers = [(buffer, buffer.detach().clone(), _version(buffer)) for buffer in model.buffers()]

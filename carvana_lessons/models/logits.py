@@ -1,4 +1,8 @@
-"""One logit per pixel, for any number of output channels.  Lesson: 02."""
+"""One logit per pixel, for any number of output channels.
+
+Lesson:
+    02.
+"""
 
 from torch import Tensor
 
@@ -8,10 +12,16 @@ def car_logit(logits: Tensor) -> Tensor:
 
     Args:
         logits: (B, 1, H, W), the car's logit, or (B, 2, H, W), logits of background and car.
-    Returns: (B, 1, H, W) float32. For two channels it is car minus background, whose sigmoid is exactly the softmax
+
+    Returns:
+        (B, 1, H, W) float32. For two channels it is car minus background, whose sigmoid is exactly the softmax
         probability of "car".
-    Raises: ValueError for any other number of channels.
-    Lesson: 02.
+
+    Raises:
+        ValueError: for any other number of channels.
+
+    Lesson:
+        02.
     """
     channels = logits.shape[-3]
     if channels == 1:

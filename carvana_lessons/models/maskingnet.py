@@ -1,10 +1,12 @@
 """SegNet, three intermediate architectures, and MaskingNet: one network, five designs.
 
-Source: slides [B]; Badrinarayanan et al. 2017 (SegNet), Roy et al. 2018 (indices and maps together), Liu et al. 2018
-(coordinate maps), Yu & Koltun 2016 (dilation). The published parameter counts hold for these layers; they do not prove
-that the defense's layers were the same.
+Source:
+    slides [B]; Badrinarayanan et al. 2017 (SegNet), Roy et al. 2018 (indices and maps together), Liu et al. 2018
+    (coordinate maps), Yu & Koltun 2016 (dilation). The published parameter counts hold for these layers; they do not
+    prove that the defense's layers were the same.
 
-Lesson: 05.
+Lesson:
+    05.
 """
 
 from dataclasses import dataclass
@@ -52,11 +54,21 @@ class Unpool(nn.Module):
     """Max-unpooling: put every pooled value back where its maximum was, zeros elsewhere.
 
     Args:
-        x: (B, C, h, w) values.  indices: (B, C, h, w) int64, as max_pool2d(return_indices=True) gives.
+        x: (B, C, h, w) values.
+        indices: (B, C, h, w) int64, as max_pool2d(return_indices=True) gives.
         output_size: (H, W) of the map that was pooled.
-    Returns: (B, C, H, W), same dtype and memory format.
-    Raises: ValueError if indices and x differ in shape.
-    Source: Badrinarayanan et al. 2017 (SegNet), section III.  Lesson: 05.
+
+    Returns:
+        (B, C, H, W), same dtype and memory format.
+
+    Raises:
+        ValueError: if indices and x differ in shape.
+
+    Source:
+        Badrinarayanan et al. 2017 (SegNet), section III.
+
+    Lesson:
+        05.
     """
 
     def forward(self, x: Tensor, indices: Tensor, output_size: tuple[int, int]) -> Tensor:
@@ -78,12 +90,19 @@ class MaskingNet(nn.Module):
         design: one of `DESIGNS`.
         width: channels of the first stage; they double from stage to stage, up to 8·width.
         num_classes: 2 (background and car logits) or 1 (a car logit).
-    Shapes: (B, 3, H, W) → logits (B, num_classes, H, W).
+
+    Shapes:
+        (B, 3, H, W) → logits (B, num_classes, H, W).
+
     Attributes:
         size_divisor: what H and W must be multiples of, 2 ** (number of encoder stages).
         takes_maps: whether the network uses coordinate maps, so that ``maps`` may be passed.
-    Raises: ValueError if H or W is no multiple of ``size_divisor``.
-    Lesson: 05 (SegNet, Architecture #1), 06 (coordinate maps), 07 (dilation).
+
+    Raises:
+        ValueError: if H or W is no multiple of ``size_divisor``.
+
+    Lesson:
+        05 (SegNet, Architecture #1), 06 (coordinate maps), 07 (dilation).
     """
 
     def __init__(self, design: Design, width: int = 64, num_classes: int = 2) -> None:

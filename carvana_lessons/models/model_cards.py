@@ -1,6 +1,7 @@
 """Weights that are shipped with the package, trained on the real photos, with a model card for each.
 
-Lesson: 09.
+Lesson:
+    09.
 """
 
 import hashlib
@@ -21,15 +22,22 @@ NAME = "carvana"  # their name in `create(weights=…)`
 
 
 def shipped() -> list[str]:
-    """Names of the networks whose weights come with the package.  Lesson: 09."""
+    """Names of the networks whose weights come with the package.
+
+    Lesson:
+        09.
+    """
     return catalog.shipped(FOLDER)
 
 
 def read_card(name: str) -> dict:
     """The model card of shipped weights: network, width, `Provenance`, data, protocol, Dice, date, sha256.
 
-    Raises: ValueError for a network without shipped weights.
-    Lesson: 09.
+    Raises:
+        ValueError: for a network without shipped weights.
+
+    Lesson:
+        09.
     """
     if name not in shipped():
         raise ArgumentError(f"No weights of {name!r} come with the package, only of {', '.join(shipped())}.")
@@ -40,8 +48,11 @@ def load_shipped(model: nn.Module, name: str) -> None:
     """Load shipped weights into a network, in place.
 
     Args:
-        model: of that name and of the card's width.  name: of the network.
-    Raises: CarvanaError if the file is not the one that the card describes.
+        model: of that name and of the card's width.
+        name: of the network.
+
+    Raises:
+        CarvanaError: if the file is not the one that the card describes.
     """
     path = FOLDER / f"{name}.safetensors"
     content = path.read_bytes() if path.is_file() else b""  # not mapped into memory: `ship` may replace the file
@@ -58,7 +69,9 @@ def ship(model: nn.Module, card: dict, folder: Path = FOLDER) -> Path:
         model: as `create` makes it, with its ``provenance``.
         card: further entries; network, width, provenance and sha256 are added.
         folder: where to.
-    Returns: the card's path.
+
+    Returns:
+        the card's path.
     """
     name = model.recipe["name"]
     weights: dict[str, Tensor] = {

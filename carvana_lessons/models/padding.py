@@ -16,8 +16,12 @@ def forward_padded(model: nn.Module, x: Tensor) -> Tensor:
     Args:
         model: (B, 3, H, W) → (B, K, H, W).
         x: (B, 3, H, W) in [0, 1].
-    Returns: (B, K, H, W).
-    Lesson: 09.
+
+    Returns:
+        (B, K, H, W).
+
+    Lesson:
+        09.
     """
     height, width = x.shape[-2:]
     divisor = getattr(model, "size_divisor", 1)

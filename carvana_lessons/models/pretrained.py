@@ -1,6 +1,7 @@
 """Initialise an encoder with VGG-16, pretrained on ImageNet.
 
-Source: slides [B], "First 10 layers: pre-trained VGG-16"; Simonyan & Zisserman 2015 for the network.
+Source:
+    slides [B], "First 10 layers" (pre-trained VGG-16); Simonyan & Zisserman 2015 for the network.
 """
 
 from http.client import HTTPException
@@ -34,10 +35,16 @@ def load_pretrained(model: nn.Module, file: str | Path | None = None) -> nn.Modu
             SegNet.
         file: a state dict of torchvision's ``vgg16_bn``, as .pth or .safetensors; unset, torchvision's ImageNet
             weights, downloaded once (528 MB).
-    Returns: the same model.
-    Raises: CarvanaError without a network, or for a file that is no such state dict; ValueError for another network
-        or another width.
-    Lesson: 10.
+
+    Returns:
+        the same model.
+
+    Raises:
+        CarvanaError: without a network, or for a file that is no such state dict.
+        ValueError: for another network or another width.
+
+    Lesson:
+        10.
     """
     if not isinstance(model, MaskingNet) or model.head.in_channels != 64:
         raise ArgumentError("Only segnet, arc1, arc2, arc3 and maskingnet at width 64 have an encoder like VGG-16's.")

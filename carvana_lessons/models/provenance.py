@@ -22,7 +22,9 @@ class Provenance:
         precision: of the training: "no" for float32, "bf16" or "fp16"; None where that is not known.
         train: ids of the cars that it was trained on; None where they are not known.
         valid: ids of the validation cars, scored after every epoch; None where there were none.
-    Lesson: 09.
+
+    Lesson:
+        09.
     """
 
     size: tuple[int, int] | None = None
@@ -49,7 +51,9 @@ class Provenance:
         Args:
             about: with the keys of `describe`.
             name: of the file, for the error.
-        Raises: CarvanaError for photos that were prepared otherwise, and for wrong values.
+
+        Raises:
+            CarvanaError: for photos that were prepared otherwise, and for wrong values.
         """
         preparation = about.get("preparation", PREPARATION)
         if preparation != PREPARATION:
@@ -70,5 +74,9 @@ class Provenance:
 
 
 def provenance(model: nn.Module) -> Provenance:
-    """What is known of a network's training; nothing for one that was built by hand.  Lesson: 09."""
+    """What is known of a network's training; nothing for one that was built by hand.
+
+    Lesson:
+        09.
+    """
     return getattr(model, "provenance", None) or Provenance()

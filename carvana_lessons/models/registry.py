@@ -1,4 +1,8 @@
-"""The networks of the course, by name.  Lesson: 02."""
+"""The networks of the course, by name.
+
+Lesson:
+    02.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -37,7 +41,11 @@ _NETWORKS: dict[str, _Entry] = {
 
 
 def names() -> list[str]:
-    """The names that `create` knows, in the order of the course.  Lesson: 02."""
+    """The names that `create` knows, in the order of the course.
+
+    Lesson:
+        02.
+    """
     return list(_NETWORKS)
 
 
@@ -58,10 +66,16 @@ def create(
         dilation: rates of the convolutions in the middle, for a network that has six there; unset, its own.
         weights: "carvana" for weights trained on the real photos, of the networks that `shipped` names; the width is
             then that of `read_card`.
-    Returns: a module, (B, 3, H, W) in [0, 1] → logits (B, num_classes, H, W).
-    Raises: ValueError for an unknown name, a width below 1, a number of classes other than 1 and 2, rates that are
-        not as many as the middle has convolutions, or below 1, and for unknown weights.
-    Lesson: 02.
+
+    Returns:
+        a module, (B, 3, H, W) in [0, 1] → logits (B, num_classes, H, W).
+
+    Raises:
+        ValueError: for an unknown name, a width below 1, a number of classes other than 1 and 2, rates that are not as
+            many as the middle has convolutions, or below 1, and for unknown weights.
+
+    Lesson:
+        02.
     """
     if name not in _NETWORKS:
         raise ArgumentError(f"There is no network called {name!r}; the course has {', '.join(_NETWORKS)}.")
@@ -111,5 +125,9 @@ def _dilated(name: str, rates: tuple[int, ...]) -> Design:
 
 
 def count_parameters(model: nn.Module) -> int:
-    """The number of trainable parameters of ``model``.  Lesson: 02."""
+    """The number of trainable parameters of ``model``.
+
+    Lesson:
+        02.
+    """
     return sum(p.numel() for p in model.parameters() if p.requires_grad)

@@ -1,7 +1,8 @@
 """The U-Net, in the three sizes of the course.
 
-Source: Ronneberger et al. 2015; the two small ones are those of the slides "Implementing a U-net" (2019), the large
-one that of the defense "MaskingNet for Car Image Masking".
+Source:
+    Ronneberger et al. 2015; the two small ones are those of the slides "Implementing a U-net" (2019), the large one
+    that of the defense "MaskingNet for Car Image Masking".
 """
 
 from collections.abc import Sequence
@@ -21,11 +22,18 @@ class UNet(nn.Module):
         num_classes: 1 (a car logit) or 2 (background and car logits).
         batch_norm: batch norm after every 3×3 convolution.
         wide_head: end in a 3×3 convolution to 2 channels, then 1×1, as the slides' networks do; else 1×1 alone.
-    Shapes: (B, in_channels, H, W) → logits (B, num_classes, H, W).
+
+    Shapes:
+        (B, in_channels, H, W) → logits (B, num_classes, H, W).
+
     Attributes:
         size_divisor: what H and W must be multiples of, 2 ** (len(stages) − 1).
-    Raises: ValueError if H or W is no multiple of it.
-    Lesson: 02.
+
+    Raises:
+        ValueError: if H or W is no multiple of it.
+
+    Lesson:
+        02.
     """
 
     def __init__(

@@ -1,6 +1,7 @@
 """From a network's logits to a car on another background: a soft edge, clean colours, a transparent picture.
 
-Lesson: cut-out.
+Lesson:
+    cut-out.
 """
 
 import numpy as np
@@ -20,10 +21,15 @@ def photo_logits(model: nn.Module, photo: np.ndarray, size: int | tuple[int, int
     """Logits at the photo's own size.
 
     Args:
-        model: (B, 3, h, w) in [0, 1] → logits.  photo: (H, W, 3) uint8.
+        model: (B, 3, h, w) in [0, 1] → logits.
+        photo: (H, W, 3) uint8.
         size: side, or (height, width), of the network's input; None: the one that it was trained for.
-    Returns: (1, 1, H, W) float32 on the CPU.
-    Lesson: cut-out.
+
+    Returns:
+        (1, 1, H, W) float32 on the CPU.
+
+    Lesson:
+        cut-out.
     """
     height, width = input_size(model, size)
     small = np.array(Image.fromarray(photo).resize((width, height), Image.Resampling.BILINEAR))
@@ -41,9 +47,15 @@ def feather(mask: Tensor | np.ndarray, radius: float = RADIUS) -> np.ndarray:
     Args:
         mask: logits (H, W) or (1, 1, H, W), car above 0; or a mask of bool or integers, car above 0.
         radius: in pixels; 0 gives the hard mask.
-    Returns: (H, W) float32 in [0, 1].
-    Raises: ValueError for another shape, or a radius below 0.
-    Lesson: cut-out.
+
+    Returns:
+        (H, W) float32 in [0, 1].
+
+    Raises:
+        ValueError: for another shape, or a radius below 0.
+
+    Lesson:
+        cut-out.
     """
     z = _signed(mask)
     if not radius >= 0:
@@ -63,8 +75,12 @@ def remove_small_regions(mask: Tensor | np.ndarray, share: float = 0.01) -> np.n
     Args:
         mask: as `feather` takes it.
         share: pieces and holes smaller than this share of the largest piece go; 1 leaves that piece alone.
-    Returns: (H, W) float32 logits, those of specks and holes with the other sign; `feather` takes them.
-    Lesson: cut-out.
+
+    Returns:
+        (H, W) float32 logits, those of specks and holes with the other sign; `feather` takes them.
+
+    Lesson:
+        cut-out.
     """
     z = _signed(mask)
     car = z > 0
@@ -85,11 +101,18 @@ def estimate_foreground(photo: np.ndarray, alpha: np.ndarray, steps: int = 64) -
     """Estimate the colour of the car in pixels that are partly car, from the car beside them.
 
     Args:
-        photo: (H, W, 3) uint8.  alpha: (H, W), as `feather` makes it.
+        photo: (H, W, 3) uint8.
+        alpha: (H, W), as `feather` makes it.
         steps: how many pixels away from opaque car a colour is propagated; beyond that, pixels keep their own.
-    Returns: (H, W, 3) uint8.
-    Raises: ValueError if the sizes differ.
-    Lesson: cut-out.
+
+    Returns:
+        (H, W, 3) uint8.
+
+    Raises:
+        ValueError: if the sizes differ.
+
+    Lesson:
+        cut-out.
     """
     _same_size(photo, alpha)
     colour = np.pad(photo, ((1, 1), (1, 1), (0, 0))).astype(np.float32)
@@ -115,11 +138,21 @@ def composite(
     """Put the car on another background: alpha · photo + (1 − alpha) · background, rounded.
 
     Args:
-        photo: (H, W, 3) uint8.  alpha: (H, W) in [0, 1].
+        photo: (H, W, 3) uint8.
+        alpha: (H, W) in [0, 1].
         background: an RGB colour, or a picture (H, W, 3) uint8 of the photo's size.
-    Returns: (H, W, 3) uint8.
-    Raises: ValueError if the sizes differ.
-    Source: Porter & Duff 1984, "over".  Lesson: cut-out.
+
+    Returns:
+        (H, W, 3) uint8.
+
+    Raises:
+        ValueError: if the sizes differ.
+
+    Source:
+        Porter & Duff 1984, "over".
+
+    Lesson:
+        cut-out.
     """
     _same_size(photo, alpha)
     behind = np.asarray(background)
@@ -136,12 +169,19 @@ def to_rgba(photo: np.ndarray, alpha: np.ndarray, blank: bool = False) -> np.nda
     """The cut-out as RGBA with a transparent background, to save as PNG.
 
     Args:
-        photo: (H, W, 3) uint8.  alpha: (H, W) in [0, 1].
+        photo: (H, W, 3) uint8.
+        alpha: (H, W) in [0, 1].
         blank: set invisible pixels to black. Otherwise the file still holds the whole photo, and an editor can restore
             the background.
-    Returns: (H, W, 4) uint8, colours not multiplied by alpha.
-    Raises: ValueError if the sizes differ.
-    Lesson: cut-out.
+
+    Returns:
+        (H, W, 4) uint8, colours not multiplied by alpha.
+
+    Raises:
+        ValueError: if the sizes differ.
+
+    Lesson:
+        cut-out.
     """
     _same_size(photo, alpha)
     opacity = (alpha * 255 + 0.5).astype(np.uint8)

@@ -34,7 +34,8 @@ class PhotoFiles:
     """The image files of some folders, by what they are.
 
     Attributes:
-        photos: in the order of their names.  others: photos in formats that are not read.
+        photos: in the order of their names.
+        others: photos in formats that are not read.
         own: masks and cut-outs that `predict` wrote.
     """
 
@@ -71,8 +72,11 @@ class PhotoErrors:
         """Report them, when all other photos are done.
 
         Args:
-            total: photos, these included.  out: where the masks of the others are.
-        Raises: DataError that names them, if there are any.
+            total: photos, these included.
+            out: where the masks of the others are.
+
+        Raises:
+            DataError: if there are any; it names them.
         """
         if not self.messages:
             return
@@ -89,7 +93,8 @@ def find_photos(sources: str | Path | Sequence[str | Path]) -> PhotoFiles:
     A mask or a cut-out of `predict` is recognised by the note in it, not by its name: a photo may be called
     ``car_mask.png``.
 
-    Raises: DataError for a name that is no photo and no folder, or if no photo is found.
+    Raises:
+        DataError: for a name that is no photo and no folder, or if no photo is found.
     """
     sources = [expand(s) for s in ([sources] if isinstance(sources, str | Path) else sources)]
     found = PhotoFiles()
@@ -114,10 +119,15 @@ def missing_outputs(
     """The photos whose mask, or cut-out where it is wanted, is still to be written.
 
     Args:
-        files: the photos.  out: the folder of the masks.  note: what is to make them, see `manifest.made_with`.
-        cut_outs: whether they are wanted too.  overwrite: whether files with another note may be replaced.
+        files: the photos.
+        out: the folder of the masks.
+        note: what is to make them, see `manifest.made_with`.
+        cut_outs: whether they are wanted too.
+        overwrite: whether files with another note may be replaced.
         errors: collects photos that cannot be read.
-    Raises: ExistsError for a file that is there and is none that would be written now.
+
+    Raises:
+        ExistsError: for a file that is there and is none that would be written now.
     """
     todo, photos = [], {os.path.realpath(file) for file in files}
     for file in files:
@@ -172,7 +182,8 @@ def read_note(path: Path) -> dict | None:
 def content(photo: Path) -> str:
     """A hash of a photo's bytes, in hex: another photo under the same name has another one.
 
-    Raises: DataError if it cannot be read.
+    Raises:
+        DataError: if it cannot be read.
     """
     if photo.exists() and not photo.is_file():
         raise DataError(f"{photo} is no file but a pipe or a device: remove it from the photos.")

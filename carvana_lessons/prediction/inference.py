@@ -1,4 +1,8 @@
-"""From photos to logits, and from logits to masks at the photos' own size.  Lesson: 01."""
+"""From photos to logits, and from logits to masks at the photos' own size.
+
+Lesson:
+    01.
+"""
 
 from collections.abc import Iterator, Sequence
 
@@ -38,7 +42,13 @@ def predict(
     Logits are upsampled and then thresholded: a mask that is upsampled has a ragged edge, which costs Dice.
 
     Args:
-        model, size, batch_size, cached, flip, precision: as `evaluate`.  photos: with or without masks.
+        model: as `evaluate`.
+        size: as `evaluate`.
+        batch_size: as `evaluate`.
+        cached: as `evaluate`.
+        flip: as `evaluate`.
+        precision: as `evaluate`.
+        photos: with or without masks.
         workers: processes that decode, for photos that are not cached.
         pad_batches: pad the last batch to ``batch_size``, see `pad_batch`.
     """
@@ -58,7 +68,8 @@ def predict(
 def input_size(model: nn.Module, size: Size = None) -> tuple[int, int]:
     """(height, width) of a network's input: ``size`` if given, else the size that it was trained for.
 
-    Raises: CarvanaError if neither is known.
+    Raises:
+        CarvanaError: if neither is known.
     """
     size = provenance(model).size if size is None else size
     if size is None:
@@ -76,9 +87,13 @@ class Ensemble:
     Args:
         model: one, or several.
         size: of the input of all of them; None: each has the one that it was trained for.
+
     Attributes:
         sizes: (height, width) of the inputs that are needed, each once.
-    Raises: CarvanaError where nothing says a size; ValueError for no network at all.
+
+    Raises:
+        CarvanaError: where nothing says a size.
+        ValueError: for no network at all.
     """
 
     def __init__(self, model: nn.Module | Sequence[nn.Module], size: Size = None) -> None:
@@ -95,8 +110,11 @@ class Ensemble:
 
         Args:
             xs: the batch at each of ``sizes``, (B, 3, h, w) in [0, 1].
-            flip, precision: as `car_logits`.
-        Returns: (B, 1, h, w) for each of ``sizes``.
+            flip: as `car_logits`.
+            precision: as `car_logits`.
+
+        Returns:
+            (B, 1, h, w) for each of ``sizes``.
         """
         return [car_logits(group, x, flip, precision) for group, x in zip(self._groups.values(), xs, strict=True)]
 
@@ -104,8 +122,12 @@ class Ensemble:
         """The mean logits of one photo at its own size.
 
         Args:
-            answers: of `logits`.  k: which photo of the batch.  size: its (height, width).
-        Returns: (1, 1, height, width).
+            answers: of `logits`.
+            k: which photo of the batch.
+            size: its (height, width).
+
+        Returns:
+            (1, 1, height, width).
         """
         if len(answers) == 1:
             return upsample(answers[0][k : k + 1], size)
@@ -126,8 +148,12 @@ def car_logits(
         flip: average with the logits of the horizontally flipped photo; coordinate maps are not flipped.
         precision: "no" for float32, "bf16" or "fp16" for mixed precision, None for what suits the device, see
             `inference_precision`. Photos whose logits overflow in float16 are computed in float32.
-    Returns: (B, 1, h, w) float32 on the model's device: the mean over models and flips.
-    Lesson: 10.
+
+    Returns:
+        (B, 1, h, w) float32 on the model's device, the mean over models and flips.
+
+    Lesson:
+        10.
     """
     disable_malloc_trim()  # as in training
     models = [model] if isinstance(model, nn.Module) else list(model)
@@ -165,7 +191,10 @@ def upsample(logits: Tensor, size: tuple[int, int]) -> Tensor:
     """Upsample logits bilinearly to the photo's size.
 
     Args:
-        logits: (B, 1, h, w).  size: (height, width) to reach.
-    Returns: (B, 1, height, width), same dtype.
+        logits: (B, 1, h, w).
+        size: (height, width) to reach.
+
+    Returns:
+        (B, 1, height, width), same dtype.
     """
     return F.interpolate(logits, size=size, mode="bilinear", align_corners=False, antialias=False)

@@ -1,6 +1,8 @@
-"""What made a mask or a submission: networks and settings, as a note of plain values.  Lesson: 09.
+"""What made a mask or a submission: networks and settings, as a note of plain values.
 
-Files that can be continued contain their note, so that results of two networks are never mixed in one file or folder.
+Lesson:
+    09. Files that can be continued contain their note, so that results of two networks are never mixed in one file or
+    folder.
 """
 
 import json
@@ -35,8 +37,13 @@ def made_with(model: nn.Module | Sequence[nn.Module], size: Size, flip: bool, pr
     """All that determines a mask, except the photo.
 
     Args:
-        model, size, flip, precision: as `carvana_lessons.evaluation.scoring.evaluate`.
-    Returns: plain values that survive a round trip through JSON.
+        model: as `carvana_lessons.evaluation.scoring.evaluate`.
+        size: as `carvana_lessons.evaluation.scoring.evaluate`.
+        flip: as `carvana_lessons.evaluation.scoring.evaluate`.
+        precision: as `carvana_lessons.evaluation.scoring.evaluate`.
+
+    Returns:
+        plain values that survive a round trip through JSON.
     """
     models = [model] if isinstance(model, nn.Module) else list(model)
     # Sorted: the order of the networks does not matter, but which one runs at which size does.

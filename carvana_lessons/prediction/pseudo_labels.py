@@ -31,12 +31,25 @@ def pseudo_label(
     Photos are linked, not copied, where the disk allows it. Masks that ``unlabelled`` may have are never read.
 
     Args:
-        model, size, flip: as `carvana_lessons.evaluation.scoring.evaluate`.  labelled: photos with masks.
-        unlabelled: other photos, with or without masks.  out: a new folder; it appears when it is complete.
-    Returns: the folder, opened.
-    Raises: DataError if ``out`` exists, a photo is in both, ``labelled`` has no masks, or ``unlabelled`` no photos;
-        CarvanaError if another process is filling it.
-    Source: Lee 2013, "Pseudo-label"; used by the 4th place of the challenge.  Lesson: 10.
+        model: as `carvana_lessons.evaluation.scoring.evaluate`.
+        size: as `carvana_lessons.evaluation.scoring.evaluate`.
+        flip: as `carvana_lessons.evaluation.scoring.evaluate`.
+        labelled: photos with masks.
+        unlabelled: other photos, with or without masks.
+        out: a new folder; it appears when it is complete.
+
+    Returns:
+        the folder, opened.
+
+    Raises:
+        DataError: if ``out`` exists, a photo is in both, ``labelled`` has no masks, or ``unlabelled`` no photos.
+        CarvanaError: if another process is filling it.
+
+    Source:
+        Lee 2013, "Pseudo-label"; used by the 4th place of the challenge.
+
+    Lesson:
+        10.
     """
     if len(labelled):
         labelled.require("Pseudo-labelling")

@@ -1,4 +1,8 @@
-"""The parts of a submission: lines written so far, with a note of the settings, until it is complete.  Lesson: 09."""
+"""The parts of a submission: lines written so far, with a note of the settings, until it is complete.
+
+Lesson:
+    09.
+"""
 
 import gzip
 import zlib
@@ -27,7 +31,8 @@ def part_of(out: Path, k: int, n: int) -> Path:
 def note_of(part: Path) -> dict:
     """The note of a part: how it was made.
 
-    Raises: CarvanaError if it has none, like parts of older versions.
+    Raises:
+        CarvanaError: if it has none, like parts of older versions.
     """
     with part.open("rb") as file:
         note = from_text(file.readline())
@@ -46,7 +51,8 @@ def rows(part: Path) -> Iterator[bytes]:
 def lines_done(part: Path, photos: CarFolder, note: dict, overwrite: bool) -> int | None:
     """The number of complete lines that a killed run left; an incomplete last line is cut off. None if there are none.
 
-    Raises: CarvanaError for a part that was begun with other settings, unless it is overwritten.
+    Raises:
+        CarvanaError: for a part that was begun with other settings, unless it is overwritten.
     """
     if not part.exists():
         return None
@@ -76,7 +82,8 @@ def lines_done(part: Path, photos: CarFolder, note: dict, overwrite: bool) -> in
 def verify(out: Path, parts: list[Path]) -> None:
     """Check that these are all the parts of one submission, each of them complete.
 
-    Raises: CarvanaError for one that is missing, not complete, another one under its name, or made otherwise.
+    Raises:
+        CarvanaError: for one that is missing, not complete, another one under its name, or made otherwise.
     """
     if missing := [part.name for part in parts if not part.exists()]:
         there = {

@@ -1,4 +1,8 @@
-"""From a network to the challenge's submission file, and to masks and cut-outs on disk.  Lesson: 09."""
+"""From a network to the challenge's submission file, and to masks and cut-outs on disk.
+
+Lesson:
+    09.
+"""
 
 import hashlib
 import lzma
@@ -55,17 +59,29 @@ def submit(
     with other networks, another size or other photos.
 
     Args:
-        model, size, batch_size, flip, precision: as `carvana_lessons.evaluation.scoring.evaluate`.
-        photos: photos, with or without masks.  out: the file to write.
+        model: as `carvana_lessons.evaluation.scoring.evaluate`.
+        size: as `carvana_lessons.evaluation.scoring.evaluate`.
+        batch_size: as `carvana_lessons.evaluation.scoring.evaluate`.
+        flip: as `carvana_lessons.evaluation.scoring.evaluate`.
+        precision: as `carvana_lessons.evaluation.scoring.evaluate`.
+        photos: photos, with or without masks.
+        out: the file to write.
         sample: the challenge's ``sample_submission.csv``: its photos are written, in its order.
         workers: processes that decode photos.
         shard: (k, n) writes part k of n, for n processes at once; `merge` joins the parts.
         overwrite: replace an existing submission, and start again a part that was begun with other settings.
-    Returns: the file written; for a shard, its part.
-    Raises: DataError if the sample asks for a photo that is not here, or names none; ExistsError for a submission that
-        is there; CarvanaError for an ending other than .csv and .csv.gz, a part that was begun with other settings or
-        that another process writes, or a full disk: lines written by then are continued.
-    Lesson: 09.
+
+    Returns:
+        the file written; for a shard, its part.
+
+    Raises:
+        DataError: if the sample asks for a photo that is not here, or names none.
+        ExistsError: for a submission that is there.
+        CarvanaError: for an ending other than .csv and .csv.gz, a part that was begun with other settings or that
+            another process writes, or a full disk: lines written by then are continued.
+
+    Lesson:
+        09.
     """
     out = _named(out)
     k, n = shard
@@ -99,9 +115,13 @@ def merge(out: str | Path, shards: int, overwrite: bool = False) -> Path:
     """Join the parts that `submit` wrote into the submission; they are removed when it is whole.
 
     Args:
-        out: the submission, as `submit` was told.  shards: how many parts.  overwrite: replace one that is there.
-    Raises: CarvanaError if a part is missing, not complete, still written, or made with other settings than the first;
-        ExistsError for a submission that is there.
+        out: the submission, as `submit` was told.
+        shards: how many parts.
+        overwrite: replace one that is there.
+
+    Raises:
+        CarvanaError: if a part is missing, not complete, still written, or made with other settings than the first.
+        ExistsError: for a submission that is there.
     """
     out = _named(out)
     if shards < 1:
@@ -131,16 +151,29 @@ def predict_folder(
     so a second call skips the photos that have their mask, and masks of different networks are not mixed.
 
     Args:
-        model, size, batch_size, flip, precision: as `carvana_lessons.evaluation.scoring.evaluate`.
-        folder: JPEG or PNG files, a folder of them, or several of either.  out: where to write; photos are never
-            changed.
+        model: as `carvana_lessons.evaluation.scoring.evaluate`.
+        size: as `carvana_lessons.evaluation.scoring.evaluate`.
+        batch_size: as `carvana_lessons.evaluation.scoring.evaluate`.
+        flip: as `carvana_lessons.evaluation.scoring.evaluate`.
+        precision: as `carvana_lessons.evaluation.scoring.evaluate`.
+        folder: JPEG or PNG files, a folder of them, or several of either.
+        out: where to write; photos are never changed.
         cut_outs: also write ``NAME_cut_out.png``: the photo with a transparent background, soft at the edge.
         overwrite: replace masks that other networks, other settings or another photo of that name made.
-    Returns: the number of photos that got their files now.
-    Raises: DataError if there is no photo, or two that differ in their ending or in upper and lower case alone; at the
-        end, when all others are written, for those that cannot be decoded; ExistsError for masks of another kind.
-    Warns: UserWarning of photos in formats that are not read, and of masks that `predict` wrote among the photos.
-    Lesson: 09.
+
+    Returns:
+        the number of photos that got their files now.
+
+    Raises:
+        DataError: if there is no photo, or two that differ in their ending or in upper and lower case alone; at the
+            end, when all others are written, for those that cannot be decoded.
+        ExistsError: for masks of another kind.
+
+    Warns:
+        UserWarning: of photos in formats that are not read, and of masks that `predict` wrote among the photos.
+
+    Lesson:
+        09.
     """
     found, out = find_photos(folder), expand(out)
     files = found.photos

@@ -1,4 +1,8 @@
-"""Load a trained network by name, checkpoint or folder.  Lesson: 09."""
+"""Load a trained network by name, checkpoint or folder.
+
+Lesson:
+    09.
+"""
 
 import warnings
 from pathlib import Path
@@ -18,10 +22,19 @@ def load_trained(place: str | Path) -> nn.Module:
 
     Args:
         place: a name, a checkpoint or the folder of a run, see `find_weights`.
-    Returns: (B, 3, H, W) in [0, 1] → logits (B, K, H, W).
-    Raises: CarvanaError if there are no such weights, or they cannot be read.
-    Warns: if a file or folder has the same name as shipped weights, and of the file that is used from a run's folder.
-    Lesson: 09.
+
+    Returns:
+        (B, 3, H, W) in [0, 1] → logits (B, K, H, W).
+
+    Raises:
+        CarvanaError: if there are no such weights, or they cannot be read.
+
+    Warns:
+        Exception: if a file or folder has the same name as shipped weights, and of the file that is used from a run's
+            folder.
+
+    Lesson:
+        09.
     """
     found = find_weights(place)
     if isinstance(found, str):
@@ -42,12 +55,20 @@ def describe_answers(name: str, model: nn.Module, size: int | None, precision: s
     """The input size and the precision of a network, in one line.
 
     Args:
-        name: what the reader calls it.  model: as `load_trained` makes it.
-        size, precision: that were asked for; None for the network's own size, and for what suits the device.
+        name: what the reader calls it.
+        model: as `load_trained` makes it.
+        size: that was asked for, (height, width); None for the network's own.
+        precision: that was asked for; None for what suits the device.
         device: on which it answers.
-    Raises: CarvanaError where nothing says the size.
-    Warns: where the size is another one than that of the training.
-    Lesson: 09.
+
+    Raises:
+        CarvanaError: where nothing says the size.
+
+    Warns:
+        UserWarning: where the size is another one than that of the training.
+
+    Lesson:
+        09.
     """
     (height, width), own = input_size(model, size), models.provenance(model).size
     if own not in (None, (height, width)):

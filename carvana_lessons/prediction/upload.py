@@ -1,6 +1,7 @@
 """Cut out a photo of the user's own: uploaded in the notebook, cut out by the kernel, shown and offered for download.
 
-Lesson: cut-out.
+Lesson:
+    cut-out.
 """
 
 import base64
@@ -40,8 +41,12 @@ def uploaded(value: Mapping | Sequence[Mapping]) -> list[tuple[str, bytes]]:
     Args:
         value: of ipywidgets 7 (Colab) a dictionary, name → {"content": bytes, …}; of ipywidgets 8 a tuple of
             dictionaries with "name" and "content", a memoryview.
-    Returns: one (name, content) per file, in their order; empty before a file was chosen.
-    Lesson: cut-out.
+
+    Returns:
+        one (name, content) per file, in their order; empty before a file was chosen.
+
+    Lesson:
+        cut-out.
     """
     files = value.items() if isinstance(value, Mapping) else [(file["name"], file) for file in value]
     return [(name, bytes(file["content"])) for name, file in files]
@@ -53,10 +58,18 @@ def open_photo(name: str, content: bytes, side: int = SIDE) -> np.ndarray:
     There is no mask to align with, so unlike `read_photo` this applies the EXIF orientation.
 
     Args:
-        name: for the error.  content: of a JPEG or PNG file.  side: the longest allowed, in pixels.
-    Returns: (H, W, 3) uint8; what was transparent is white.
-    Raises: DataError if it is no photo that can be decoded, or larger than any photo.
-    Lesson: cut-out.
+        name: for the error.
+        content: of a JPEG or PNG file.
+        side: the longest allowed, in pixels.
+
+    Returns:
+        (H, W, 3) uint8; what was transparent is white.
+
+    Raises:
+        DataError: if it is no photo that can be decoded, or larger than any photo.
+
+    Lesson:
+        cut-out.
     """
     try:
         with warnings.catch_warnings():
@@ -81,8 +94,14 @@ def answer(
     """Before and after as HTML, with a link to the transparent PNG.
 
     Args:
-        model, size: as `photo_logits`.  name, content: of the file.  radius: of the feather, in pixels.
-    Raises: DataError as `open_photo`.
+        model: as `photo_logits`.
+        size: as `photo_logits`.
+        name: of the file.
+        content: of the file.
+        radius: of the feather, in pixels.
+
+    Raises:
+        DataError: as `open_photo`.
     """
     photo = open_photo(name, content)
     alpha = feather(remove_small_regions(photo_logits(model, photo, size)), radius)
@@ -110,8 +129,10 @@ def cut_out_widget(model: nn.Module, size: int | tuple[int, int] | None = None, 
 
     Only the kernel reads the photo.
 
-    Args: as `answer`.
-    Lesson: cut-out.
+    Args:
+
+    Lesson:
+        cut-out.
     """
     chooser = widgets.FileUpload(accept=".jpg,.jpeg,.png", multiple=False, description="Choose a photo")
     chooser.layout.width = "14em"

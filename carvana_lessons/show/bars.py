@@ -19,8 +19,12 @@ def bars(
         unit: of the values, written at every bar.
         alt: what the values are; the values themselves are added.
         line: a value to compare with, drawn as a dashed line, and its name.
-    Raises: DataError if there are no values, or one is not above 0: a logarithmic axis has no place for it.
-    Lesson: 03.
+
+    Raises:
+        DataError: if there are no values, or one is not above 0: a logarithmic axis has no place for it.
+
+    Lesson:
+        03.
     """
     table = values if isinstance(values, pd.DataFrame) else pd.DataFrame({"": values})
     if not table.size or not (table > 0).all(axis=None):

@@ -13,7 +13,8 @@ def training_curves(frame: pd.DataFrame) -> Picture:
     Args:
         frame: the ``frame`` of a `carvana_lessons.training.History`, of one epoch or more.
 
-    Lesson: 02.
+    Lesson:
+        02.
     """
     validated = frame["valid_dice"].notna().any()
     fig, axes = plt.subplots(1, 2 if validated else 1, figsize=(7.5 if validated else 4, 2.6), squeeze=False)

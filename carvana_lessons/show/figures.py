@@ -2,7 +2,8 @@
 
 Pictures that a notebook stores as PNG have no place for an alt text; an ``<img>`` has.
 
-Lesson: 01.
+Lesson:
+    01.
 """
 
 import base64
@@ -38,8 +39,10 @@ class Picture:
     """One encoded picture and its alt text.
 
     Attributes:
-        data: the bytes of a PNG or JPEG file.  kind: "png" or "jpeg".
-        alt: what is seen, in a sentence.  width: in CSS pixels; a narrow page shrinks it.
+        data: the bytes of a PNG or JPEG file.
+        kind: "png" or "jpeg".
+        alt: what is seen, in a sentence.
+        width: in CSS pixels; a narrow page shrinks it.
     """
 
     data: bytes = field(repr=False)  # a notebook stores the repr beside the HTML
@@ -65,10 +68,15 @@ def figure(fig: Figure, alt: str, kind: str = "png") -> Picture:
     """Turn a matplotlib figure into a picture of the book, and close it.
 
     Args:
-        fig: the figure.  alt: what is seen in it, in a sentence; mandatory.
+        fig: the figure.
+        alt: what is seen in it, in a sentence; mandatory.
         kind: "png", or "jpeg" for a figure made of photos (far fewer bytes).
-    Returns: a `Picture`; as the last value of a cell it is displayed.
-    Raises: ValueError without an alt text.
+
+    Returns:
+        a `Picture`; as the last value of a cell it is displayed.
+
+    Raises:
+        ValueError: without an alt text.
     """
     buffer = io.BytesIO()
     options = {"pil_kwargs": {"quality": 85}} if kind == "jpeg" else {}
@@ -83,7 +91,8 @@ def encode(image: np.ndarray, alt: str, width: int | None = None) -> Picture:
     """Turn an array into a picture without axes or margin.
 
     Args:
-        image: (H, W, 3) uint8, or (H, W) uint8.  alt: what is seen.
+        image: (H, W, 3) uint8, or (H, W) uint8.
+        alt: what is seen.
         width: in CSS pixels; unset, one CSS pixel for every pixel of the image.
     """
     buffer = io.BytesIO()

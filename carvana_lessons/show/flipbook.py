@@ -1,4 +1,8 @@
-"""Pictures with a slider, for mouse or keyboard, without a kernel, a server or a script file.  Lesson: 01."""
+"""Pictures with a slider, for mouse or keyboard, without a kernel, a server or a script file.
+
+Lesson:
+    01.
+"""
 
 import html
 from collections.abc import Sequence
@@ -12,8 +16,10 @@ class Flipbook:
     """Pictures and a slider that selects the one shown.
 
     Attributes:
-        pictures: at least one, each with its own alt text.  labels: the text beside the slider for each.
-        name: what the slider changes, for its label: "view".  start: index of the first picture shown.
+        pictures: at least one, each with its own alt text.
+        labels: the text beside the slider for each.
+        name: what the slider changes, for its label: "view".
+        start: index of the first picture shown.
     """
 
     pictures: tuple[Picture, ...] = field(repr=False)
@@ -48,9 +54,13 @@ def flipbook(pictures: Sequence[Picture], labels: Sequence[str], name: str, star
     """Make a `Flipbook`.
 
     Args:
-        pictures: of equal size.  labels: the text beside the slider for each; no ``|`` in them.
-        name: what the slider changes.  start: index of the picture shown first.
-    Raises: ValueError if there are no pictures, or not one label per picture.
+        pictures: of equal size.
+        labels: the text beside the slider for each; no ``|`` in them.
+        name: what the slider changes.
+        start: index of the picture shown first.
+
+    Raises:
+        ValueError: if there are no pictures, or not one label per picture.
     """
     if not pictures or len(pictures) != len(labels):
         raise ValueError(f"A flipbook needs a label for each picture, not {len(labels)} for {len(pictures)}.")

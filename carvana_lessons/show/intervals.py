@@ -11,9 +11,12 @@ def intervals(table: pd.DataFrame, unit: str, alt: str, form: str = "+.2f") -> P
 
     Args:
         table: indexed by label; columns value, low, high. A row without low and high is only a dot.
-        unit: what the axis counts.  alt: what is compared; the numbers themselves are added.
+        unit: what the axis counts.
+        alt: what is compared; the numbers themselves are added.
         form: how a number is written, a format code as of `format`.
-    Lesson: 09.
+
+    Lesson:
+        09.
     """
     fig, axis = plt.subplots(figsize=(7.5, 0.7 + 0.32 * len(table)))
     places = range(len(table))

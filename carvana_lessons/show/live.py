@@ -20,13 +20,17 @@ def play(draw: Callable[..., tuple[Picture, str]], **controls: tuple | list) -> 
     """Show what a function draws, with a slider or a menu for each of its arguments.
 
     Args:
-        draw: returns a picture and a line of text for the controls' values. The defaults of its arguments are
-            drawn first.
-        controls: for each argument that can be changed (lowest, highest) or (lowest, highest, step) for a slider, or
-            a list of choices for a menu.
-    Returns: controls, line and picture as one widget. Where ipywidgets is not installed a sentence says so, and the
-        first picture is returned.
-    Lesson: 01.
+        draw: returns a picture and a line of text for the controls' values. The defaults of its arguments are drawn
+            first.
+        controls: for each argument that can be changed (lowest, highest) or (lowest, highest, step) for a slider, or a
+            list of choices for a menu.
+
+    Returns:
+        controls, line and picture as one widget. Where ipywidgets is not installed a sentence says so, and the first
+        picture is returned.
+
+    Lesson:
+        01.
     """
     try:
         import ipywidgets as widgets

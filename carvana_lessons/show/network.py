@@ -28,12 +28,17 @@ def architecture(model: nn.Module, size: tuple[int, int] = (128, 128), title: st
 
     Args:
         model: its stages are found by `trace`; no layout is given.
-        size: (height, width) of the image.  title: above the drawing.
-    Returns: a picture. Dashed lines are skip connections, from a stage to a later one that concatenates its map;
-        they are recognised by the channels that a stage takes beyond those of the stage before it. Channels from no
-        stage are written as "+2" above the box. A dotted line leads to an unpooling from the stage whose pool
-        recorded the indices. Where single convolutions are stages, their dilation rates stand in them.
-    Lesson: 02 (U-Net), 05 (indices), 06 (coordinate maps), 07 (rates).
+        size: (height, width) of the image.
+        title: above the drawing.
+
+    Returns:
+        a picture. Dashed lines are skip connections, from a stage to a later one that concatenates its map; they are
+        recognised by the channels that a stage takes beyond those of the stage before it. Channels from no stage are
+        written as "+2" above the box. A dotted line leads to an unpooling from the stage whose pool recorded the
+        indices. Where single convolutions are stages, their dilation rates stand in them.
+
+    Lesson:
+        02 (U-Net), 05 (indices), 06 (coordinate maps), 07 (rates).
     """
     steps = trace(model, size)
     # A pool is an arrow, not a box, unless its map is all that there is of an image size.

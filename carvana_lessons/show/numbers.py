@@ -24,13 +24,19 @@ def numbers(
     """Draw tables of numbers side by side: violet above zero, orange below, deeper for larger.
 
     Args:
-        maps: each (h, w); nan is an empty cell.  titles: one for each.
+        maps: each (h, w); nan is an empty cell.
+        titles: one for each.
         alt: what they are; the numbers themselves are added.
         form: how a number is written, a format code as of `format`.
         mark: cells to frame: (map, row, column).
-        columns: maps per row.  cell: side of a cell, in inches.
-    Raises: ValueError if there are not as many titles as maps.
-    Lesson: 05.
+        columns: maps per row.
+        cell: side of a cell, in inches.
+
+    Raises:
+        ValueError: if there are not as many titles as maps.
+
+    Lesson:
+        05.
     """
     if len(titles) != len(maps):
         raise ValueError(f"There are {len(titles)} titles for {len(maps)} maps.")

@@ -1,4 +1,8 @@
-"""Photos and masks side by side, and as overlays.  Lesson: 01."""
+"""Photos and masks side by side, and as overlays.
+
+Lesson:
+    01.
+"""
 
 from collections.abc import Sequence
 
@@ -17,8 +21,11 @@ def shrink(image: np.ndarray, width: int) -> np.ndarray:
     """A smaller copy for a page.
 
     Args:
-        image: (H, W, 3) uint8, or a mask (H, W).  width: of the copy, in pixels; a smaller image stays as it is.
-    Returns: (h, width, 3) uint8 or (h, width) of the same dtype, the aspect kept.
+        image: (H, W, 3) uint8, or a mask (H, W).
+        width: of the copy, in pixels; a smaller image stays as it is.
+
+    Returns:
+        (h, width, 3) uint8 or (h, width) of the same dtype, the aspect kept.
     """
     height = max(1, round(image.shape[0] * width / image.shape[1]))
     if width >= image.shape[1]:
@@ -33,9 +40,16 @@ def overlay(photo: np.ndarray, mask: np.ndarray, color: tuple[int, int, int] = B
     """Tint the photo where the mask is car.
 
     Args:
-        photo: (H, W, 3) uint8.  mask: (H, W), car where > 0.  color: RGB.  alpha: share of the tint, 0…1.
-    Returns: (H, W, 3) uint8.
-    Raises: ValueError if the sizes differ.
+        photo: (H, W, 3) uint8.
+        mask: (H, W), car where > 0.
+        color: RGB.
+        alpha: share of the tint, 0…1.
+
+    Returns:
+        (H, W, 3) uint8.
+
+    Raises:
+        ValueError: if the sizes differ.
     """
     _same_size(photo, mask)
     tinted = (1 - alpha) * photo + alpha * np.asarray(color)
@@ -46,8 +60,12 @@ def errors(photo: np.ndarray, target: np.ndarray, prediction: np.ndarray) -> np.
     """A pale photo with the wrong pixels in colour: orange where car was missed, blue where there is none.
 
     Args:
-        photo: (H, W, 3) uint8.  target, prediction: (H, W), car where > 0.
-    Returns: (H, W, 3) uint8.
+        photo: (H, W, 3) uint8.
+        target: (H, W), car where > 0.
+        prediction: (H, W), car where > 0.
+
+    Returns:
+        (H, W, 3) uint8.
     """
     _same_size(photo, target)
     _same_size(photo, prediction)
@@ -65,8 +83,13 @@ def grid(
 
     Args:
         images: each (H, W, 3) uint8, or a mask or map (H, W), drawn from its lowest value (black) to its highest.
-        alt: what is seen.  titles: one for each image.  columns: images per row.  width: of the sheet, in inches.
-    Raises: ValueError if there are no images.
+        alt: what is seen.
+        titles: one for each image.
+        columns: images per row.
+        width: of the sheet, in inches.
+
+    Raises:
+        ValueError: if there are no images.
     """
     if not len(images):
         raise ArgumentError("A contact sheet needs images: give one or more.")
@@ -91,7 +114,10 @@ def compare(photo: np.ndarray, target: np.ndarray, prediction: np.ndarray, alt: 
     """Photo, target, prediction and error map in a row.
 
     Args:
-        photo: (H, W, 3) uint8.  target, prediction: (H, W), car where > 0.  alt: what is seen.
+        photo: (H, W, 3) uint8.
+        target: (H, W), car where > 0.
+        prediction: (H, W), car where > 0.
+        alt: what is seen.
         title: of the prediction, its score for example.
     """
     wrong = int(((target > 0) != (prediction > 0)).sum())

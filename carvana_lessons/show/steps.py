@@ -14,9 +14,13 @@ class Step:
     """One call of a module.
 
     Attributes:
-        name: of the module.  kind: its class.  taken, given: shape in and shape out, (C, H, W) each.
+        name: of the module.
+        kind: its class.
+        taken: shape in, (C, H, W).
+        given: shape out, (C, H, W).
         role: "stage", "pool", "up" (transposed convolution), "unpool" or "head".
-        convolutions: how many are in it.  rate: dilation of the first of them.
+        convolutions: how many are in it.
+        rate: dilation of the first of them.
         recorded: the step, counted from 0, whose indices it takes; None for all but an unpooling.
     """
 
@@ -34,10 +38,12 @@ def trace(model: nn.Module, size: tuple[int, int]) -> list[Step]:
     """The stages of a network in the order in which they run.
 
     Args:
-        model: (1, 3, H, W) → anything; its state is preserved. Its children are the stages, and of a
-            ModuleList, or of a Sequential of `ConvBlock`, the members are.
+        model: (1, 3, H, W) → anything; its state is preserved. Its children are the stages, and of a ModuleList, or of
+            a Sequential of `ConvBlock`, the members are.
         size: (height, width) of the image to send through.
-    Returns: one `Step` per call of a stage.
+
+    Returns:
+        one `Step` per call of a stage.
     """
     steps: list[Step] = []
     recorded: list[tuple[Tensor, int]] = []
@@ -86,7 +92,8 @@ def _role(module: nn.Module) -> str:
 def added(steps: list[Step]) -> dict[int, tuple[int | None, int]]:
     """What a step takes beside the map that the step before it gave, known by its channels.
 
-    Returns: step: (the earlier step that gave the rest, or None if none did; how many channels), counted from 0.
+    Returns:
+        step → (the earlier step that gave the rest, or None if none did; how many channels), counted from 0.
     """
     found = {}
     for k, step in enumerate(steps):

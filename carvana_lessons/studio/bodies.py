@@ -46,11 +46,20 @@ class Body:
     """The measures of one car, in metres where not said otherwise; x is 0 at the middle and points to the nose.
 
     Attributes:
-        kind: one of ``SHARES``.  boxy: 0 round … 1 angular.
-        cowl, header, rear_header, rear_foot: x of the windscreen's foot and top and of the rear window's.
-        nose, cowl_height, belt, belt_rear, tail: heights of the shoulder line at the nose, at the cowl, at both ends of
-        the side windows and at the tail.
-        front_axle, rear_axle: x of the wheels.  track: y of the wheels' outer side.
+        kind: one of ``SHARES``.
+        boxy: 0 round … 1 angular.
+        cowl: x of the windscreen's foot.
+        header: x of the windscreen's top.
+        rear_header: x of the rear window's top.
+        rear_foot: x of the rear window's foot.
+        nose: height of the shoulder line at the nose.
+        cowl_height: its height at the cowl.
+        belt: its height at the front end of the side windows.
+        belt_rear: its height at their rear end.
+        tail: its height at the tail.
+        front_axle: x of the front wheels.
+        rear_axle: x of the rear wheels.
+        track: y of the wheels' outer side.
         crease: height of the flank's line as share of the flank, and its depth as share of the half width.
     """
 

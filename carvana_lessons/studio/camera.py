@@ -16,9 +16,11 @@ class Camera:
     """A fixed camera.
 
     Attributes:
-        distance: from the turntable's axis, m.  height: above the floor, m.
-        focal: focal length in picture widths.  rise: how far the picture's centre lies below the horizon, in picture
-        widths (a tilt, as slope of the axis).  aside: shift of the axis to the right, in picture widths.
+        distance: from the turntable's axis, m.
+        height: above the floor, m.
+        focal: focal length in picture widths.
+        rise: how far the picture's centre lies below the horizon, in picture widths (a tilt, as slope of the axis).
+        aside: shift of the axis to the right, in picture widths.
     """
 
     distance: float
@@ -37,9 +39,12 @@ class Camera:
         """Points to samples.
 
         Args:
-            points: (V, 3) studio coordinates.  width, height: of the sample grid.
+            points: (V, 3) studio coordinates.
+            width: of the sample grid.
+            height: of the sample grid.
 
-        Returns: (V, 2) int64 column and row in 1/64 samples; (V,) float64 nearness 1/depth, 1/m.
+        Returns:
+            (V, 2) int64 column and row in 1/64 samples; (V,) float64 nearness 1/depth, 1/m.
         """
         cosine, sine = self.axes()
         ahead = self.distance - points[:, 0]
@@ -56,9 +61,11 @@ class Camera:
         """Directions from the camera through sample positions, not normalised.
 
         Args:
-            column, row: positions in samples, any one shape (…).
+            column: positions in samples, any one shape (…).
+            row: as ``column``, of the same shape.
 
-        Returns: (…, 3) float64; along them the depth grows by 1 m per unit.
+        Returns:
+            (…, 3) float64; along them the depth grows by 1 m per unit.
         """
         cosine, sine = self.axes()
         scale = self.focal * width

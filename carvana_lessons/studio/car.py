@@ -23,8 +23,10 @@ class Car:
     """Everything about one car that does not change between its 16 photos.
 
     Attributes:
-        outer: the mesh that the camera sees first.  within: what it may see through the glass.
-        labels: all label maps, one after the other, flat uint8.  sheets: (S, 3) int64 of start, width and height.
+        outer: the mesh that the camera sees first.
+        within: what it may see through the glass.
+        labels: all label maps, one after the other, flat uint8.
+        sheets: (S, 3) int64 of start, width and height.
     """
 
     body: Body

@@ -11,9 +11,12 @@ def ground(now: Session, room: np.ndarray, floor: np.ndarray, heading: tuple[flo
     """The room with the turntable turned, the car's shadow and its faint image in the floor.
 
     Args:
-        room: (H, W, 3) light of the empty room.  floor: (H, W, 2) floor positions.  heading: of the car.
+        room: (H, W, 3) light of the empty room.
+        floor: (H, W, 2) floor positions.
+        heading: of the car.
 
-    Returns: (H, W, 3) float32 light.
+    Returns:
+        (H, W, 3) float32 light.
     """
     height, width = room.shape[:2]
     c, s = heading

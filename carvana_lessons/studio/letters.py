@@ -47,10 +47,12 @@ def sign(text: str, weights: list[float], spacing: float) -> np.ndarray:
     """Draw a line of text.
 
     Args:
-        text: letters of ``SHAPES``.  weights: stroke width of every letter, as share of its height.
+        text: letters of ``SHAPES``.
+        weights: stroke width of every letter, as share of its height.
         spacing: between letters, as share of the height.
 
-    Returns: (rows, columns) float32 of ink in 0 … 1, top row first, with a margin of ``MARGIN`` texels.
+    Returns:
+        (rows, columns) float32 of ink in 0 … 1, top row first, with a margin of ``MARGIN`` texels.
     """
     widths = [SHAPES[letter][0] for letter in text]
     length = sum(widths) + spacing * (len(text) - 1)

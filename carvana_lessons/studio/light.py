@@ -40,7 +40,9 @@ class Light:
     """The light of one studio session.
 
     Args:
-        draw: where lamps hang and how bright they are.  floor, wall: (3,) colours of the room.
+        draw: where lamps hang and how bright they are.
+        floor: (3,) colour of the floor.
+        wall: (3,) colour of the wall.
     """
 
     def __init__(self, draw: Draw, floor: np.ndarray, wall: np.ndarray):
@@ -104,9 +106,11 @@ class Light:
         """Look light up.
 
         Args:
-            direction: (3, N) float32 unit vectors.  level: which of ``LEVELS``, one or (N,).
+            direction: (3, N) float32 unit vectors.
+            level: which of ``LEVELS``, one or (N,).
 
-        Returns: (N, 3) float32.
+        Returns:
+            (N, 3) float32.
         """
         x, y, z = direction
         scale = np.float32(SIDE / 2) / (np.float32(1.0001) + np.abs(z))

@@ -10,8 +10,11 @@ class Mesh:
     """Triangles of one or more parts, in car coordinates (x forward, y to the car's left, z up; metres).
 
     Attributes:
-        points: (V, 3) float64.  normals: (V, 3) float64, unit length.  uv: (V, 2) float64 in [0, 1].
-        faces: (F, 3) int32, counter-clockwise seen from outside.  sheet: (F,) int32, the label map that uv points into.
+        points: (V, 3) float64.
+        normals: (V, 3) float64, unit length.
+        uv: (V, 2) float64 in [0, 1].
+        faces: (F, 3) int32, counter-clockwise seen from outside.
+        sheet: (F,) int32, the label map that uv points into.
     """
 
     points: np.ndarray

@@ -44,10 +44,13 @@ class Paints:
     """One car's materials as tables, one row per label.
 
     Attributes:
-        albedo: (N, 3) float32 diffuse reflectance.  mirror: (N,) float32 reflectance head-on of the clear coat.
-        metal: (N, 3) float32 tint of the broad metallic sheen.  dull: (N,) int32, 0 sharp … 2 blurred reflections.
+        albedo: (N, 3) float32 diffuse reflectance.
+        mirror: (N,) float32 reflectance head-on of the clear coat.
+        metal: (N, 3) float32 tint of the broad metallic sheen.
+        dull: (N,) int32, 0 sharp … 2 blurred reflections.
         name: of the colour, for metadata.csv.
-        clear: share of light that a window lets through.  inside: share of the hall's light that reaches the seats.
+        clear: share of light that a window lets through.
+        inside: share of the hall's light that reaches the seats.
     """
 
     albedo: np.ndarray

@@ -1,4 +1,8 @@
-"""One photo: the car of an index, turned to a view, seen by its session's camera.  Lesson: 01."""
+"""One photo: the car of an index, turned to a view, seen by its session's camera.
+
+Lesson:
+    01.
+"""
 
 import numpy as np
 
@@ -14,10 +18,14 @@ def render(
     """Render one photo, before JPEG compression.
 
     Args:
-        car_index: which car, from 0.  view: 1 … 16.  size: (width, height) in pixels.
-        seed: of the whole set.  antialias: samples per pixel in either direction.
+        car_index: which car, from 0.
+        view: 1 … 16.
+        size: (width, height) in pixels.
+        seed: of the whole set.
+        antialias: samples per pixel in either direction.
 
-    Returns: (H, W, 3) uint8 photo; (H, W) bool mask, True where at least half of a pixel's samples are car.
+    Returns:
+        (H, W, 3) uint8 photo; (H, W) bool mask, True where at least half of a pixel's samples are car.
     """
     now = session(seed, car_index)
     width, height = size

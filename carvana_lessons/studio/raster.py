@@ -16,11 +16,14 @@ def cover(corners: np.ndarray, near: np.ndarray, faces: np.ndarray, width: int, 
     """Find the nearest triangle under every sample.
 
     Args:
-        corners: (V, 2) int64 column and row in 1/64 samples.  near: (V,) float64, 1/depth.
+        corners: (V, 2) int64 column and row in 1/64 samples.
+        near: (V,) float64, 1/depth.
         faces: (F, 3) triangles; those that turn their back are left out (pass them reversed to see them).
-        width, height: of the sample grid.
+        width: of the sample grid.
+        height: of the sample grid.
 
-    Returns: (height, width) int32, the row of ``faces`` that covers the sample's centre, −1 where none does.
+    Returns:
+        (height, width) int32, the row of ``faces`` that covers the sample's centre, −1 where none does.
     """
     key = np.full(width * height, NONE, np.int64)
     a, b, c = (corners[faces[:, k]] for k in range(3))
@@ -82,9 +85,11 @@ def weights(hit: np.ndarray, place: np.ndarray, corners: np.ndarray, faces: np.n
     """Barycentric weights of samples in their triangles.
 
     Args:
-        hit: (N,) rows of ``faces``.  place: (N,) flat sample numbers.
+        hit: (N,) rows of ``faces``.
+        place: (N,) flat sample numbers.
 
-    Returns: (3, N) float32, the shares of the three corners; they add up to 1.
+    Returns:
+        (3, N) float32, the shares of the three corners; they add up to 1.
     """
     row, column = place // width, place % width
     a, b, c = (corners[faces[hit, k]] for k in range(3))

@@ -28,7 +28,8 @@ class Scene:
     def see(self, mesh: Mesh, flip: bool = False) -> tuple[np.ndarray, ...]:
         """Samples that a mesh covers.
 
-        Returns: place (N,) flat sample numbers, normal (3, N), label (N,), direction to the eye (3, N), height (N,).
+        Returns:
+            place (N,) flat sample numbers, normal (3, N), label (N,), direction to the eye (3, N), height (N,).
         """
         points, normals = self._stand(mesh)
         faces = mesh.faces

@@ -1,4 +1,8 @@
-"""What the 16 photos of one car share: the car, the room, the light, and how the camera was set.  Lesson: 01."""
+"""What the 16 photos of one car share: the car, the room, the light, and how the camera was set.
+
+Lesson:
+    01.
+"""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -25,10 +29,13 @@ class Session:
     """A car on its turntable on one day.
 
     Attributes:
-        shadow: see ``footprint``.  place: x, y of the car on the turntable in metres; cosine and sine of its skew.
-        tone: (TONES,) brightness 0 … 255 for linear light in steps.  gain: (3,) exposure and white balance.
-        grain: its standard deviation, 0 … 255.  vignette: light lost in the corners.  mirror: share of light that the
-        floor mirrors.
+        shadow: see ``footprint``.
+        place: x, y of the car on the turntable in metres; cosine and sine of its skew.
+        tone: (TONES,) brightness 0 … 255 for linear light in steps.
+        gain: (3,) exposure and white balance.
+        grain: its standard deviation, 0 … 255.
+        vignette: light lost in the corners.
+        mirror: share of light that the floor mirrors.
     """
 
     car: Car

@@ -1,4 +1,8 @@
-"""Settings of a set of photos, and the version of its pixels.  Lesson: 01."""
+"""Settings of a set of photos, and the version of its pixels.
+
+Lesson:
+    01.
+"""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +22,9 @@ class Settings:
     """One set of photos.
 
     Attributes:
-        cars: how many, 16 photos each.  size: (width, height) in pixels.  seed: random seed of the cars.
+        cars: how many, 16 photos each.
+        size: (width, height) in pixels.
+        seed: random seed of the cars.
     """
 
     cars: int = 48

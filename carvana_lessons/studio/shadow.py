@@ -26,7 +26,9 @@ def footprint(body: Body, under: float, strength: float, soft: float) -> np.ndar
     """How much light the floor around a car keeps: (rows along y, columns along x) float32 in car coordinates.
 
     Args:
-        under: 0 … 1, darkness under the car.  strength: 0 … 1, of the wide shadow.  soft: metres, its blur.
+        under: 0 … 1, darkness under the car.
+        strength: 0 … 1, of the wide shadow.
+        soft: metres, its blur.
     """
     x = (np.arange(int(2 * HALF_X / CELL)) + 0.5) * CELL - HALF_X
     y = (np.arange(int(2 * HALF_Y / CELL)) + 0.5) * CELL - HALF_Y

@@ -36,10 +36,12 @@ def outline(power: float, marks: np.ndarray, count: int) -> np.ndarray:
     """Half a superellipse from tail (−1, 0) over the flank to nose (1, 0).
 
     Args:
-        power: 2 is an ellipse, large is a box.  marks: extra positions c on the flank that must be columns.
+        power: 2 is an ellipse, large is a box.
+        marks: extra positions c on the flank that must be columns.
         count: columns spaced evenly along it.
 
-    Returns: (columns, 2) of c (along, −1 … 1) and s (out, 0 … 1).
+    Returns:
+        (columns, 2) of c (along, −1 … 1) and s (out, 0 … 1).
     """
     theta = np.linspace(np.pi, 0, 4001)
     c = np.sign(np.cos(theta)) * np.abs(np.cos(theta)) ** (2 / power)

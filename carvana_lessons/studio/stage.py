@@ -24,10 +24,12 @@ class Stage:
     """One session's room.
 
     Args:
-        draw: where the draws of tones, letters and stains come from.  camera: that looks at it.
+        draw: where the draws of tones, letters and stains come from.
+        camera: that looks at it.
 
     Attributes:
-        floor, wall: (3,) their colours in linear light, 1 is white.
+        floor: (3,) its colour in linear light, 1 is white.
+        wall: (3,) its colour in linear light, 1 is white.
     """
 
     def __init__(self, draw: Draw, camera: Camera):
@@ -74,8 +76,9 @@ class Stage:
     def see(self, width: int, height: int) -> tuple[np.ndarray, np.ndarray]:
         """The empty room.
 
-        Returns: (height, width, 3) float32 light without what depends on the turntable's position; (height, width, 2)
-        float32 floor positions x, y in metres, far away (1e4) where the wall is.
+        Returns:
+            (height, width, 3) float32 light without what depends on the turntable's position; (height, width, 2)
+            float32 floor positions x, y in metres, far away (1e4) where the wall is.
         """
         row, column = np.mgrid[0:height, 0:width] + 0.5
         ray = self.camera.rays(column, row, width, height)
@@ -146,7 +149,10 @@ class Stage:
         """What turns with the turntable: the ring's line and the seams of its plates, as a factor of the floor's light.
 
         Args:
-            place: (H, W, 2) floor positions.  cosine, sine: of the turn.  size: the picture's width.
+            place: (H, W, 2) floor positions.
+            cosine: of the turn.
+            sine: of the turn.
+            size: the picture's width.
         """
         x, y = place[..., 0], place[..., 1]
         radius, line, depth = self.ring

@@ -29,10 +29,15 @@ def photograph(folder: Path, settings: Settings, workers: int) -> Iterator[Photo
     """Take all photos of a set.
 
     Args:
-        folder: holds ``train`` and ``train_masks`` already.  workers: processes; 1 works in this one.
+        folder: holds ``train`` and ``train_masks`` already.
+        workers: processes; 1 works in this one.
 
-    Yields: a ``Photo`` as soon as it is written, in no fixed order.
-    Raises: OSError as a worker met it; CarvanaError if a worker ends early.
+    Yields:
+        a ``Photo`` as soon as it is written, in no fixed order.
+
+    Raises:
+        OSError: as a worker met it.
+        CarvanaError: if a worker ends early.
     """
     if workers == 1:
         for index in range(settings.cars):

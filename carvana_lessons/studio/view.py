@@ -17,7 +17,8 @@ QUALITY = 92
 def save_view(folder: Path, index: int, view: int, settings: Settings) -> dict[str, str]:
     """Take one photo and write it with its mask.
 
-    Returns: the two files' paths inside the folder, each with its sha256.
+    Returns:
+        the two files' paths inside the folder, each with its sha256.
     """
     photo, mask = render(index, view, settings.size, settings.seed)
     name = f"{car_id(settings.seed, index)}_{view:02d}"

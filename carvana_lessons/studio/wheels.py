@@ -40,7 +40,9 @@ def wheel(radius: float, width: float, rim: float, rim_sheet: int, tyre_sheet: i
     """One wheel that stands at the origin, its face towards +y.
 
     Args:
-        radius: of the tyre, m.  width: of the tyre, m.  rim: radius of the rim, m.
+        radius: of the tyre, m.
+        width: of the tyre, m.
+        rim: radius of the rim, m.
     """
     angle = np.linspace(0, 2 * np.pi, STEPS + 1)
 

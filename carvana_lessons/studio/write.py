@@ -1,6 +1,7 @@
 """A folder of photos in Kaggle's layout: rendered by worker processes, renamed into place when it is complete.
 
-Lesson: 01.
+Lesson:
+    01.
 """
 
 import csv
@@ -34,13 +35,19 @@ def make(
     complete; a killed run leaves nothing under its name.
 
     Args:
-        out: the folder to make; it must not exist.  cars: how many, 16 photos each.
-        size: (width, height) of the photos in pixels.  seed: random seed of the cars.
-        workers: processes.  progress: show a bar over all photos.
+        out: the folder to make; it must not exist.
+        cars: how many, 16 photos each.
+        size: (width, height) of the photos in pixels.
+        seed: random seed of the cars.
+        workers: processes.
+        progress: show a bar over all photos.
 
-    Returns: ``out``.
-    Raises: DataError if ``out`` exists or a number cannot be met; CarvanaError if a worker process fails, or if another
-        process is making ``out``.
+    Returns:
+        ``out``.
+
+    Raises:
+        DataError: if ``out`` exists or a number cannot be met.
+        CarvanaError: if a worker process fails, or if another process is making ``out``.
     """
     settings = Settings(cars, size, seed).checked()
     out = expand(out)

@@ -1,6 +1,7 @@
 """A training that was done once is not done again: its folder follows from everything that decides its result.
 
-Lesson: 04.
+Lesson:
+    04.
 """
 
 from __future__ import annotations
@@ -69,14 +70,24 @@ def train_once(
 
     Args:
         lesson: gives batch size, learning rate, seed and, where they are not given here, size and length.
-        model: it is trained in place.  train, valid: photos with masks.
+        model: it is trained in place.
+        train: photos with masks, to train on.
+        valid: photos with masks, to validate on.
         transform: augmentation of the training photos.
         size: side, or (height, width), of the input.
         images: training photos that it sees in all, rounded to whole epochs.
         settings: further arguments of `Trainer`; lr, schedule and seed are the lesson's where they are not among them.
-    Returns: the `History`.
-    Raises: as `Trainer.fit`.
-    Lesson: 04.
+
+    Returns:
+        the `History`.
+
+    Raises:
+        Stopped: as `Trainer.fit`.
+        CarvanaError: as `Trainer.fit`.
+        DataError: as `Trainer.fit`.
+
+    Lesson:
+        04.
     """
     left = _left(model)
     size = size or lesson.size

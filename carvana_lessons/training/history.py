@@ -19,7 +19,9 @@ class History:
         frame: DataFrame with the columns of `COLUMNS`. ``loss`` is the mean over the epoch's training images, while
             they are learned from; ``valid_loss`` and ``valid_dice`` are measured after the epoch, at the network's
             input size, and missing without validation data. ``seconds`` cover training and validation.
-    Lesson: 02.
+
+    Lesson:
+        02.
     """
 
     def __init__(self, rows: list[dict] | None = None) -> None:

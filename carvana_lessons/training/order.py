@@ -22,7 +22,9 @@ def seed_epoch(loader: DataLoader, seed: int, epoch: int, rank: int = 0) -> None
         seed: of the run.
         epoch: counted from 0.
         rank: of this process among those that train together: all have one order of the photos, and each its own draws.
-    Lesson: 03.
+
+    Lesson:
+        03.
     """
     for generator in (loader.generator, getattr(loader.sampler, "generator", None)):
         if generator is not None:
@@ -91,7 +93,9 @@ def batch_names(loader: DataLoader, seed: int, epoch: int, position: int) -> lis
 
     Args:
         loader: as `carvana_lessons.data.loader` makes it; of any other the answer is empty.
-        seed, epoch: as `seed_epoch`.  position: of the batch, counted from 0.
+        seed: as `seed_epoch`.
+        epoch: as `seed_epoch`.
+        position: of the batch, counted from 0.
     """
     photos = photos_of(loader)
     if photos is None:

@@ -11,12 +11,22 @@ def schedule(name: str, steps: int, steps_an_epoch: int, halve_every: int = 40) 
 
     Args:
         name: "constant"; "halving", by half every ``halve_every`` epochs, as the defense did; or "one-cycle": from 1/25
-            up to 1 over the first 30 % of the steps, then down to almost nothing along a cosine, the better choice
-            for short runs.
-        steps: of the whole run.  steps_an_epoch: of one epoch.
-    Returns: step → factor in (0, 1].
-    Raises: ValueError for an unknown name.
-    Source: slides [B] (halving); Smith & Topin 2019 (one-cycle).  Lesson: 02.
+            up to 1 over the first 30 % of the steps, then down to almost nothing along a cosine, the better choice for
+            short runs.
+        steps: of the whole run.
+        steps_an_epoch: of one epoch.
+
+    Returns:
+        step → factor in (0, 1].
+
+    Raises:
+        ValueError: for an unknown name.
+
+    Source:
+        slides [B] (halving); Smith & Topin 2019 (one-cycle).
+
+    Lesson:
+        02.
     """
     check_schedule(name)
     if name == "constant":

@@ -73,7 +73,7 @@ class Trainer:
         The loop of slides [A] and [B].
 
     Lesson:
-        02; on several GPUs: 10
+        02; 10 for several GPUs
     """
 
     def __init__(
@@ -118,11 +118,11 @@ class Trainer:
         Args:
             train: loader of batches x (B, 3, H, W) in [0, 1], y (B, 1, H, W) in {0, 1}.
             valid: a loader of the same kind, of photos that are not learned from; None for no validation.
-            epochs: passes over ``train``, at least 1. A further call goes on with the weights and the history, and
-                with a fresh optimiser and schedule.
-            resume: go on from ``last.safetensors`` in the folder, if it is there, until ``epochs`` are done in all.
-                The result is what an uninterrupted run gives, on a CPU to the last bit, as long as whatever draws does
-                so from the global generators of torch, numpy and ``random``.
+            epochs: passes over ``train``, at least 1. A further call goes on with the weights and the history, and with
+                a fresh optimiser and schedule.
+            resume: go on from ``last.safetensors`` in the folder, if it is there, until ``epochs`` are done in all. The
+                result is what an uninterrupted run gives, on a CPU to the last bit, as long as whatever draws does so
+                from the global generators of torch, numpy and ``random``.
             seconds: no epoch is begun after that time; with ``resume`` the next call goes on. None for no limit.
             after_epoch: called with the network, in evaluation mode, and the number of the epoch, counted from 1, when
                 that epoch is done and saved; it may look, and must not change weights. Every process calls its own.
@@ -133,13 +133,13 @@ class Trainer:
             The `History` of all epochs so far. The network is left in evaluation mode.
 
         Raises:
-            Stopped: a KeyboardInterrupt, where somebody pressed stop: the network keeps what it has learned, the
-                folder the last full epoch.
+            Stopped: a KeyboardInterrupt, where somebody pressed stop: the network keeps what it has learned, the folder
+                the last full epoch.
             ValueError: for less than one epoch.
             DataError: for photos of the course's loaders that are none, or have no masks.
-            CarvanaError: when the loss stops being a finite number, when the GPU's memory is too small, when
-                ``folder`` cannot be written, is being written by another training or holds a run that is neither to be
-                gone on with nor to be overwritten, and when the checkpoint is not of this run.
+            CarvanaError: when the loss stops being a finite number, when the GPU's memory is too small, when ``folder``
+                cannot be written, is being written by another training or holds a run that is neither to be gone on
+                with nor to be overwritten, and when the checkpoint is not of this run.
         """
         if epochs < 1:
             raise ArgumentError(f"{epochs} epochs train nothing; take 1 or more.")

@@ -32,7 +32,9 @@ def restore(folder: Path) -> bool:
 
     Args:
         folder: a folder that does not exist.
-    Returns: True if it is there now; False if nothing was kept of it, or only half an archive, or one that cannot be
+
+    Returns:
+        True if it is there now; False if nothing was kept of it, or only half an archive, or one that cannot be
         unpacked safely, which a sentence then says.
     """
     archive = _archive(folder)
@@ -83,7 +85,8 @@ def _unpack(archive: Path, out: Path) -> None:
 
     Not ``extractall``: the argument that makes it safe came with Python 3.10.12 and 3.11.4, Debian 12 has 3.11.2.
 
-    Raises: tarfile.TarError if the archive is damaged, or at a link, a device or a name that leads out of ``out``.
+    Raises:
+        tarfile.TarError: if the archive is damaged, or at a link, a device or a name that leads out of ``out``.
     """
     out = out.resolve()
     with tarfile.open(archive) as box:

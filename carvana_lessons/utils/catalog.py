@@ -25,7 +25,8 @@ def shipped(folder: Path = WEIGHTS) -> list[str]:
 def check_network(name: str) -> str:
     """The same name, if it is one of a network.
 
-    Raises: ArgumentError that lists those there are.
+    Raises:
+        ArgumentError: for another name; it lists those there are.
     """
     if name not in NETWORKS:
         raise ArgumentError(f"There is no network called {name!r}; the course has {', '.join(NETWORKS)}.")
@@ -35,7 +36,8 @@ def check_network(name: str) -> str:
 def check_schedule(name: str) -> str:
     """The same name, if it is one of a schedule of the learning rate.
 
-    Raises: ArgumentError that lists those there are.
+    Raises:
+        ArgumentError: for another name; it lists those there are.
     """
     if name not in SCHEDULES:
         raise ArgumentError(f"There is no schedule {name!r}; the trainer has {', '.join(SCHEDULES)}.")
@@ -45,7 +47,8 @@ def check_schedule(name: str) -> str:
 def check_precision(precision: str | None) -> str | None:
     """The same precision, if it is one.
 
-    Raises: ArgumentError for anything but None, "no", "bf16" and "fp16".
+    Raises:
+        ArgumentError: for anything but None, "no", "bf16" and "fp16".
     """
     if precision is not None and precision not in PRECISION_NAMES:
         raise ArgumentError(f"There is no precision {precision!r}; take {', '.join(PRECISION_NAMES)}.")
@@ -58,8 +61,12 @@ def find_weights(place: str | Path) -> str | Path:
     Args:
         place: a name of `shipped`, which wins over a file or folder of that name (``./unet`` is always a path); a
             checkpoint; or the folder of a run, of which its best epoch is meant.
-    Returns: the name, or the path of the checkpoint.
-    Raises: CarvanaError that lists what there is, if nothing matches.
+
+    Returns:
+        the name, or the path of the checkpoint.
+
+    Raises:
+        CarvanaError: that lists what there is, if nothing matches.
     """
     text = str(place)
     if text in shipped():

@@ -23,9 +23,12 @@ def explain_connection(error: BaseException, site: str, what: str, bundle: str) 
 
     Args:
         error: what requests, urllib3, urllib or the standard library raised.
-        site: whose it is, "Kaggle" for example.  what: was to be fetched.
+        site: whose it is, "Kaggle" for example.
+        what: was to be fetched.
         bundle: the variable in which the library looks for further certificates.
-    Returns: a sentence without its full stop, "…: cure"; None if the connection was not at fault.
+
+    Returns:
+        a sentence without its full stop, ``…: cure``; None if the connection was not at fault.
     """
     links = list(_links(error))
     kinds = {kind.__name__ for link in links for kind in type(link).__mro__}

@@ -47,7 +47,9 @@ def print_notes(name: str) -> Iterator[list[str]]:
 
     Args:
         name: of the command; each line begins with it.
-    Yields: the notes so far.
+
+    Yields:
+        the notes so far.
     """
 
     notes: list[str] = []

@@ -1,6 +1,7 @@
 """The device that networks run on, the precision that suits it, and the memory format of their tensors.
 
-Lesson: 02.
+Lesson:
+    02.
 """
 
 import os
@@ -27,9 +28,14 @@ OUT_OF_MEMORY = (
 def find_device() -> str:
     """The device to use: what ``CARVANA_DEVICE`` names, or else the fastest that torch finds here.
 
-    Returns: "cuda", "mps" or "cpu".
-    Raises: CarvanaError if the variable names another device, or one that is not here.
-    Lesson: 02.
+    Returns:
+        "cuda", "mps" or "cpu".
+
+    Raises:
+        CarvanaError: if the variable names another device, or one that is not here.
+
+    Lesson:
+        02.
     """
     # torch.accelerator would name it, from torch 2.6 on; this package takes 2.5 too.
     usable = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
@@ -52,8 +58,12 @@ def find_precision(device: torch.device | str) -> str:
 
     Args:
         device: where the network runs.
-    Returns: "bf16" or "fp16" for mixed precision, "no" for plain float32.
-    Lesson: 10.
+
+    Returns:
+        "bf16" or "fp16" for mixed precision, "no" for plain float32.
+
+    Lesson:
+        10.
     """
     if torch.device(device).type != "cuda":
         return "no"
@@ -69,8 +79,12 @@ def inference_precision(device: torch.device | str) -> str:
 
     Args:
         device: where the network is.
-    Returns: "fp16" or "no", as `find_precision`.
-    Lesson: 10.
+
+    Returns:
+        "fp16" or "no", as `find_precision`.
+
+    Lesson:
+        10.
     """
     return "fp16" if torch.device(device).type == "cuda" else "no"
 
@@ -81,8 +95,12 @@ def autocast(device: torch.device | str, precision: str) -> AbstractContextManag
     Args:
         device: where the network runs.
         precision: "no" for plain float32, "bf16" or "fp16".
-    Raises: ValueError for another precision.
-    Lesson: 10.
+
+    Raises:
+        ValueError: for another precision.
+
+    Lesson:
+        10.
     """
     kind = torch.device(device).type
     if check_precision(precision) == "no":  # shapes alone ("meta") have no precision to switch off
@@ -101,6 +119,7 @@ def enough_memory(device: torch.device | str, x: Tensor | None, cure: str) -> It
         device: where the network runs.
         x: the batch, (B, C, H, W); None while the network itself is moved there.
         cure: what the user can do about it.
+
     Raises:
         CarvanaError: if the memory is too small; every other exception as it is.
     """
@@ -125,6 +144,7 @@ def move(model: nn.Module, device: torch.device | str, **layout: torch.memory_fo
         model: the network.
         device: where to.
         layout: ``memory_format``, as torch's ``Module.to`` takes it.
+
     Raises:
         CarvanaError: if the memory there is too small.
     """

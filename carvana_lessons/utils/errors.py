@@ -1,8 +1,9 @@
-"""Errors meant to be read: one sentence that names the thing and the cure.  Lesson: 01.
+"""Errors meant to be read: one sentence that names the thing and the cure.
 
-The command line prints a `CarvanaError` as a problem of the user's files, disk or settings, and every unknown exception
-as a fault of the package. A function therefore raises `ArgumentError` for a value that a user
-may have typed, and Python's plain ``ValueError`` for arrays of the wrong shape, which only code passes.
+Lesson:
+    01. The command line prints a `CarvanaError` as a problem of the user's files, disk or settings, and every unknown
+    exception as a fault of the package. A function therefore raises `ArgumentError` for a value that a user may have
+    typed, and Python's plain ``ValueError`` for arrays of the wrong shape, which only code passes.
 """
 
 

@@ -27,7 +27,8 @@ SYSTEM = {("/", "proc"), ("/", "sys"), ("/", "dev")}
 def writing(path: Path) -> Iterator[None]:
     """Around whatever writes ``path``: a disk that is full or that may not be written to becomes one sentence.
 
-    Raises: CarvanaError that names the path and the cure; every other exception as it is.
+    Raises:
+        CarvanaError: in place of an OSError; it names the path and the cure. Every other exception stays as it is.
     """
     try:
         yield
@@ -55,9 +56,12 @@ def writing(path: Path) -> Iterator[None]:
 def destination(path: str | Path) -> Path:
     """Where writing to ``path`` leads: a link stays a link, and what it leads to is written.
 
-    Returns: the path of a file or a folder, or of one that may be made; it is no link.
-    Raises: CarvanaError for what is neither (a device, a pipe, a part of the system), for a link that leads in a
-        circle, and for one into a folder that is not there: its disk may be away.
+    Returns:
+        the path of a file or a folder, or of one that may be made; it is no link.
+
+    Raises:
+        CarvanaError: for what is neither (a device, a pipe, a part of the system), for a link that leads in a circle,
+            and for one into a folder that is not there: its disk may be away.
     """
     given = path = expand(path)
     with writing(given):
@@ -83,9 +87,15 @@ def new_file(path: str | Path, overwrite: bool = False) -> Path:
     """A path that may be written, told before hours of work and not after them.
 
     Args:
-        path: the file wanted.  overwrite: whether one that is there may be replaced.
-    Returns: the path, as it is.
-    Raises: ExistsError for a file that is there; CarvanaError as `replacing`.
+        path: the file wanted.
+        overwrite: whether one that is there may be replaced.
+
+    Returns:
+        the path, as it is.
+
+    Raises:
+        ExistsError: for a file that is there.
+        CarvanaError: as `replacing`.
     """
     path = Path(path)
     place = destination(path)
@@ -99,7 +109,8 @@ def new_file(path: str | Path, overwrite: bool = False) -> Path:
 def make_folder(folder: Path) -> None:
     """Make a folder and those above it, where they are missing.
 
-    Raises: CarvanaError if it cannot be one, because a file is in the way for example.
+    Raises:
+        CarvanaError: if it cannot be one, because a file is in the way for example.
     """
     place = destination(folder)
     with writing(folder):
@@ -149,7 +160,8 @@ def _no_file(path: Path) -> CarvanaError:
 def _mode(path: Path) -> int:
     """The rights that a file gets: those of the one that it replaces.
 
-    Raises: CarvanaError if ``path`` is a folder, or a file that nobody is to change.
+    Raises:
+        CarvanaError: if ``path`` is a folder, or a file that nobody is to change.
     """
     if path.is_dir():
         raise CarvanaError(f"{path} is a folder; name a file.")
@@ -179,9 +191,12 @@ def replacing(path: Path) -> Iterator[Path]:
     A link is written through: it stays, and the file that it leads to is replaced. Where that file has further names
     (hard links), those keep what they held.
 
-    Yields: the temporary path to write to. When the block raises, or the process is killed, ``path`` keeps what it
-    held before: a reader never meets half a file.
-    Raises: CarvanaError if the disk is full or may not be written to, or ``path`` is no file that may be replaced.
+    Yields:
+        the temporary path to write to. When the block raises, or the process is killed, ``path`` keeps what it held
+        before: a reader never meets half a file.
+
+    Raises:
+        CarvanaError: if the disk is full or may not be written to, or ``path`` is no file that may be replaced.
     """
     path = Path(path)
     place = destination(path)

@@ -33,7 +33,9 @@ def owned(path: Path, wait: bool | str = False) -> Iterator[None]:
         path: what is written; beside it lies ``.NAME.lock`` for as long as it is owned, or in it where it is a folder
             beside which this user may write nothing.
         wait: wait until the other process is done, instead of refusing at once; a text is printed while it waits.
-    Raises: CarvanaError if another process owns it, or if nothing may be written there.
+
+    Raises:
+        CarvanaError: if another process owns it, or if nothing may be written there.
     """
     path = Path(os.path.realpath(destination(path)))  # one name, by whatever link it is reached
     make_folder(path.parent)

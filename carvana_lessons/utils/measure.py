@@ -1,4 +1,8 @@
-"""Measure what loading data costs: time, memory, and whether workers draw the same random numbers.  Lesson: 03."""
+"""Measure what loading data costs: time, memory, and whether workers draw the same random numbers.
+
+Lesson:
+    03.
+"""
 # ruff: noqa: NPY002 - that numpy's global generator is legacy is what `RandomDraws` is about
 
 from __future__ import annotations
@@ -30,7 +34,10 @@ def machine_memory() -> int:
 def median_milliseconds(call: Callable[[Any], Any], items: Iterable, repeats: int = 3) -> float:
     """The median time of ``call(item)``, over all items, each ``repeats`` times, after one call to warm up.
 
-    The median, because other work of the machine for a moment spoils a mean.  Lesson: 03.
+    The median, because other work of the machine for a moment spoils a mean.
+
+    Lesson:
+        03.
     """
     # torch.utils.benchmark.Timer is not enough: it repeats one call, which then reads from memory what a new photo
     # would read from the disk, and it sets torch to one thread.
@@ -53,7 +60,10 @@ class Throughput(NamedTuple):
 
 
 def throughput(batches: Iterable) -> Throughput:
-    """Iterate once over batches and do nothing with them; the start of workers counts.  Lesson: 03.
+    """Iterate once over batches and do nothing with them; the start of workers counts.
+
+    Lesson:
+        03.
 
     Args:
         batches: of tensors, or of tuples whose first member is one; the first dimension counts the images.
@@ -68,7 +78,10 @@ def throughput(batches: Iterable) -> Throughput:
 class Memory:
     """How much this process grows while a ``with`` block runs: its resident memory, sampled every few milliseconds.
 
-    Memory that was freed before the block and is used again inside it does not count as growth.  Lesson: 03.
+    Memory that was freed before the block and is used again inside it does not count as growth.
+
+    Lesson:
+        03.
 
     Args:
         every: seconds between two samples.
@@ -108,7 +121,11 @@ class Memory:
 
 
 class RandomDraws(Dataset):
-    """Eight random numbers below 1000, drawn in one of three ways.  Lesson: 03."""
+    """Eight random numbers below 1000, drawn in one of three ways.
+
+    Lesson:
+        03.
+    """
 
     def __init__(self, way: str) -> None:
         self.way = way

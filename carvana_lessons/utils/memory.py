@@ -18,7 +18,8 @@ def disable_malloc_trim() -> bool:
     Otherwise every feature map goes back to the operating system when a step is over and comes back, page by page and
     wiped, in the next: a fifth of the processor's time (``python -m benchmarks allocator``).
 
-    Returns: whether there was a C library that could be told.
+    Returns:
+        whether there was a C library that could be told.
     """
     if not sys.platform.startswith("linux"):
         return False

@@ -24,8 +24,12 @@ def number(kind: type, wanted: str, fits: Callable[[float], bool]) -> dict:
     Typer's own ``min`` and ``max`` do not repeat the wrong value, and cannot express 0 < x.
 
     Args:
-        kind: int or float.  wanted: in words, what fits.  fits: whether a number does.
-    Returns: arguments of ``typer.Option``.
+        kind: int or float.
+        wanted: in words, what fits.
+        fits: whether a number does.
+
+    Returns:
+        arguments of ``typer.Option``.
     """
 
     def parse(text: object) -> float:

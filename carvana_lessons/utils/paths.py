@@ -14,7 +14,8 @@ def cache_folder() -> Path:
 
     ``CARVANA_CACHE`` where it is set (a folder on a larger disk, say), else the user's cache folder.
 
-    Raises: CarvanaError where the variable is unset and the user has no home folder, as in some containers.
+    Raises:
+        CarvanaError: where the variable is unset and the user has no home folder, as in some containers.
     """
     chosen = os.environ.get("CARVANA_CACHE")
     if chosen:
@@ -29,7 +30,8 @@ def cache_folder() -> Path:
 def expand(path: str | Path) -> Path:
     """A path with the home folder in place of its ``~``.
 
-    Raises: CarvanaError where there is no such home folder.
+    Raises:
+        CarvanaError: where there is no such home folder.
     """
     try:
         return Path(path).expanduser()
@@ -42,9 +44,14 @@ def expand(path: str | Path) -> Path:
 def existing_folder(path: str | Path) -> Path:
     """A folder of photos that somebody named, as a whole path.
 
-    Returns: the path, with the home folder in place of its ``~``; what the folder holds is not looked at.
-    Raises: DataError if there is none, or a file in its place; where a photo was named, with the folder that it is of.
-    Lesson: 01.
+    Returns:
+        the path, with the home folder in place of its ``~``; what the folder holds is not looked at.
+
+    Raises:
+        DataError: if there is none, or a file in its place; where a photo was named, with the folder that it is of.
+
+    Lesson:
+        01.
     """
     root = expand(path).absolute()
     if root.is_dir():
@@ -63,7 +70,8 @@ def existing_folder(path: str | Path) -> Path:
 def check_there(path: str | Path) -> None:
     """Refuse a photo, or a folder of photos, that is not there.
 
-    Raises: DataError.
+    Raises:
+        DataError: if it is not.
     """
     if not os.path.lexists(expand(path)):
         raise DataError(f"{path} does not exist; name photos, or the folder that holds them.")

@@ -18,8 +18,11 @@ def prefetch(items: Iterable[T]) -> Iterator[T]:
     Decoding lets other threads run, and a GPU needs none: what is read and what is computed then overlap. Never more
     than one item waits, so that memory does not grow with their number.
 
-    Raises: whatever making an item raises, when that item's turn has come.
-    Lesson: 09.
+    Raises:
+        Exception: whatever making an item raises, when that item's turn has come.
+
+    Lesson:
+        09.
     """
     source = iter(items)
     with ThreadPoolExecutor(max_workers=1) as pool:

@@ -57,8 +57,11 @@ def bar(
     """tqdm, in the form that suits where it runs; used as an iterator or with ``update()`` and ``close()``.
 
     Args:
-        iterable: what to walk through, or None to count by hand.  total: number of steps.
-        desc: what is being done, shown before the bar.  unit: what one step is ("photo").  disable: count unseen.
+        iterable: what to walk through, or None to count by hand.
+        total: number of steps.
+        desc: what is being done, shown before the bar.
+        unit: what one step is ("photo").
+        disable: count unseen.
     """
     options = {"total": total, "desc": desc, "unit": unit, "disable": disable, "leave": False}
     print_anywhere()

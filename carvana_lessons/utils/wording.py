@@ -8,6 +8,8 @@ def counted(number: int, thing: str, things: str | None = None) -> str:
     """A number and its noun: "1 photo", "1,536 photos".
 
     Args:
-        number: how many.  thing: one of them.  things: several; unset, ``thing`` with an s.
+        number: how many.
+        thing: one of them.
+        things: several; unset, ``thing`` with an s.
     """
     return f"{number:,} {thing if number == 1 else things or f'{thing}s'}"
