@@ -48,7 +48,8 @@ class Scale:
     epochs: int = 0
 
 
-# The drawn photos are 480×320 pixels, so a larger square than 320 would hold pixels that no photo has.
+#: How large and how long a chapter trains, by name. The drawn photos are 480×320 pixels, so a larger square than 320
+#: would hold pixels that no photo has.
 SCALES = {
     "quick": Scale(size=128, width=8, batch_size=4, lr=2e-3, images=1_800),
     "colab": Scale(size=320, width=32, batch_size=8, lr=1e-3, images=16_000),

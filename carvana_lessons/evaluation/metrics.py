@@ -48,7 +48,7 @@ def confusion(prediction: Tensor, target: Tensor) -> Confusion:
 
 
 def dice(prediction: Tensor, target: Tensor) -> Tensor:
-    """Dice = 2·|X ∩ Y| / (|X| + |Y|), and 1 where both masks are empty.
+    """Dice = ``2·|X ∩ Y| / (|X| + |Y|)``, and 1 where both masks are empty.
 
     Args:
         prediction: (…, H, W), as for `confusion`.
@@ -77,7 +77,7 @@ def dice_from(counts: Confusion) -> Tensor:
 
 
 def iou(prediction: Tensor, target: Tensor) -> Tensor:
-    """Intersection over union, |X ∩ Y| / |X ∪ Y|, and 1 where both masks are empty.
+    """Intersection over union, ``|X ∩ Y| / |X ∪ Y|``, and 1 where both masks are empty.
 
     Args and returns as for `dice`; for one image IoU = Dice / (2 − Dice).
 

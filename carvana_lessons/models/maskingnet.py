@@ -39,7 +39,7 @@ class Design:
 
 
 DEEP, SHALLOW, PLAIN, CASCADE = (2, 2, 3, 3, 3), (2, 2, 3, 3), (1,) * 6, (1, 2, 4, 8, 4, 2)
-#: The five designs by name, from SegNet to MaskingNet: what `create` and `MaskingNet` build from.
+#: The five designs by name, from SegNet to MaskingNet; what `create` and `MaskingNet` build from.
 DESIGNS = {
     #                    encoder  decoder          skip   coordinates  dilation
     "segnet":     Design(DEEP,    (3, 3, 3, 2, 1), False, None,        ()),
