@@ -69,7 +69,14 @@ class CarDataset(Dataset):
         return items if self.transform is None else [self.transform(*item) for item in items]
 
     def stored(self, rows: list[int]) -> Stored:
-        """Some photos as bytes, before any transform; at least one."""
+        """Some photos as bytes, before any transform; at least one.
+
+        Args:
+            rows: numbers of the photos, counted from 0.
+
+        Returns:
+            the photos in that order.
+        """
         if self.folder is None:
             images, masks = zip(*self._decoded(rows), strict=True)
             return Stored(np.stack(images), np.stack(masks) if self.photos.has_masks else None)
@@ -82,7 +89,11 @@ class CarDataset(Dataset):
         return Stored(images[places], None if masks is None else masks[places])
 
     def as_bytes(self) -> CarDataset:
-        """The same photos for a `CarLoader`: whole batches come as bytes if no transform changes them one by one."""
+        """The same photos for a `CarLoader`: whole batches come as bytes if no transform changes them one by one.
+
+        Returns:
+            a dataset of `Stored`, or this one itself.
+        """
         return self if self.transform is not None else StoredDataset(self)
 
     def _decoded(self, rows: list[int]) -> list[tuple[np.ndarray, np.ndarray | None]]:
@@ -134,17 +145,20 @@ def loader(
     Args:
         cars: as `CarDataset` takes it.
         size: as `CarDataset` takes it.
+        batch_size: as torch's ``DataLoader`` takes it.
+        shuffle: as torch's ``DataLoader`` takes it.
+        workers: processes that prepare batches, kept from epoch to epoch; 0: the loop's own process does, with as many
+            threads as torch may use.
         cached: as `CarDataset` takes it.
         transform: takes (x, y), returns (x, y): augmentation, the same for both. `Augment` and whatever else is a
             `carvana_lessons.data.batches.BatchTransform` is applied to a batch as it comes out, whatever the number of
             workers; another one to every photo where it is read.
-        batch_size: as torch's ``DataLoader`` takes it.
-        shuffle: as torch's ``DataLoader`` takes it.
-        drop_last: as torch's ``DataLoader`` takes it.
-        workers: processes that prepare batches, kept from epoch to epoch; 0: the loop's own process does, with as many
-            threads as torch may use.
         seed: of the order, of what a transform of batches draws, and of torch, numpy and ``random`` in each worker
             (torch sees to all three).
+        drop_last: as torch's ``DataLoader`` takes it.
+
+    Returns:
+        a `CarLoader`.
 
     Raises:
         CarvanaError: as `CarDataset`.

@@ -56,6 +56,9 @@ def decode(file: str | Path | BinaryIO, read: Callable[[Image.Image], Read]) -> 
         file: a path, or an open file.
         read: takes the image, open; what it returns may not need the file any more.
 
+    Returns:
+        what ``read`` returned.
+
     Raises:
         Exception: one of `UNREADABLE`, as Pillow raises it of the whole file.
         DataError: in place of one that ``read`` raises.
@@ -102,6 +105,12 @@ def orientation(image: Image.Image) -> int:
     """What EXIF says of turning and mirroring: 2 to 8, or 1 for a photo that is upright or says nothing that counts.
 
     The one place where that is decided: the size that a photo will have and its pixels both follow from it.
+
+    Args:
+        image: open; its pixels are not decoded.
+
+    Returns:
+        1 to 8, as in EXIF.
     """
     if image.format == "TIFF":
         return 1  # Pillow itself turns these
@@ -115,18 +124,36 @@ def orientation(image: Image.Image) -> int:
 
 
 def lies(image: Image.Image) -> bool:
-    """Whether a photo is stored on its side, as EXIF says."""
+    """Whether a photo is stored on its side, as EXIF says.
+
+    Args:
+        image: open; its pixels are not decoded.
+    """
     return orientation(image) > 4
 
 
 def turned(image: Image.Image) -> Image.Image:
-    """The photo as EXIF says that it is seen. `ImageOps.exif_transpose` also rewrites EXIF, which may be broken."""
+    """The photo as EXIF says that it is seen. `ImageOps.exif_transpose` also rewrites EXIF, which may be broken.
+
+    Args:
+        image: any.
+
+    Returns:
+        the image, upright.
+    """
     method = TURNS.get(orientation(image))
     return image if method is None else image.transpose(method)
 
 
 def as_rgb(image: Image.Image) -> Image.Image:
-    """Any image as 8-bit RGB, as the eye sees it on white paper: what is transparent is white."""
+    """Any image as 8-bit RGB, as the eye sees it on white paper: what is transparent is white.
+
+    Args:
+        image: of any mode.
+
+    Returns:
+        an image of mode RGB and the same size.
+    """
     image = _eight_bits(image)
     if image.has_transparency_data:
         image = image.convert("RGBA")
