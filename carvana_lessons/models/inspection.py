@@ -16,6 +16,9 @@ def evaluation_mode(*models: nn.Module) -> Iterator[None]:
     """Put networks into evaluation mode inside the ``with`` block; afterwards every module has the mode that it had.
 
     Whoever leaves a network in evaluation mode changes the training that goes on.
+
+    Args:
+        models: the networks.
     """
     modes = [(module, module.training) for model in models for module in model.modules()]
     for model in models:

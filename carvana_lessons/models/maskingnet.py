@@ -134,9 +134,15 @@ class MaskingNet(nn.Module):
             part.apply(initialise)
 
     def forward(self, x: Tensor, maps: Tensor | None = None) -> Tensor:
-        """Logits (B, num_classes, H, W) of x (B, 3, H, W).
+        """Logits of a batch.
 
-        ``maps``, (2, H, W), are needed for a crop alone: the same crop of the whole image's coordinate maps.
+        Args:
+            x: (B, 3, H, W) in [0, 1].
+            maps: (2, H, W), needed for a crop alone: the same crop of the whole image's coordinate maps; None for those
+                of ``x``.
+
+        Returns:
+            logits, (B, num_classes, H, W).
         """
         check_divisible(x, self.size_divisor)
         if self.takes_maps and maps is None:
