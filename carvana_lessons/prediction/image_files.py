@@ -56,13 +56,21 @@ class Found:
 
 @dataclass
 class Faults:
-    """Photos that cannot be used, gathered while the others go on."""
+    """Photos that cannot be used, gathered while the others go on.
+
+    Attributes:
+        said: one sentence per photo.
+    """
 
     said: dict[Path, str] = field(default_factory=dict)
 
     @contextmanager
     def of(self, file: Path) -> Iterator[None]:
-        """Around the work on one photo."""
+        """Around the work on one photo.
+
+        Args:
+            file: the photo.
+        """
         try:
             yield
         except DataError as error:
@@ -91,6 +99,12 @@ def find_photos(sources: str | Path | Sequence[str | Path]) -> Found:
     """Photos of folders, without what lies in sub-folders, and photos that are named one by one.
 
     A mask or a cut-out of ours is told by the note in it, whatever its name: a photo may be called ``car_mask.png``.
+
+    Args:
+        sources: a folder or a file, or several of either.
+
+    Returns:
+        the photos, and what was passed over.
 
     Raises:
         DataError: for a name that is no photo and no folder, or if no photo is found.
@@ -122,6 +136,9 @@ def lacking(files: list[Path], out: Path, note: dict, cut_outs: bool, overwrite:
         cut_outs: whether they are wanted too.
         overwrite: whether files with another note may be replaced.
         faults: gathers photos that cannot be read.
+
+    Returns:
+        those of ``files``, in their order.
 
     Raises:
         ExistsError: for a file that is there and is none that would be written now.
@@ -158,7 +175,13 @@ def lacking(files: list[Path], out: Path, note: dict, cut_outs: bool, overwrite:
 
 
 def save(path: Path, pixels: np.ndarray, note: dict) -> None:
-    """Write a PNG file that carries a note of what made it, whole or not at all."""
+    """Write a PNG file that carries a note of what made it, whole or not at all.
+
+    Args:
+        path: the PNG file to write.
+        pixels: (H, W) or (H, W, C) uint8.
+        note: what made it, as `manifest.made_with` gives it.
+    """
     text = PngInfo()
     text.add_text(KEY, to_text(note))
     with replacing(path) as temporary:
@@ -166,7 +189,14 @@ def save(path: Path, pixels: np.ndarray, note: dict) -> None:
 
 
 def read_note(path: Path) -> dict | None:
-    """The note in a PNG file of ours; None for whatever else lies there."""
+    """The note in a PNG file of ours; None for whatever else lies there.
+
+    Args:
+        path: any file.
+
+    Returns:
+        the note, or None.
+    """
     if path.suffix.lower() != ".png" or not path.is_file():
         return None
     try:
@@ -178,6 +208,12 @@ def read_note(path: Path) -> dict | None:
 
 def content(photo: Path) -> str:
     """Hex digits over the bytes of a photo: another one under the same name has others.
+
+    Args:
+        photo: the file.
+
+    Returns:
+        hex digits of a SHA-256.
 
     Raises:
         DataError: if it cannot be read.

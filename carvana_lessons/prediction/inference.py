@@ -43,14 +43,17 @@ def predict(
 
     Args:
         model: as `evaluate`.
+        photos: with or without masks.
         size: as `evaluate`.
         batch_size: as `evaluate`.
         cached: as `evaluate`.
         flip: as `evaluate`.
-        precision: as `evaluate`.
-        photos: with or without masks.
         workers: processes that decode, for photos that are not cached.
         fill: bring the last batch up to ``batch_size``, see `filled`.
+        precision: as `evaluate`.
+
+    Yields:
+        (H, W) bool, one mask per photo, in their order.
     """
     remaining = iter(photos)
     networks = Ensemble(model, size)
@@ -67,6 +70,13 @@ def predict(
 
 def input_size(model: nn.Module, size: Size = None) -> tuple[int, int]:
     """(height, width) of a network's input: ``size`` where it is given, else the one that it was trained for.
+
+    Args:
+        model: a network; its ``provenance`` says for which size it was trained.
+        size: side of a square, or (height, width), in pixels; None for the network's own.
+
+    Returns:
+        (height, width), in pixels.
 
     Raises:
         CarvanaError: where neither says it.
@@ -183,6 +193,13 @@ def filled(x: Tensor, batch_size: int) -> Tensor:
 
     Convolutions round differently for batches of another size, and a logit that is almost 0 then falls on the other
     side: in a batch of the same size a photo's mask is the same to the pixel, whatever comes with it.
+
+    Args:
+        x: (n, 3, h, w), 1 ≤ n ≤ ``batch_size``.
+        batch_size: the number of photos to reach.
+
+    Returns:
+        (batch_size, 3, h, w).
     """
     return torch.cat([x, x[-1:].expand(batch_size - len(x), -1, -1, -1)])
 

@@ -26,6 +26,12 @@ def identity(model: nn.Module) -> str:
 
     What it may count or note while it answers is left out, or the same network would be another one afterwards. One
     whose code cannot be told from another's gets digits that never come again.
+
+    Args:
+        model: any.
+
+    Returns:
+        hex digits.
     """
     code = [(type(part), vars(part).get("forward")) for part in model.modules()]
     try:
@@ -60,7 +66,15 @@ def made_with(model: nn.Module | Sequence[nn.Module], size: Size, flip: bool, pr
 
 
 def difference(then: dict, now: dict) -> str:
-    """What two notes do not share, in words; empty where they agree."""
+    """What two notes do not share, in words; empty where they agree.
+
+    Args:
+        then: the note of an earlier run.
+        now: the note of this one.
+
+    Returns:
+        words for a sentence, or the empty string.
+    """
     told = []
     for key in {**then, **now}:
         before, after = then.get(key), now.get(key)
@@ -70,12 +84,26 @@ def difference(then: dict, now: dict) -> str:
 
 
 def to_text(note: dict) -> str:
-    """A note as one line."""
+    """A note as one line.
+
+    Args:
+        note: values that JSON can hold, by name.
+
+    Returns:
+        the line, without a line break.
+    """
     return json.dumps({KEY: note})
 
 
 def from_text(text: str | bytes) -> dict | None:
-    """The note of one line; None if there is none, or one of another version."""
+    """The note of one line; None if there is none, or one of another version.
+
+    Args:
+        text: the line.
+
+    Returns:
+        the note, or None.
+    """
     try:
         note = json.loads(text)[KEY]
         return note if note["format"] == FORMAT else None

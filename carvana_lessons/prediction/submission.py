@@ -60,16 +60,16 @@ def submit(
 
     Args:
         model: as `carvana_lessons.evaluation.scoring.evaluate`.
-        size: as `carvana_lessons.evaluation.scoring.evaluate`.
-        batch_size: as `carvana_lessons.evaluation.scoring.evaluate`.
-        flip: as `carvana_lessons.evaluation.scoring.evaluate`.
-        precision: as `carvana_lessons.evaluation.scoring.evaluate`.
         photos: photos, with or without masks.
         out: the file to write.
+        size: as `carvana_lessons.evaluation.scoring.evaluate`.
         sample: the challenge's ``sample_submission.csv``: its names, in its order, are what is written.
+        batch_size: as `carvana_lessons.evaluation.scoring.evaluate`.
+        flip: as `carvana_lessons.evaluation.scoring.evaluate`.
         workers: processes that decode photos.
         shard: (k, n) writes part k of n, for n processes at once; `merge` joins the parts.
         overwrite: replace a submission that is there, and begin anew what was begun with other settings.
+        precision: as `carvana_lessons.evaluation.scoring.evaluate`.
 
     Returns:
         the file written; for a shard, its part.
@@ -119,6 +119,9 @@ def merge(out: str | Path, shards: int, overwrite: bool = False) -> Path:
         shards: how many parts.
         overwrite: replace one that is there.
 
+    Returns:
+        the submission's file.
+
     Raises:
         CarvanaError: if a part is missing, not complete, still written, or made with other settings than the first.
         ExistsError: for a submission that is there.
@@ -152,14 +155,14 @@ def predict_folder(
 
     Args:
         model: as `carvana_lessons.evaluation.scoring.evaluate`.
-        size: as `carvana_lessons.evaluation.scoring.evaluate`.
-        batch_size: as `carvana_lessons.evaluation.scoring.evaluate`.
-        flip: as `carvana_lessons.evaluation.scoring.evaluate`.
-        precision: as `carvana_lessons.evaluation.scoring.evaluate`.
         folder: JPEG or PNG files, a folder of them, or several of either.
         out: where to write; photos are never changed.
+        size: as `carvana_lessons.evaluation.scoring.evaluate`.
+        batch_size: as `carvana_lessons.evaluation.scoring.evaluate`.
         cut_outs: write ``NAME_cut_out.png`` too: the photo with a transparent background, soft at the edge.
+        flip: as `carvana_lessons.evaluation.scoring.evaluate`.
         overwrite: replace masks that other networks, other settings or another photo of that name made.
+        precision: as `carvana_lessons.evaluation.scoring.evaluate`.
 
     Returns:
         the number of photos that got their files now.
@@ -168,6 +171,8 @@ def predict_folder(
         DataError: if there is no photo, or two that differ in their ending or in upper and lower case alone; at the
             end, when all others are written, for those that cannot be decoded.
         ExistsError: for masks of another kind.
+        CarvanaError: for a batch of less than one photo, where nothing says the size, or if another process writes
+            ``out``.
 
     Warns:
         UserWarning: of photos in formats that are not read, and of masks of ours among the photos.
