@@ -42,6 +42,13 @@ def mean_mask(photos: CarFolder, size: int | tuple[int, int] = 128) -> Tensor:
 def mean_mask_by_view(photos: CarFolder, size: int | tuple[int, int] = 128) -> dict[int, Tensor]:
     """`mean_mask` of each view: {1: (1, h, w), …, 16: (1, h, w)}, the views that are there.
 
+    Args:
+        photos: photos with masks.
+        size: as `mean_mask` takes it.
+
+    Returns:
+        view → (1, h, w) float32 in [0, 1].
+
     Raises:
         DataError: if there are no photos, or no masks.
 
@@ -59,6 +66,7 @@ def as_mask(share: Tensor, size: tuple[int, int], threshold: float = 0.5) -> np.
     Args:
         share: (1, h, w) in [0, 1].
         size: **(width, height)** to reach, as ``photo.size`` says it.
+        threshold: share above which a pixel is car.
 
     Returns:
         (height, width) bool.
@@ -72,17 +80,30 @@ def as_mask(share: Tensor, size: tuple[int, int], threshold: float = 0.5) -> np.
 
 @dataclass(frozen=True)
 class Match:
-    """The training photo that looks most like a photo; ``mirrored`` if it does so in the mirror."""
+    """The training photo that looks most like a photo; ``mirrored`` if it does so in the mirror.
+
+    Attributes:
+        photo: the training photo.
+        mirrored: whether left and right are to be exchanged.
+    """
 
     photo: Photo
     mirrored: bool
 
     def read(self) -> np.ndarray:
-        """Its pixels, mirrored if it is: (H, W, 3) uint8."""
+        """Its pixels, mirrored if it is: (H, W, 3) uint8.
+
+        Returns:
+            (H, W, 3) uint8, RGB.
+        """
         return self._turned(self.photo.read())
 
     def mask(self) -> np.ndarray:
-        """Its mask, mirrored if it is: (H, W) bool, at full size."""
+        """Its mask, mirrored if it is: (H, W) bool, at full size.
+
+        Returns:
+            (H, W) bool.
+        """
         return self._turned(read_mask(self.photo.mask).view(bool))
 
     def _turned(self, image: np.ndarray) -> np.ndarray:
@@ -126,6 +147,13 @@ def most_similar(photos: CarFolder, train: CarFolder, own_car: bool = True, side
 
 def thumbnails(photos: CarFolder, side: int = 16) -> Tensor:
     """Small grey copies, (N, side, side) float32 in [0, 1], from the decoded copy at 128 px.
+
+    Args:
+        photos: with or without masks.
+        side: of a copy, in pixels.
+
+    Returns:
+        (N, side, side) float32 in [0, 1].
 
     Raises:
         DataError: if there are no photos.
