@@ -54,6 +54,12 @@ class Measured:
 def measured(name: str) -> Measured:
     """A comparison of the book, by name.
 
+    Args:
+        name: of a folder in the book's results.
+
+    Returns:
+        the comparison's tables and notes.
+
     Raises:
         CarvanaError: for a name that is not there.
 
