@@ -34,10 +34,10 @@ class Scale:
             divides it.
         width: channels of a network's first stage where the chapter may choose.
         batch_size: photos a step.
+        lr: Adam's highest learning rate.
         images: training photos a training sees in all; the number of epochs follows from it, so that a larger folder
             does not take longer.
         epochs: that number where it is fixed instead.
-        lr: Adam's highest learning rate.
     """
 
     size: int
@@ -65,8 +65,8 @@ class Lesson:
     Attributes:
         name: the chapter's file name.
         device: "cpu", "cuda" or "mps".
-        scale: "quick", "colab" or "paper".
         precision: in which networks are trained there, in words.
+        scale: "quick", "colab" or "paper".
         data: a folder in Kaggle's layout.
         source: what its photos are, in words.
         seed: of every random choice.
@@ -170,6 +170,12 @@ def start(name: str, seed: int = 0, keep: str | Path | None = None) -> Lesson:
 def scale_name(device: str) -> str:
     """``CARVANA_SCALE``, or what suits the device.
 
+    Args:
+        device: "cpu", "cuda" or "mps".
+
+    Returns:
+        "quick", "colab" or "paper".
+
     Raises:
         CarvanaError: if the variable names no scale.
     """
@@ -180,13 +186,25 @@ def scale_name(device: str) -> str:
 
 
 def data_folder() -> Path:
-    """``CARVANA_DATA``, or the synthetic studio's folder, which is made when it is missing."""
+    """``CARVANA_DATA``, or the synthetic studio's folder, which is made when it is missing.
+
+    Returns:
+        the folder, absolute.
+    """
     chosen = os.environ.get("CARVANA_DATA")
     return expand(chosen).resolve() if chosen else studio.ensure()
 
 
 def enlarging(cars: CarFolder, size: int) -> str | None:
-    """One sentence where photos are smaller than the square that a network sees; None where none is."""
+    """One sentence where photos are smaller than the square that a network sees; None where none is.
+
+    Args:
+        cars: the photos.
+        size: side of the square, in pixels.
+
+    Returns:
+        the sentence, or None.
+    """
     cars.require("A lesson", masks=False)
     width, height = min((photo.size for photo in cars), key=min)
     if min(width, height) >= size:
@@ -195,7 +213,14 @@ def enlarging(cars: CarFolder, size: int) -> str | None:
 
 
 def describe(cars: CarFolder) -> str:
-    """What the photos are, in words that never pass the studio's off as real."""
+    """What the photos are, in words that never pass the studio's off as real.
+
+    Args:
+        cars: the photos.
+
+    Returns:
+        a few words.
+    """
     count = counted(len(cars.ids), "car")
     if cars.source == "synthetic studio":
         return f"synthetic studio, {count}, {counted(len(cars), 'drawn photo')}"
