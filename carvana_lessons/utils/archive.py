@@ -19,7 +19,11 @@ LARGEST = 0.5e9  # bytes of a folder that is kept; what is larger is made anew a
 
 
 def keep_folder() -> Path | None:
-    """The folder that ``CARVANA_KEEP`` names, as `course.start` sets it with ``keep=…``; None where it is unset."""
+    """The folder that ``CARVANA_KEEP`` names, as `course.start` sets it with ``keep=…``; None where it is unset.
+
+    Returns:
+        the folder, or None.
+    """
     chosen = os.environ.get(VARIABLE)
     return expand(chosen).resolve() if chosen else None
 
@@ -56,7 +60,11 @@ def restore(folder: Path) -> bool:
 
 
 def archive(folder: Path) -> None:
-    """Keep a folder as one archive, once; says so in a sentence where the other disk is full or away."""
+    """Keep a folder as one archive, once; says so in a sentence where the other disk is full or away.
+
+    Args:
+        folder: what is to be kept.
+    """
     archive = _archive(folder)
     if archive is None or archive.exists() or _size(folder) > LARGEST:
         return

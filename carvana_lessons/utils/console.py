@@ -65,7 +65,14 @@ def print_notes(name: str) -> Iterator[list[str]]:
 
 
 def is_broken_pipe(error: BaseException) -> bool:
-    """True where whoever read our output has gone; Windows says it in other words."""
+    """True where whoever read our output has gone; Windows says it in other words.
+
+    Args:
+        error: any.
+
+    Returns:
+        True for a pipe without a reader.
+    """
     windows = os.name == "nt" and isinstance(error, OSError) and error.errno == errno.EINVAL and error.filename is None
     return isinstance(error, BrokenPipeError) or windows
 

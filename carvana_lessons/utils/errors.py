@@ -29,6 +29,10 @@ class Stopped(KeyboardInterrupt):
 
     A KeyboardInterrupt still, so that the cells that follow do not run on with half a result.
 
+    Args:
+        text: what is kept and how to go on.
+        epochs: of a training, that are kept on disk.
+
     Attributes:
         epochs: of a training, that are kept on disk.
     """

@@ -26,6 +26,9 @@ NAME = 60  # characters of a name that its temporary name repeats: with 4 bytes 
 def writing(path: Path) -> Iterator[None]:
     """Around whatever writes ``path``: a disk that is full or that may not be written to becomes one sentence.
 
+    Args:
+        path: the file or folder that is written.
+
     Raises:
         CarvanaError: in place of an OSError; it names the path and the cure. Every other exception stays as it is.
     """
@@ -54,6 +57,9 @@ def writing(path: Path) -> Iterator[None]:
 
 def destination(path: str | Path) -> Path:
     """Where writing to ``path`` leads: a link stays a link, and what it leads to is written.
+
+    Args:
+        path: as somebody named it.
 
     Returns:
         the path of a file or a folder, or of one that may be made; it is no link.
@@ -107,6 +113,9 @@ def new_file(path: str | Path, overwrite: bool = False) -> Path:
 
 def make_folder(folder: Path) -> None:
     """Make a folder and those above it, where they are missing.
+
+    Args:
+        folder: its path.
 
     Raises:
         CarvanaError: if it cannot be one, because a file is in the way for example.
@@ -182,6 +191,9 @@ def replacing(path: Path) -> Iterator[Path]:
 
     A link is written through: it stays, and the file that it leads to is replaced. Where that file has further names
     (hard links), those keep what they held.
+
+    Args:
+        path: the file to write.
 
     Yields:
         the temporary path to write to. When the block raises, or the process is killed, ``path`` keeps what it held
@@ -283,6 +295,9 @@ def discard(folder: Path) -> bool:
     Windows removes no file that a program has open or has mapped into memory, and renames no folder that holds one.
     Removing file by file would leave half a folder there. Of a link the link goes, never what it leads to; a file is
     no folder and stays.
+
+    Args:
+        folder: its path.
 
     Returns:
         True if nothing is left under that name.

@@ -63,6 +63,9 @@ def fingerprint(value: Any, trained: nn.Module | None = None) -> str:
         value: anything: a number, a function with the functions and values that it uses, a network, an object.
         trained: a network whose weights are about to change, so that only their names and shapes count.
 
+    Returns:
+        hex digits.
+
     Raises:
         NoFingerprint: for a thing that cannot be told from another one.
 
@@ -441,7 +444,11 @@ def _is_named(value: type | types.FunctionType) -> bool:
 
 
 def is_own(kind: type) -> bool:
-    """Whether a class is a notebook's or of a module of one's own, so that its name does not say what it does."""
+    """Whether a class is a notebook's or of a module of one's own, so that its name does not say what it does.
+
+    Args:
+        kind: the class.
+    """
     return not _is_named(kind)
 
 
