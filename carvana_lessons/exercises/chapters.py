@@ -33,7 +33,8 @@ class Chapter:
     Attributes:
         name: of the notebook.
         module: of the exercises.
-        title: as a heading. exercises: by the name that a reader types, in their order.
+        title: as a heading.
+        exercises: by the name that a reader types, in their order.
         quiz: its questions.
     """
 
@@ -51,6 +52,12 @@ class Chapter:
 
 def chapter(name: str) -> Chapter:
     """The exercises of a notebook, by its name without ending.
+
+    Args:
+        name: of the notebook, without ending.
+
+    Returns:
+        the chapter.
 
     Raises:
         CarvanaError: for a notebook that the course does not have.

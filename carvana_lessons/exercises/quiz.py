@@ -13,7 +13,8 @@ class Choice:
 
     Attributes:
         text: of the answer.
-        why: what is right or wrong about it, shown when it is chosen. right: whether it is the right one.
+        why: what is right or wrong about it, shown when it is chosen.
+        right: whether it is the right one.
     """
 
     text: str
@@ -24,6 +25,10 @@ class Choice:
 @dataclass(frozen=True)
 class Question:
     """A question with its choices, exactly one of them right.
+
+    Attributes:
+        text: of the question.
+        choices: two or more.
 
     Raises:
         ValueError: if there are not at least two choices and one right one.
@@ -39,7 +44,11 @@ class Question:
 
 @dataclass(frozen=True)
 class Quiz:
-    """Two to four questions at the end of a chapter; text between backticks becomes code."""
+    """Two to four questions at the end of a chapter; text between backticks becomes code.
+
+    Attributes:
+        questions: in their order.
+    """
 
     questions: tuple[Question, ...]
 
