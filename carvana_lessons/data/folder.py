@@ -28,7 +28,7 @@ COLUMNS = ["year", "make", "model", "trim1", "trim2"]
 
 
 class CarFolder:
-    """An index of a folder in Kaggle's layout; iterating gives ``Photo`` after ``Photo``, in the order of the names.
+    """An index of a folder in Kaggle's layout; iterating gives `Photo` after `Photo`, in the order of the names.
 
     Opening it checks names, pairs, headers and file endings (not the pixels: ``check`` does). A slice, a selection or
     a part of a split is again a CarFolder, a view on the same index that is not checked again. Nothing is ever

@@ -148,7 +148,7 @@ def read_pair(photo: Photo, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarr
     each new pixel and cut at one half: a pixel is car when at least half of it is.
 
     Args:
-        photo: one of a ``CarFolder``.
+        photo: one of a `CarFolder`.
         size: (height, width) wanted, both at least 1.
 
     Returns:
@@ -167,7 +167,7 @@ def read_pair(photo: Photo, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarr
 
 
 def _mask(path: str | Path | None) -> np.ndarray:
-    """(H, W) uint8 in {0, 1}, perhaps read-only; see ``read_mask``."""
+    """(H, W) uint8 in {0, 1}, perhaps read-only; see `read_mask`."""
     if path is None:
         raise DataError('This photo has no mask: open its folder with masks="train_masks", or the name of its masks.')
 

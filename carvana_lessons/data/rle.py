@@ -47,7 +47,7 @@ def rle_decode(rle: str, shape: tuple[int, int]) -> np.ndarray:
     """Paint the mask that a run-length code describes.
 
     Args:
-        rle: pairs "start length" with ascending starts, as ``rle_encode`` writes them; empty for an empty mask.
+        rle: pairs "start length" with ascending starts, as `rle_encode` writes them; empty for an empty mask.
         shape: (height, width).
 
     Returns:
@@ -95,7 +95,7 @@ def submission_line(name: str, mask: np.ndarray) -> str:
 
     An empty mask is written ``1 1``, one pixel in the corner, as in the challenge's own sample_submission.csv: an
     empty field is read back as a *missing* prediction by everything that reads CSV. No photo of the challenge is
-    without a car, so the pixel costs nothing. ``rle_encode`` itself stays exact and gives the empty string.
+    without a car, so the pixel costs nothing. `rle_encode` itself stays exact and gives the empty string.
 
     Args:
         name: the photo's name, with or without ``.jpg``.
@@ -105,7 +105,7 @@ def submission_line(name: str, mask: np.ndarray) -> str:
         the line, ASCII text.
 
     Raises:
-        DataError: as ``rle_encode`` does, or if the name would break the line.
+        DataError: as `rle_encode` does, or if the name would break the line.
 
     Lesson:
         01.

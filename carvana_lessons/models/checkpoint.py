@@ -28,7 +28,7 @@ class Checkpoint:
 
     Attributes:
         weights: the network's state dict.
-        about: plain values: the network's recipe and ``Provenance``, the epoch, the history.
+        about: plain values: the network's recipe and `Provenance`, the epoch, the history.
         state: further tensors by name, needed to go on (optimiser, random generators); empty in a file for use only.
     """
 
