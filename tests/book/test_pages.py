@@ -143,6 +143,19 @@ def test_every_public_object_has_an_entry_that_leads_to_its_chapter_and_back(pag
     assert lost == []
 
 
+@pytest.mark.parametrize(
+    ("page", "link"),
+    [
+        ("data", "#carvana_lessons.data.recolor"),  # `recolor` in its own room
+        ("comparison", "data.html#carvana_lessons.data.Augment"),  # `Augment` in another
+        ("data", "course.html#carvana_lessons.course.start"),  # `course.start`
+        ("evaluation", "utils.html#carvana_lessons.utils.errors.DataError"),  # in Raises
+    ],
+)
+def test_a_name_in_a_docstring_is_a_link(pages, page, link):
+    assert link in pages[f"api/{page}"].links
+
+
 def test_the_rooms_name_every_module_that_a_reader_may_import(monkeypatch):
     monkeypatch.syspath_prepend(ROOT / "book" / "_ext")
     import api
