@@ -1,7 +1,8 @@
 """Pages about the package: ``{room}`` lists what is public in its modules, and each chapter lists what it explains.
 
-Which chapter explains an object stands in the object's docstring, ``Lesson: 05.``, and nowhere else; where it does not,
-its module's docstring says it for all. Both directions of links are made from that.
+Which chapter explains an object stands in its docstring, in the section ``Lesson:``, and nowhere else; where it does
+not, its module's docstring says it for all. Both directions of links are made from that. The rest of a docstring is
+read by autodoc and napoleon as it stands.
 """
 
 import ast
@@ -12,18 +13,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
-from docstrings import restructured, section
 from docutils import nodes
 from docutils.statemachine import StringList
 from sphinx.addnodes import pending_xref
 from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
 from sphinx.errors import ExtensionError
 from sphinx.pycode import ModuleAnalyzer
 from sphinx.util.docutils import SphinxDirective
 from sphinx.util.nodes import nested_parse_with_titles
 
 _ROOM = re.compile(r"^```\{room\} +(.+)$", re.MULTILINE)
-_LESSON = re.compile(r"\b\d\d\b|cut-out|appendix")
+_LESSON = re.compile(r"^Lesson:\n((?: .*\n?)+)", re.MULTILINE)  # the section of a docstring
+_CHAPTER = re.compile(r"\b\d\d\b|cut-out|appendix")
 
 
 @dataclass(frozen=True)
@@ -74,8 +76,9 @@ def _entry(module: ModuleType, name: str, page: str) -> Entry:
         home, text = inspect.getmodule(value).__doc__, inspect.getdoc(value)
     else:
         kind, (home, text) = "data", _comment(module, name)
-    if not section(text or "", "Lesson"):
-        text = f"{text or ''}\n\nLesson: {section(home or '', 'Lesson')}"
+    text = text or ""
+    if not _LESSON.search(text) and (lesson := _LESSON.search(inspect.cleandoc(home or ""))):
+        text += f"\n\n{lesson[0]}"
     return Entry(module.__name__, name, kind, text, page)
 
 
@@ -90,7 +93,8 @@ def _comment(module: ModuleType, name: str) -> tuple[str, str]:
 
 def chapters(text: str, srcdir: str) -> list[str]:
     """Pages that a docstring's Lesson names: "05 (SegNet), 06" → 05-segnet-unpooling and 06-coordinate-maps."""
-    return [_chapter(token, srcdir) for token in _LESSON.findall(section(text, "Lesson"))]
+    lesson = _LESSON.search(text)
+    return [_chapter(token, srcdir) for token in _CHAPTER.findall(lesson[1])] if lesson else []
 
 
 def _chapter(token: str, srcdir: str) -> str:
@@ -102,11 +106,6 @@ def _chapter(token: str, srcdir: str) -> str:
     return found[0]
 
 
-def _links(lesson: str, srcdir: str) -> str:
-    """The text after "Lesson:", its numbers made links that carry the chapters' titles."""
-    return _LESSON.sub(lambda token: f":doc:`/{_chapter(token[0], srcdir)}`", lesson)
-
-
 class Room(SphinxDirective):
     """``{room} carvana_lessons.show carvana_lessons.features``: a section per module, an entry per object."""
 
@@ -116,75 +115,51 @@ class Room(SphinxDirective):
     def run(self) -> list[nodes.Node]:
         lines = []
         for name in self.arguments[0].split():
-            module = importlib.import_module(name)
-            about = restructured(
-                inspect.getdoc(module) or "", _resolver(self.env.app, name), self._links
-            )
-            lines += [
-                f"## `{name}`",
-                "",
-                "```{eval-rst}",
-                f".. py:module:: {name}",
-                "",
-                *about,
-                "```",
-                "",
-            ]
-            for entry in self.env.app.api_entries:
-                if entry.module == name:
-                    lines += ["```{eval-rst}", *self._entry(entry), "```", ""]
+            parts = [f".. automodule:: {name}", *self._entries(name)]
+            lines += [f"## `{name}`", ""]
+            lines += [line for part in parts for line in ("```{eval-rst}", part, "```", "")]
         holder = nodes.Element()
         nested_parse_with_titles(self.state, StringList(lines, source=self.env.docname), holder)
         return holder.children
 
-    def _links(self, lesson: str) -> str:
-        return _links(lesson, self.env.srcdir)
-
-    def _entry(self, entry: Entry) -> list[str]:
-        if entry.kind in ("function", "class"):
-            members = ["   :members:"] if entry.kind == "class" else []
-            return [f".. auto{entry.kind}:: {entry.module}::{entry.name}", *members]
-        text = restructured(entry.text, _resolver(self.env.app, entry.module), self._links)
-        if entry.kind == "module":
-            return [f".. py:module:: {entry.full}", "", f"**{entry.name}**", "", *text]
+    def _entries(self, module: str) -> list[str]:
+        options = {"class": "\n   :members:", "data": "\n   :no-value:"}
         return [
-            f".. py:data:: {entry.name}",
-            f"   :module: {entry.module}",
-            "",
-            *(f"   {line}" for line in text),
+            (f"**{entry.name}**\n\n" if entry.kind == "module" else "")
+            + f".. auto{entry.kind}:: {module}{'.' if entry.kind == 'module' else '::'}{entry.name}"
+            + options.get(entry.kind, "")
+            for entry in self.env.app.api_entries
+            if entry.module == module
         ]
 
 
-def _resolver(app: Sphinx, module: str):
-    """Which entry a name in a docstring of ``module`` means: one of its own room first, else the only one there is."""
-
-    def resolve(name: str) -> str | None:
-        name = name.removesuffix("()")
-        known = {entry.full for entry in app.api_entries} | {entry.module for entry in app.api_entries}
-        if f"{module}.{name}" in known:
-            return f"{module}.{name}"
-        if name in known:
-            return name
-        found = [full for full in known if full.endswith(f".{name}")]
-        unmistakable = (
-            len(found) == 1 and not name.islower()
-        )  # a word such as "size" is an argument more often
-        return found[0] if unmistakable or ("." in name and found) else None
-
-    return resolve
-
-
 def _rewrite(app: Sphinx, what: str, name: str, obj: object, options: object, lines: list[str]) -> None:
-    """Autodoc's hook: the docstring of an entry or of one of its members, in place."""
-    if lines and lines[0].startswith(
-        "Alias for field number"
-    ):  # Python's text for a named tuple's field
-        lines.clear()
-        return
-    entry = next((e for e in app.api_entries if e.full == name), None)
-    module = entry.module if entry else name.rsplit(".", 2)[0]
-    text = entry.text if entry else "\n".join(lines)
-    lines[:] = restructured(text, _resolver(app, module), lambda lesson: _links(lesson, app.srcdir))
+    """Autodoc's hook, before napoleon's: the numbers in the section Lesson become links with the chapters' titles."""
+    text = next((e.text for e in app.api_entries if e.full == name), "\n".join(lines))
+    if text.startswith("Alias for field number"):  # Python's text for a named tuple's field
+        text = ""
+
+    def links(lesson: re.Match) -> str:
+        return _CHAPTER.sub(lambda token: f":doc:`/{_chapter(token[0], app.srcdir)}`", lesson[0])
+
+    lines[:] = [*_LESSON.sub(links, text).splitlines(), ""]
+
+
+def _find(
+    app: Sphinx, env: BuildEnvironment, node: pending_xref, content: nodes.Element
+) -> nodes.Element | None:
+    """A name in single backticks that Sphinx does not find where it stands: the only entry of that name, else code.
+
+    A word such as "size" is an argument more often than an entry of another room.
+    """
+    if (node["refdomain"], node["reftype"]) != ("py", "obj") or node.get("refexplicit"):
+        return None
+    name = node["reftarget"]
+    found = [e.full for e in app.api_entries if e.full.endswith(f".{name}")]
+    if (len(found) == 1 and not name.islower()) or ("." in name and found):
+        domain = env.get_domain("py")
+        return domain.resolve_xref(env, node["refdoc"], app.builder, "obj", found[0], node, content)
+    return content
 
 
 def _no_signature(
@@ -226,7 +201,8 @@ def _collect(app: Sphinx) -> None:
 def setup(app: Sphinx) -> dict:
     app.add_directive("room", Room)
     app.connect("builder-inited", _collect)
-    app.connect("autodoc-process-docstring", _rewrite)
+    app.connect("autodoc-process-docstring", _rewrite, priority=400)
+    app.connect("missing-reference", _find)
     app.connect("autodoc-process-signature", _no_signature)
     app.connect("doctree-read", _add_section, priority=400)  # before the table of contents is read off
     return {"parallel_read_safe": True, "parallel_write_safe": True}

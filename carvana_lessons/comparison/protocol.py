@@ -52,7 +52,14 @@ class Protocol:
         return augment if self.rotate or self.flip or self.color else None
 
     def split(self, cars: CarFolder) -> tuple[CarFolder, CarFolder]:
-        """The photos to train on and those to score, of different cars."""
+        """The photos to train on and those to score, of different cars.
+
+        Args:
+            cars: photos with masks.
+
+        Returns:
+            photos to train on, photos to score.
+        """
         return split_by_car(cars, (1 - self.valid, self.valid), seed=0)
 
     def __str__(self) -> str:
@@ -66,6 +73,11 @@ class Protocol:
 
 def claim(folder: Path, protocol: Protocol, cars: CarFolder) -> None:
     """Claim a folder for one protocol and one set of photos, or check that it is theirs.
+
+    Args:
+        folder: of the comparison.
+        protocol: what its runs have in common.
+        cars: the photos.
 
     Raises:
         CarvanaError: if its runs were made under other settings or on other photos, or if it holds other things.
@@ -97,7 +109,11 @@ def claim(folder: Path, protocol: Protocol, cars: CarFolder) -> None:
 
 
 def environment() -> dict:
-    """When a run began, and on what machine, to explain differences of results."""
+    """When a run began, and on what machine, to explain differences of results.
+
+    Returns:
+        values that JSON can hold, by name.
+    """
     return {
         "began": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "python": platform.python_version(),
@@ -108,7 +124,14 @@ def environment() -> dict:
 
 
 def describe_photos(cars: CarFolder) -> dict:
-    """The number of photos and a hash of names and sizes in pixels, the same for copies on other machines."""
+    """The number of photos and a hash of names and sizes in pixels, the same for copies on other machines.
+
+    Args:
+        cars: the photos.
+
+    Returns:
+        values that JSON can hold, by name.
+    """
     digest = hashlib.blake2b(digest_size=8)
     for photo in cars:
         digest.update(f"{photo.name} {photo.size}\n".encode())

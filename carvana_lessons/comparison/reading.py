@@ -21,6 +21,9 @@ def read_json(path: Path, keys: Mapping[str, type], cure: str) -> dict:
         keys: that it must have, each with the type of its value.
         cure: what to do where it is damaged.
 
+    Returns:
+        the object, by key.
+
     Raises:
         DataError: if it is not there, cannot be read or lacks such a key.
     """
@@ -44,6 +47,9 @@ def read_table(path: Path, columns: Collection[str], cure: str) -> pd.DataFrame:
         path: the CSV file.
         columns: that it must have; all but `TEXTS` hold numbers.
         cure: as for `read_json`.
+
+    Returns:
+        the table, with one row at least.
 
     Raises:
         DataError: if it is not there, cannot be read, has no row, or lacks a column or a value in one.
@@ -69,6 +75,9 @@ def read_speeds(out: Path) -> dict[str, dict]:
 
     Args:
         out: the folder of the comparison.
+
+    Returns:
+        network → what was measured, by name.
 
     Raises:
         DataError: for a file that is damaged.

@@ -54,6 +54,12 @@ class Results:
 def load_results(name: str) -> Results:
     """Load results of the book by name.
 
+    Args:
+        name: of a folder in the book's results.
+
+    Returns:
+        the comparison's tables and notes.
+
     Raises:
         CarvanaError: for an unknown name.
 

@@ -95,7 +95,16 @@ class Noise(Dataset):
 
 
 def noise(batches: int, size: int, batch_size: int) -> CarLoader:
-    """Batches of noise, loaded as `carvana_lessons.data.loader` does: as bytes, pinned for a GPU."""
+    """Batches of noise, loaded as `carvana_lessons.data.loader` does: as bytes, pinned for a GPU.
+
+    Args:
+        batches: how many.
+        size: side of a photo, in pixels.
+        batch_size: photos in a batch.
+
+    Returns:
+        a loader of x (B, 3, size, size) and y (B, 1, size, size).
+    """
     pinned = find_device() == "cuda"
     return CarLoader(Noise(batches * batch_size, size), batch_size, collate_fn=collate, pin_memory=pinned)
 

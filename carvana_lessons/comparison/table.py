@@ -101,7 +101,14 @@ def interval(differences: np.ndarray, level: float = 0.95, seed: int = 0) -> tup
 
 
 def markdown(table: pd.DataFrame) -> str:
-    """The table of `summarise` as Markdown, as shown in the book."""
+    """The table of `summarise` as Markdown, as shown in the book.
+
+    Args:
+        table: as `summarise` makes it.
+
+    Returns:
+        a Markdown table.
+    """
     against = f"against {_baseline(list(table['network']))}, % [95 %]"
     heads = ["network", "Dice, %", against, "error", "parameters", "train, ms", "test, ms", "memory, MB"]
     lines = [f"| {' | '.join(heads)} |", f"| --- |{' ---: |' * (len(heads) - 1)}"]

@@ -18,7 +18,11 @@ NO_GPU = "No GPU here: switch one on with Runtime → Change runtime type → GP
 
 
 def in_colab() -> bool:
-    """True in a notebook that runs in Colab."""
+    """True in a notebook that runs in Colab.
+
+    Returns:
+        True in Colab.
+    """
     return "google.colab" in sys.modules  # its kernel loads it before the first cell; a script has no Drive to mount
 
 

@@ -48,7 +48,8 @@ class Scale:
     epochs: int = 0
 
 
-# The drawn photos are 480×320 pixels, so a larger square than 320 would hold pixels that no photo has.
+#: How large and how long a chapter trains, by name. The drawn photos are 480×320 pixels, so a larger square than 320
+#: would hold pixels that no photo has.
 SCALES = {
     "quick": Scale(size=128, width=8, batch_size=4, lr=2e-3, images=1_800),
     "colab": Scale(size=320, width=32, batch_size=8, lr=1e-3, images=16_000),
@@ -169,6 +170,12 @@ def start(name: str, seed: int = 0, keep: str | Path | None = None) -> Lesson:
 def scale_name(device: str) -> str:
     """``CARVANA_SCALE``, or what suits the device.
 
+    Args:
+        device: "cpu", "cuda" or "mps".
+
+    Returns:
+        "quick", "colab" or "paper".
+
     Raises:
         CarvanaError: if the variable names no scale.
     """
@@ -179,13 +186,25 @@ def scale_name(device: str) -> str:
 
 
 def data_folder() -> Path:
-    """``CARVANA_DATA``, or the synthetic studio's folder, which is made when it is missing."""
+    """``CARVANA_DATA``, or the synthetic studio's folder, which is made when it is missing.
+
+    Returns:
+        the folder, absolute.
+    """
     chosen = os.environ.get("CARVANA_DATA")
     return expand(chosen).resolve() if chosen else studio.ensure()
 
 
 def upscaling_note(cars: CarFolder, size: int) -> str | None:
-    """One sentence if photos are smaller than the input size of a network; else None."""
+    """One sentence if photos are smaller than the input size of a network; else None.
+
+    Args:
+        cars: the photos.
+        size: side of the square, in pixels.
+
+    Returns:
+        the sentence, or None.
+    """
     cars.require("A lesson", masks=False)
     width, height = min((photo.size for photo in cars), key=min)
     if min(width, height) >= size:
@@ -194,7 +213,14 @@ def upscaling_note(cars: CarFolder, size: int) -> str | None:
 
 
 def describe_data(cars: CarFolder) -> str:
-    """Describe the photos: synthetic or real, and how many."""
+    """Describe the photos: synthetic or real, and how many.
+
+    Args:
+        cars: the photos.
+
+    Returns:
+        a few words.
+    """
     count = counted(len(cars.ids), "car")
     if cars.source == "synthetic studio":
         return f"synthetic studio, {count}, {counted(len(cars), 'drawn photo')}"

@@ -37,11 +37,29 @@ class BatchTransform(Protocol):
     batched: Literal[True]
 
     def __call__(self, x: Tensor, y: Tensor, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
-        """x (B, 3, h, w) and y (B, 1, h, w), changed alike."""
+        """x (B, 3, h, w) and y (B, 1, h, w), changed alike.
+
+        Args:
+            x: photos, (B, 3, h, w) in [0, 1].
+            y: masks, (B, 1, h, w).
+            generator: of the CPU; what is random is drawn from it; None for torch's global one.
+
+        Returns:
+            both changed, same shapes.
+        """
 
 
 def draw_seed(seed: int, epoch: int, rank: int = 0) -> int:
-    """The seed of what transforms draw in an epoch, other for each of the three numbers and than that of the order."""
+    """The seed of what transforms draw in an epoch, other for each of the three numbers and than that of the order.
+
+    Args:
+        seed: of the loader.
+        epoch: its number, counted from 0.
+        rank: of the process, where several train together.
+
+    Returns:
+        the seed.
+    """
     return random.Random(repr((seed, epoch, rank))).getrandbits(32)  # torch's generator takes no more bits
 
 
@@ -50,6 +68,12 @@ def photos_at_once(batch: Tensor) -> int:
 
     On a CPU so many that they are still in the processor's cache at the next step, one for each thread at least; a GPU
     takes all of them.
+
+    Args:
+        batch: (B, …).
+
+    Returns:
+        how many, at least 1.
     """
     if batch.device.type != "cpu":
         return max(1, len(batch))
@@ -58,7 +82,14 @@ def photos_at_once(batch: Tensor) -> int:
 
 
 def layout_of(x: Tensor) -> torch.memory_format:
-    """The order in memory of photos (B, C, h, w)."""
+    """The order in memory of photos (B, C, h, w).
+
+    Args:
+        x: (B, C, h, w).
+
+    Returns:
+        ``torch.channels_last`` or ``torch.contiguous_format``.
+    """
     last = x.is_contiguous(memory_format=torch.channels_last) and not x.is_contiguous()
     return torch.channels_last if last else torch.contiguous_format
 
@@ -74,6 +105,9 @@ def in_parts(
         y: masks (B, 1, h, w).
         each: what else there is for each photo, (B, …).
         layout: of the photos that are returned.
+
+    Returns:
+        photos and masks of the whole batch, each what ``change`` gives for it, put together.
     """
     count = photos_at_once(x)
     if len(x) <= count:
@@ -149,7 +183,14 @@ def floats(batch: Sequence[Tensor] | Tensor, layout: torch.memory_format = torch
 
 
 def as_bytes(dataset: Dataset) -> Dataset:
-    """The same dataset, giving photos as bytes where it can, as a `CarDataset` or a part of one does."""
+    """The same dataset, giving photos as bytes where it can, as a `CarDataset` or a part of one does.
+
+    Args:
+        dataset: any.
+
+    Returns:
+        the dataset of bytes; the same one where it gives none.
+    """
     if type(dataset) is Subset:
         return Subset(as_bytes(dataset.dataset), dataset.indices)
     own = getattr(dataset, "as_bytes", None)
@@ -167,6 +208,7 @@ class CarLoader(DataLoader):
         given: as torch's ``DataLoader`` takes it.
         transform: applied to whole batches.
         seed: of what the transform draws; every pass over the loader draws on. An epoch of its own: see `seed_epoch`.
+        named: as torch's ``DataLoader`` takes it.
 
     Attributes:
         draws: the generator that the transform draws from.
@@ -187,7 +229,11 @@ class CarLoader(DataLoader):
                 yield self._pinned(self.finish(batch))
 
     def stored(self) -> CarLoader:
-        """This loader over bytes, where its dataset has them and `collate` takes them; all else is shared."""
+        """This loader over bytes, where its dataset has them and `collate` takes them; all else is shared.
+
+        Returns:
+            a loader over the same photos in the same order, whose batches are bytes; itself where there are none.
+        """
         return rebuild_loader(self, as_bytes(self.dataset) if self.collate_fn is collate else None)
 
     def _get_iterator(self) -> Iterator[Any]:
@@ -219,5 +265,12 @@ class CarLoader(DataLoader):
 
 
 def as_stored(loader: DataLoader) -> Iterator[Batch]:
-    """The batches of a loader before they become floats: from a `CarLoader` bytes, from another one what it gives."""
+    """The batches of a loader before they become floats: from a `CarLoader` bytes, from another one what it gives.
+
+    Args:
+        loader: any.
+
+    Yields:
+        x and y, or x alone, uint8 or float.
+    """
     return DataLoader.__iter__(loader) if isinstance(loader, CarLoader) else iter(loader)

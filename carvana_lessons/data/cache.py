@@ -98,7 +98,17 @@ def _build(folder: Path, whole: CarFolder, shape: tuple[int, int], workers: int)
 
 
 def as_size(size: int | tuple[int, int]) -> tuple[int, int]:
-    """(height, width) of a size given as one number or two."""
+    """(height, width) of a size given as one number or two.
+
+    Args:
+        size: side of a square, or (height, width).
+
+    Returns:
+        (height, width), in pixels.
+
+    Raises:
+        CarvanaError: if height or width is below 1.
+    """
     height, width = (size, size) if isinstance(size, int | np.integer) else size
     if min(height, width) < 1:
         raise CarvanaError(f"A size is (height, width) in pixels, both at least 1, not {size}.")
@@ -109,6 +119,13 @@ def open_cache(folder: Path, masks: bool) -> tuple[np.ndarray, np.ndarray | None
     """Map a copy into memory: images (N, h, w, 3) and masks (N, h, w), uint8; nothing is loaded yet.
 
     Writes into them stay in this process ("c", copy on write) and never reach the file.
+
+    Args:
+        folder: as `cache` makes it.
+        masks: whether it has masks.
+
+    Returns:
+        images, and masks or None.
     """
     images = np.load(folder / "images.npy", mmap_mode="c")
     return images, np.load(folder / "masks.npy", mmap_mode="c") if masks else None

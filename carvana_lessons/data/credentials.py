@@ -10,7 +10,11 @@ NEW = f"make a token at {SETTINGS} (API, Create New Token)"
 
 
 def credentials_source() -> str | None:
-    """The variable or file that is used, in words; None if there is none, or a secret of Colab."""
+    """The variable or file that is used, in words; None if there is none, or a secret of Colab.
+
+    Returns:
+        a few words for a sentence, or None.
+    """
     if os.environ.get(TOKEN):
         return TOKEN
     for name in ("access_token", "access_token.txt"):
@@ -22,7 +26,11 @@ def credentials_source() -> str | None:
 
 
 def credentials_fault() -> str | None:
-    """What is wrong with that variable or file, and the cure, without a full stop; None if it can be read."""
+    """What is wrong with that variable or file, and the cure, without a full stop; None if it can be read.
+
+    Returns:
+        the end of a sentence, or None.
+    """
     source = credentials_source()
     if source == TOKEN:
         token = os.environ[TOKEN]
@@ -41,7 +49,11 @@ def credentials_fault() -> str | None:
 
 
 def credentials_file() -> Path:
-    """Where kaggle.json is looked for."""
+    """Where kaggle.json is looked for.
+
+    Returns:
+        the path, whether the file is there or not.
+    """
     return Path(os.environ.get(FOLDER) or Path("~/.kaggle").expanduser()) / "kaggle.json"
 
 

@@ -71,7 +71,14 @@ class CarDataset(Dataset):
         return items if self.transform is None else [self.transform(*item) for item in items]
 
     def stored(self, rows: list[int]) -> list[Batch]:
-        """Some photos as bytes, before any transform: x (3, h, w) and y (1, h, w), both uint8, or x alone."""
+        """Some photos as bytes, before any transform: x (3, h, w) and y (1, h, w), both uint8, or x alone.
+
+        Args:
+            rows: numbers of the photos, counted from 0.
+
+        Returns:
+            the photos in that order.
+        """
         return [_tensors(*pair) for pair in (self._decoded(rows) if self.folder is None else self._mapped(rows))]
 
     def _mapped(self, rows: list[int]) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
@@ -83,7 +90,11 @@ class CarDataset(Dataset):
             yield images[place], None if masks is None else masks[place]
 
     def as_bytes(self) -> CarDataset:
-        """The same photos for a `CarLoader`: those of a batch come as bytes if no transform changes them one by one."""
+        """The same photos for a `CarLoader`: those of a batch come as bytes if no transform changes them one by one.
+
+        Returns:
+            a dataset of `Stored`, or this one itself.
+        """
         return StoredDataset(self) if type(self) is CarDataset and self.transform is None else self
 
     def _decoded(self, rows: list[int]) -> list[tuple[np.ndarray, np.ndarray | None]]:
@@ -135,17 +146,20 @@ def loader(
     Args:
         cars: as `CarDataset` takes it.
         size: as `CarDataset` takes it.
+        batch_size: as torch's ``DataLoader`` takes it.
+        shuffle: as torch's ``DataLoader`` takes it.
+        workers: processes that prepare batches, kept from epoch to epoch; 0: the loop's own process does, with as many
+            threads as torch may use.
         cached: as `CarDataset` takes it.
         transform: takes (x, y), returns (x, y): augmentation, the same for both. `Augment` and whatever else is a
             `carvana_lessons.data.batches.BatchTransform` is applied to a batch as it comes out, whatever the number of
             workers; another one to every photo where it is read.
-        batch_size: as torch's ``DataLoader`` takes it.
-        shuffle: as torch's ``DataLoader`` takes it.
-        drop_last: as torch's ``DataLoader`` takes it.
-        workers: processes that prepare batches, kept from epoch to epoch; 0: the loop's own process does, with as many
-            threads as torch may use.
         seed: of the order, of what a transform of batches draws, and of torch, numpy and ``random`` in each worker
             (torch sees to all three).
+        drop_last: as torch's ``DataLoader`` takes it.
+
+    Returns:
+        a `CarLoader`.
 
     Raises:
         CarvanaError: as `CarDataset`.

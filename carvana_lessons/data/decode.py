@@ -56,6 +56,9 @@ def decode(file: str | Path | BinaryIO, read: Callable[[Image.Image], Read]) -> 
         file: a path, or an open file.
         read: takes the open image; its result must not need the file any more.
 
+    Returns:
+        what ``read`` returned.
+
     Raises:
         Exception: one of `UNREADABLE`, as Pillow raises it of the whole file.
         DataError: in place of one that ``read`` raises.
@@ -102,6 +105,12 @@ def exif_orientation(image: Image.Image) -> int:
     """The orientation that EXIF states, 2 to 8; 1 for a photo that is upright or states none.
 
     The only place where that is decided: the size of an upright photo and its pixels both follow from it.
+
+    Args:
+        image: open; its pixels are not decoded.
+
+    Returns:
+        1 to 8, as in EXIF.
     """
     if image.format == "TIFF":
         return 1  # Pillow itself turns these
@@ -115,7 +124,11 @@ def exif_orientation(image: Image.Image) -> int:
 
 
 def is_rotated_90(image: Image.Image) -> bool:
-    """Whether EXIF states a rotation by 90 or 270 degrees, so that width and height are exchanged."""
+    """Whether EXIF states a rotation by 90 or 270 degrees, so that width and height are exchanged.
+
+    Args:
+        image: open; its pixels are not decoded.
+    """
     return exif_orientation(image) > 4
 
 
@@ -126,7 +139,14 @@ def apply_exif_orientation(image: Image.Image) -> Image.Image:
 
 
 def as_rgb(image: Image.Image) -> Image.Image:
-    """Any image as 8-bit RGB; transparent pixels become white."""
+    """Any image as 8-bit RGB; transparent pixels become white.
+
+    Args:
+        image: of any mode.
+
+    Returns:
+        an image of mode RGB and the same size.
+    """
     image = _eight_bits(image)
     if image.has_transparency_data:
         image = image.convert("RGBA")

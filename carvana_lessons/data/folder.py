@@ -87,12 +87,26 @@ class CarFolder:
         return f"CarFolder({self.root.name}: {photos} of {cars}, {self.source})"
 
     def subset(self, indices: Iterable[int]) -> CarFolder:
-        """The photos at these positions (or where a boolean list of the same length is True), in that order."""
+        """The photos at these positions (or where a boolean list of the same length is True), in that order.
+
+        Args:
+            indices: positions counted from 0, or one boolean per photo.
+
+        Returns:
+            a folder of those photos.
+        """
         chosen = np.asarray(list(indices))
         return self._view(self._rows[chosen if len(chosen) else chosen.astype(int)])
 
     def select(self, cars: Iterable[str] | str | None = None, views: Iterable[int] | int | None = None) -> CarFolder:
         """The photos of these cars, from these views (1 to 16); None means all.
+
+        Args:
+            cars: ids of cars, or one id.
+            views: numbers from 1 to 16, or one number.
+
+        Returns:
+            a folder of those photos.
 
         Raises:
             DataError: for a car that is not here, or a view that does not exist.
@@ -149,24 +163,40 @@ class CarFolder:
 
     @cached_property
     def ids(self) -> list[str]:
-        """The cars' ids, sorted."""
+        """The cars' ids, sorted.
+
+        Returns:
+            one id of 12 hex digits per car.
+        """
         return sorted({self._index.names[row][:12] for row in self._rows})
 
     @cached_property
     def metadata(self) -> pd.DataFrame:
         """The rows of ``metadata.csv`` about the cars here: indexed by car id, in its order; year, make, model, trim1,
-        trim2 (missing values where the file lacks a column) and whatever else it has. Empty where there is no file."""
+        trim2 (missing values where the file lacks a column) and whatever else it has. Empty where there is no file.
+
+        Returns:
+            one row per car, all values text.
+        """
         return self._table.loc[self._table.index.isin(self.ids)].sort_index()
 
     @cached_property
     def source(self) -> str:
-        """``"synthetic studio"`` where metadata.csv says so of the cars here, else ``"photos"``."""
+        """``"synthetic studio"`` where metadata.csv says so of the cars here, else ``"photos"``.
+
+        Returns:
+            one of the two texts.
+        """
         if "source" not in self.metadata:
             return "photos"
         return " and ".join(sorted(set(self.metadata["source"].fillna("photos")))) or "photos"
 
     def frame(self) -> pd.DataFrame:
-        """One row per photo: name, car, view, width, height."""
+        """One row per photo: name, car, view, width, height.
+
+        Returns:
+            the table; width and height in pixels.
+        """
         names = [self._index.names[row] for row in self._rows]
         sizes = self._index.sizes[self._rows]
         views = [int(name[13:]) for name in names]
@@ -178,6 +208,9 @@ class CarFolder:
 
         A JPEG that is damaged in the middle may still decode, to a picture that is wrong from there on: Pillow does
         not complain. PNG and GIF do.
+
+        Args:
+            progress: show a progress bar.
 
         Raises:
             DataError: listing files that do not decode and files that are no masks.

@@ -31,6 +31,9 @@ class Photo:
         mask: path of the GIF or PNG, None for a photo without one.
         size: **(width, height)**, as Pillow says it; arrays are (height, width).
         index: the photo's row in the *whole* folder, the same in every part of it.
+
+    Lesson:
+        01.
     """
 
     name: str
@@ -42,7 +45,11 @@ class Photo:
     index: int
 
     def read(self) -> np.ndarray:
-        """The photo's pixels: (H, W, 3) uint8, RGB, at full size."""
+        """The photo's pixels: (H, W, 3) uint8, RGB, at full size.
+
+        Returns:
+            (H, W, 3) uint8, RGB.
+        """
         return read_photo(self.image)
 
 
@@ -70,7 +77,14 @@ def read_photo(path: str | Path, upright: bool = False) -> np.ndarray:
 
 
 def read_size(path: str | Path) -> tuple[int, int]:
-    """(height, width) of a photo after EXIF orientation, as ``read_photo(path, upright=True)`` returns it."""
+    """(height, width) of a photo after EXIF orientation, as ``read_photo(path, upright=True)`` returns it.
+
+    Args:
+        path: JPEG or PNG.
+
+    Returns:
+        (height, width), in pixels.
+    """
     return _read(path, lambda image: image.size if is_rotated_90(image) else image.size[::-1])
 
 
@@ -173,7 +187,15 @@ def _read(path: str | Path, read: Callable[[Image.Image], Read]) -> Read:
 
 
 def unreadable(path: str | Path, error: BaseException) -> DataError:
-    """The error for a file that does not decode."""
+    """The error for a file that does not decode.
+
+    Args:
+        path: of the file.
+        error: what Pillow raised.
+
+    Returns:
+        the error to raise, with the cure.
+    """
     if Path(path).is_symlink() and not Path(path).exists():
         return DataError(f"{path} is a link to a file that is not there: put that one back, or remove the link.")
     if isinstance(error, PermissionError):

@@ -33,7 +33,17 @@ ENDINGS = {"JPEG": b"\xff\xd9", "MPO": b"\xff\xd9", "GIF": b"\0;", "PNG": b"IEND
 
 @dataclass(frozen=True)
 class Index:
-    """What ``inspect`` found: one entry per photo, in the order of the names."""
+    """What ``inspect`` found: one entry per photo, in the order of the names.
+
+    Attributes:
+        images: folder of the photos.
+        masks: folder of the masks; None where none are wanted.
+        names: of the photos, sorted, without ending.
+        image_files: file name of each photo.
+        mask_files: file name of each mask.
+        sizes: (width, height) of each photo, in pixels.
+        fingerprint: hex digits that change when a file does.
+    """
 
     images: Path
     masks: Path | None
@@ -46,6 +56,14 @@ class Index:
 
 def inspect(root: Path, images: str, masks: str | None) -> Index:
     """Find the pairs of a folder and check all that can be checked without decoding pixels.
+
+    Args:
+        root: the data set's folder.
+        images: name of the folder of photos in it.
+        masks: name of the folder of masks in it; None where none are wanted.
+
+    Returns:
+        the index.
 
     Raises:
         DataError: with one line for every kind of fault that names the files and the cure.
@@ -111,6 +129,12 @@ def header(path: Path) -> tuple[int, int] | None:
 
     A whole file ends in its format's end mark, padding aside. Only one that does not is decoded, to be sure.
 
+    Args:
+        path: of the file.
+
+    Returns:
+        (width, height), in pixels, or None.
+
     Raises:
         DataError: for a file that claims more pixels than any photo has, or that may not be read.
     """
@@ -131,6 +155,13 @@ def listed(names: Sequence[str], total: int | None = None) -> str:
     """The first three names and how many more: ``a, b, c and 5 more (8 of 1,536)``.
 
     A name with unprintable characters is escaped, so that the sentence can be printed.
+
+    Args:
+        names: the names to list, at least one.
+        total: how many there are in all; None leaves it out.
+
+    Returns:
+        words for a sentence.
     """
     text = ", ".join(name if name.isprintable() else ascii(name) for name in names[:3]) + (
         f" and {len(names) - 3:,} more" if len(names) > 3 else ""

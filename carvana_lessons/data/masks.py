@@ -30,7 +30,13 @@ class NoMask(DataError):
 
 
 class Levels(NamedTuple):
-    """One or two values of an image, and where the higher one is; of one value everywhere."""
+    """One or two values of an image, and where the higher one is; of one value everywhere.
+
+    Attributes:
+        low: the lower value.
+        high: the higher value.
+        top: (H, W) bool, True where the higher one is.
+    """
 
     low: float
     high: float
@@ -39,6 +45,12 @@ class Levels(NamedTuple):
 
 def load_mask(image: Image.Image) -> Image.Image:
     """The pixels of an open file, decoded, for `find_car` to look at when the file is closed.
+
+    Args:
+        image: open, not yet decoded.
+
+    Returns:
+        the decoded image, which needs the file no more.
 
     Raises:
         NoMask: for a file of several pictures, and for colours of 16 bits that cannot be read or narrowed.

@@ -101,6 +101,9 @@ def submission_line(name: str, mask: np.ndarray) -> str:
         name: the photo's name, with or without ``.jpg``.
         mask: (H, W) at the photo's own size, values 0 and 1.
 
+    Returns:
+        the line, ASCII text.
+
     Raises:
         DataError: as `rle_encode` does, or if the name would break the line.
 

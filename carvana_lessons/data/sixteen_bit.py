@@ -16,7 +16,11 @@ OTHER = {"16B": "16L", "16L": "16B", "16N": "16B" if sys.byteorder == "little" e
 
 
 def has_16_bit_colors(image: Image.Image) -> bool:
-    """Whether an open image has 16 bits per channel, more than Pillow decodes; never true of grey images."""
+    """Whether an open image has 16 bits per channel, more than Pillow decodes; never true of grey images.
+
+    Args:
+        image: open, not yet decoded.
+    """
     if image.mode not in ("RGB", "RGBA", "CMYK"):
         return False
     for codec, _, _, told in image.tile:
@@ -27,6 +31,9 @@ def has_16_bit_colors(image: Image.Image) -> bool:
 
 def read_16_bit_colors(image: Image.Image) -> np.ndarray | None:
     """The numbers of an image of which `has_16_bit_colors` is true.
+
+    Args:
+        image: open, not yet decoded.
 
     Returns:
         (H, W, 3) or (H, W, 4) uint16, RGB and where there is transparency how opaque; None where Pillow has no way to

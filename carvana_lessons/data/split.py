@@ -75,6 +75,17 @@ def split_by_image(cars: CarFolder, fractions: Sequence[float] = (0.8, 0.2), see
 
     Returns, Raises: as `split_by_car`, counting photos instead of cars.
 
+    Args:
+        cars: the photos.
+        fractions: the share of each part; they sum to 1.
+        seed: of the division.
+
+    Returns:
+        one CarFolder per fraction; together they hold every photo once.
+
+    Raises:
+        DataError: if the fractions do not sum to 1 or there are fewer photos than parts.
+
     Lesson:
         01.
     """

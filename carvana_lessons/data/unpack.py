@@ -56,7 +56,16 @@ def unpack(archive: Path, out: Path, target: Path) -> None:
 
 
 def copy_in(place: Path, target: Path) -> None:
-    """Copy a file, or a folder that came unpacked, to ``target``; files that are complete are skipped."""
+    """Copy a file, or a folder that came unpacked, to ``target``; files that are complete are skipped.
+
+    Args:
+        place: the file or folder to copy.
+        target: where it goes.
+
+    Raises:
+        CarvanaError: if the download left nothing at ``place``.
+        ExistsError: if another file is in the place of one.
+    """
     if not place.exists():
         raise CarvanaError(f"{target.stem} could not be fetched, the download left nothing at {place}: run it again.")
     if place.is_file():

@@ -42,6 +42,13 @@ def mean_mask(photos: CarFolder, size: int | tuple[int, int] = 128) -> Tensor:
 def mean_mask_by_view(photos: CarFolder, size: int | tuple[int, int] = 128) -> dict[int, Tensor]:
     """`mean_mask` per view: {1: (1, h, w), …, 16: (1, h, w)}, for the views that are there.
 
+    Args:
+        photos: photos with masks.
+        size: as `mean_mask` takes it.
+
+    Returns:
+        view → (1, h, w) float32 in [0, 1].
+
     Raises:
         DataError: if there are no photos, or no masks.
 
@@ -59,6 +66,7 @@ def as_mask(share: Tensor, size: tuple[int, int], threshold: float = 0.5) -> np.
     Args:
         share: (1, h, w) in [0, 1].
         size: **(width, height)** to reach, as ``photo.size`` says it.
+        threshold: share above which a pixel is car.
 
     Returns:
         (height, width) bool.
@@ -72,13 +80,22 @@ def as_mask(share: Tensor, size: tuple[int, int], threshold: float = 0.5) -> np.
 
 @dataclass(frozen=True)
 class Match:
-    """The most similar training photo of a photo; ``mirrored`` if its horizontal flip is."""
+    """The most similar training photo of a photo; ``mirrored`` if its horizontal flip is.
+
+    Attributes:
+        photo: the training photo.
+        mirrored: whether left and right are to be exchanged.
+    """
 
     photo: Photo
     mirrored: bool
 
     def read(self) -> np.ndarray:
-        """Its pixels, flipped if ``mirrored``: (H, W, 3) uint8."""
+        """Its pixels, flipped if ``mirrored``: (H, W, 3) uint8.
+
+        Returns:
+            (H, W, 3) uint8, RGB.
+        """
         return self._flipped(self.photo.read())
 
     def mask(self) -> np.ndarray:
@@ -126,6 +143,13 @@ def most_similar(photos: CarFolder, train: CarFolder, exclude_same_car: bool = F
 
 def thumbnails(photos: CarFolder, side: int = 16) -> Tensor:
     """Small grey copies, (N, side, side) float32 in [0, 1], from the decoded copy at 128 px.
+
+    Args:
+        photos: with or without masks.
+        side: of a copy, in pixels.
+
+    Returns:
+        (N, side, side) float32 in [0, 1].
 
     Raises:
         DataError: if there are no photos.

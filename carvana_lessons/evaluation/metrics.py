@@ -13,7 +13,14 @@ from torch import Tensor
 
 
 class Confusion(NamedTuple):
-    """Pixel counts of a prediction against the truth; each an int64 tensor without the two image dimensions."""
+    """Pixel counts of a prediction against the truth; each an int64 tensor without the two image dimensions.
+
+    Attributes:
+        tp: (…) car, predicted as car.
+        fp: (…) background, predicted as car.
+        fn: (…) car, predicted as background.
+        tn: (…) background, predicted as background.
+    """
 
     tp: Tensor
     fp: Tensor
@@ -48,7 +55,7 @@ def confusion(prediction: Tensor, target: Tensor) -> Confusion:
 
 
 def dice(prediction: Tensor, target: Tensor) -> Tensor:
-    """Dice = 2·|X ∩ Y| / (|X| + |Y|), and 1 where both masks are empty.
+    """Dice = ``2·|X ∩ Y| / (|X| + |Y|)``, and 1 where both masks are empty.
 
     Args:
         prediction: (…, H, W), as for `confusion`.
@@ -70,6 +77,9 @@ def dice(prediction: Tensor, target: Tensor) -> Tensor:
 def dice_from(counts: Confusion) -> Tensor:
     """Dice from pixel counts: 2·TP / (2·TP + FP + FN), 1 where both are empty.
 
+    Args:
+        counts: as `confusion` gives them.
+
     Returns:
         as `dice`.
     """
@@ -77,9 +87,19 @@ def dice_from(counts: Confusion) -> Tensor:
 
 
 def iou(prediction: Tensor, target: Tensor) -> Tensor:
-    """Intersection over union, |X ∩ Y| / |X ∪ Y|, and 1 where both masks are empty.
+    """Intersection over union, ``|X ∩ Y| / |X ∪ Y|``, and 1 where both masks are empty.
 
-    Args and returns as for `dice`; for one image IoU = Dice / (2 − Dice).
+    For one image IoU = Dice / (2 − Dice).
+
+    Args:
+        prediction: (…, H, W), as for `confusion`.
+        target: (…, H, W), as for `confusion`.
+
+    Returns:
+        as `dice`.
+
+    Raises:
+        ValueError: as `confusion`.
 
     Lesson:
         01.
@@ -89,6 +109,9 @@ def iou(prediction: Tensor, target: Tensor) -> Tensor:
 
 def iou_from(counts: Confusion) -> Tensor:
     """IoU from pixel counts: TP / (TP + FP + FN), 1 where both are empty.
+
+    Args:
+        counts: as `confusion` gives them.
 
     Returns:
         as `dice`.

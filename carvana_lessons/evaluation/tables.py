@@ -22,6 +22,13 @@ LOOK = (48, 72)  # (height, width) at which a colour is looked at: enough pixels
 def best(scores: pd.DataFrame, count: int = 5) -> pd.DataFrame:
     """The photos with the highest Dice, best first: name, dice.
 
+    Args:
+        scores: as `evaluate` gives them.
+        count: how many rows.
+
+    Returns:
+        at most ``count`` rows, with name and dice.
+
     Source:
         "Good predictions" of slides [A].
 
@@ -33,6 +40,13 @@ def best(scores: pd.DataFrame, count: int = 5) -> pd.DataFrame:
 
 def worst(scores: pd.DataFrame, count: int = 5) -> pd.DataFrame:
     """The photos with the lowest Dice, worst first: name, dice, and the wrong pixels of both kinds.
+
+    Args:
+        scores: as `evaluate` gives them.
+        count: how many rows.
+
+    Returns:
+        at most ``count`` rows, with name, dice, fp and fn.
 
     Source:
         "Bad predictions" of slides [A].

@@ -26,6 +26,12 @@ class NotAttempted(Exception):
 def attempted(value: Any) -> Any:
     """The value, unless it is still the stub's ``...``.
 
+    Args:
+        value: of a stub's name.
+
+    Returns:
+        the same value.
+
     Raises:
         NotAttempted: if it is.
     """
@@ -54,7 +60,11 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Text:
-    """Markdown that JupyterLab, Colab and the page show alike, and that reads well as plain text."""
+    """Markdown that JupyterLab, Colab and the page show alike, and that reads well as plain text.
+
+    Attributes:
+        markdown: what is shown.
+    """
 
     markdown: str
 
@@ -88,6 +98,14 @@ class Function:
         self.right, self.cases, self.faults, self.close = right, cases, faults, close
 
     def __call__(self, answer: Any) -> str | None:
+        """Compare the reader's function with the right one, case by case.
+
+        Args:
+            answer: the reader's function.
+
+        Returns:
+            None if they agree, else the end of a sentence that begins with "because".
+        """
         if not callable(answer):
             return f"a function was asked for, not {shown(answer)}."
         began = time.monotonic()
@@ -146,6 +164,14 @@ class Value:
         self.right, self.faults, self.close = right, faults, close
 
     def __call__(self, *answers: Any) -> str | None:
+        """Compare the reader's values with the right ones.
+
+        Args:
+            answers: the reader's values.
+
+        Returns:
+            None if they agree, else the end of a sentence that begins with "because".
+        """
         if any(answer is None for answer in answers):
             return "it is None; run the cell that gives it a value."
         given = answers[0] if len(answers) == 1 else answers
@@ -171,6 +197,14 @@ class Each:
         self.judges = judges
 
     def __call__(self, *answers: Any) -> str | None:
+        """Let every judge look at the answer that is its own.
+
+        Args:
+            answers: the reader's objects, one per judge.
+
+        Returns:
+            None if all are right, else what the first judge says that finds a mistake.
+        """
         for (where, judge), answer in zip(self.judges.items(), answers, strict=True):
             if wrong := judge(answer):
                 return f"{where}: {wrong}"
@@ -188,12 +222,12 @@ class Exercise:
         stub: code of the cell in which the reader works; every name that it defines is handed to `check`.
         hints: Markdown, the gentlest first.
         answer: code that defines the stub's names rightly; it imports what it uses.
-        given: for tests: code that stands in for what the chapter has defined and the answer uses.
         explanation: Markdown that follows the answer.
         judge: takes the reader's objects; returns None if they are right, else the end of a sentence that begins with
             "because". It may raise whatever the reader's code raises, and `NotAttempted`.
         faults: for tests: further wrong answers as code, and a word of the sentence that they must be told. A
             `Function` or `Value` brings its own.
+        given: for tests: code that stands in for what the chapter has defined and the answer uses.
 
     Lesson:
         of its module.
@@ -248,14 +282,22 @@ class Exercise:
         return outcome.value if outcome.problem is None else Verdict(WRONG, outcome.problem)
 
     def hint(self) -> Text:
-        """The next hint; after the last one, the last one again."""
+        """The next hint; after the last one, the last one again.
+
+        Returns:
+            Markdown, displayed as the last value of a cell.
+        """
         number = min(self._shown, len(self.hints) - 1)
         self._shown += 1
         more = f" *({number + 1} of {len(self.hints)})*"
         return Text(self.hints[number] + more)
 
     def solution(self) -> Text:
-        """Code that is right, and why."""
+        """Code that is right, and why.
+
+        Returns:
+            Markdown, displayed as the last value of a cell.
+        """
         return Text(f"```python\n{self.answer.strip()}\n```\n\n{self.explanation.strip()}")
 
 

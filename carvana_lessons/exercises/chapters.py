@@ -53,6 +53,12 @@ class Chapter:
 def chapter(name: str) -> Chapter:
     """The exercises of a notebook, by its name without ending.
 
+    Args:
+        name: of the notebook, without ending.
+
+    Returns:
+        the chapter.
+
     Raises:
         CarvanaError: for a notebook that the course does not have.
     """

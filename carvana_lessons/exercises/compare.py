@@ -41,7 +41,14 @@ def difference(got: Any, expected: Any, close: float = CLOSE) -> str | None:
 
 
 def shown(value: Any) -> str:
-    """A value as a short text on one line."""
+    """A value as a short text on one line.
+
+    Args:
+        value: any.
+
+    Returns:
+        the text, shortened.
+    """
     try:
         text = " ".join(repr(_plain(value)).split())
     except Exception:  # a reader's object may refuse to be looked at

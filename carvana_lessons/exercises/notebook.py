@@ -23,7 +23,14 @@ HOW = (
 
 
 def cells(found: Chapter) -> list[dict]:
-    """The cells of a chapter's exercises and quiz, as a notebook stores them, without outputs."""
+    """The cells of a chapter's exercises and quiz, as a notebook stores them, without outputs.
+
+    Args:
+        found: the chapter.
+
+    Returns:
+        cells in the notebook's own format.
+    """
     made = []
     for number, (name, exercise) in enumerate(found.exercises.items(), start=1):
         unit = "minute" if exercise.minutes == 1 else "minutes"
@@ -44,6 +51,13 @@ def cells(found: Chapter) -> list[dict]:
 def refresh(notebook: dict, found: Chapter) -> dict:
     """A notebook whose cells from "## Exercises" to "## Summary" are those of `cells`.
 
+    Args:
+        notebook: as read from its file.
+        found: the chapter.
+
+    Returns:
+        another notebook; the one given stays as it is.
+
     Raises:
         CarvanaError: if it has no cell that begins with one of the two headings.
     """
@@ -62,6 +76,9 @@ def refresh(notebook: dict, found: Chapter) -> dict:
 def refresh_folder(book: Path) -> list[str]:
     """Update the exercises of all chapters of a folder.
 
+    Args:
+        book: the folder of the chapters.
+
     Returns:
         the names of the chapters that changed.
 
@@ -79,7 +96,15 @@ def refresh_folder(book: Path) -> list[str]:
 
 
 def solved(notebook: dict, found: Chapter) -> dict:
-    """A notebook in which every stub is replaced by its solution, followed by the explanation."""
+    """A notebook in which every stub is replaced by its solution, followed by the explanation.
+
+    Args:
+        notebook: as read from its file.
+        found: the chapter.
+
+    Returns:
+        another notebook; the one given stays as it is.
+    """
     answers = {f"exercise-{k}-stub": exercise for k, exercise in enumerate(found.exercises.values(), start=1)}
     made = []
     for cell in notebook["cells"]:
@@ -126,6 +151,9 @@ def export(book: Path, out: Path, solutions: bool = False) -> Path:
 def check_new(out: Path) -> Path:
     """Check that neither a folder of that name exists nor its zip file, which may hold a class's work.
 
+    Args:
+        out: the folder that is to be made.
+
     Returns:
         the zip file that `export` will write.
 
@@ -163,13 +191,25 @@ def _is_text(source: object) -> bool:
 
 
 def write(path: Path, notebook: dict) -> None:
-    """Write a notebook atomically, in the format of the repository."""
+    """Write a notebook atomically, in the format of the repository.
+
+    Args:
+        path: the file.
+        notebook: what it is to hold.
+    """
     with replacing(path) as temporary:
         temporary.write_text(json.dumps(notebook, ensure_ascii=False, indent=1) + "\n", encoding="utf-8", newline="\n")
 
 
 def solutions(found: Chapter) -> Iterator[str]:
-    """The solutions of a chapter as Markdown, piece by piece."""
+    """The solutions of a chapter as Markdown, piece by piece.
+
+    Args:
+        found: the chapter.
+
+    Yields:
+        a piece of Markdown.
+    """
     yield f"## {found.title}"
     for number, exercise in enumerate(found.exercises.values(), start=1):
         yield f"### {number} · {exercise.title}"

@@ -26,6 +26,10 @@ class Choice:
 class Question:
     """A question with its choices, exactly one of them right.
 
+    Attributes:
+        text: of the question.
+        choices: two or more.
+
     Raises:
         ValueError: if there are not at least two choices and one right one.
     """
@@ -40,7 +44,11 @@ class Question:
 
 @dataclass(frozen=True)
 class Quiz:
-    """Two to four questions at the end of a chapter; text between backticks becomes code."""
+    """Two to four questions at the end of a chapter; text between backticks becomes code.
+
+    Attributes:
+        questions: in their order.
+    """
 
     questions: tuple[Question, ...]
 

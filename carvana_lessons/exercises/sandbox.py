@@ -106,7 +106,15 @@ def _wait(thread: threading.Thread, seconds: float) -> None:
 
 
 def describe(error: BaseException, gigabytes: float = GIGABYTES) -> str:
-    """The end of a sentence that says what went wrong, and in which line of the reader's code."""
+    """The end of a sentence that says what went wrong, and in which line of the reader's code.
+
+    Args:
+        error: what the reader's code raised.
+        gigabytes: of memory that it was allowed.
+
+    Returns:
+        the end of a sentence.
+    """
     if isinstance(error, MemoryError) or "allocate memory" in str(error):
         return f"it wanted more than {gigabytes:g} GB of memory; how large are the arrays that it makes?"
     if isinstance(error, RecursionError):

@@ -13,6 +13,9 @@ from carvana_lessons.utils.errors import ArgumentError
 def stages(model: nn.Module) -> list[str]:
     """Names of a network's stages: its children that have weights, and the members of its ModuleLists.
 
+    Args:
+        model: any.
+
     Returns:
         names as `named_modules` has them, in the order in which they were defined.
 

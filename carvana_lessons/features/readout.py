@@ -24,7 +24,14 @@ class Probe(NamedTuple):
     bias: Tensor
 
     def __call__(self, maps: Tensor) -> Tensor:
-        """(B, C, h, w) → (B, K, h, w) float32, on the device of ``maps``."""
+        """(B, C, h, w) → (B, K, h, w) float32, on the device of ``maps``.
+
+        Args:
+            maps: (B, C, h, w).
+
+        Returns:
+            (B, K, h, w) float32.
+        """
         weight, bias = self.weight.to(maps), self.bias.to(maps)
         return (torch.einsum("bchw,ck->bkhw", maps, weight) + bias[:, None, None]).float()
 
@@ -66,18 +73,31 @@ class Readout:
         self._gram = gram if self._gram is None else self._gram + gram
 
     def correlations(self) -> Tensor:
-        """Pearson's correlation over all pixels of each channel with each target: (C, K), 0 for a constant channel."""
+        """Pearson's correlation over all pixels of each channel with each target: (C, K), 0 for a constant channel.
+
+        Returns:
+            (C, K) float64 in [−1, 1], on the CPU.
+        """
         return self._correlations(torch.eye(self._channels, dtype=torch.float64))
 
     def agreement(self, probe: Probe) -> Tensor:
         """Correlation of a probe's output for these maps with each target: (K,).
 
         Fit a probe on one set of photos, and compute its agreement with the `Readout` of another.
+
+        Args:
+            probe: as `probe` of another readout gives it.
+
+        Returns:
+            (K,) float64 in [−1, 1].
         """
         return self._correlations(probe.weight).diagonal()
 
     def probe(self) -> Probe:
         """The weighted sum of the channels, plus a bias, that fits each target best in least squares.
+
+        Returns:
+            the weights, fitted.
 
         Source:
             Alain & Bengio 2016, "Understanding intermediate layers using linear classifier probes".

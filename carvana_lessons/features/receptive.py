@@ -127,6 +127,7 @@ def seen_from(model: nn.Module, layer: str, size: tuple[int, int], place: tuple[
         layer: name of a module inside; "" is the network itself.
         size: (H, W).
         place: (row, column) in the layer's output.
+        channels: of the image.
 
     Returns:
         (H, W) bool, on the CPU.

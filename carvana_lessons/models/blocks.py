@@ -33,6 +33,11 @@ class ConvBlock(nn.Sequential):
 class DoubleConv(nn.Sequential):
     """Two `ConvBlock` in sequence: one stage of a U-Net.
 
+    Args:
+        in_channels: channels before.
+        out_channels: channels after.
+        batch_norm: as for `ConvBlock`.
+
     Shapes:
         (B, in_channels, H, W) → (B, out_channels, H, W).
 
@@ -55,6 +60,9 @@ def is_channels_last(x: Tensor) -> bool:
 
     Args:
         x: (B, C, H, W).
+
+    Returns:
+        True for channels last.
     """
     return x.stride(1) < x.stride(3)
 
@@ -85,6 +93,9 @@ def initialise(module: nn.Module) -> None:
 
     Without batch norm, PyTorch's default lets the signal shrink by a factor of about √6 per layer, and a deep plain
     U-Net then starts with an almost constant output.
+
+    Args:
+        module: any; only convolutions are changed. For ``network.apply(initialise)``.
 
     Source:
         He et al. 2015, "Delving deep into rectifiers".

@@ -38,7 +38,12 @@ class Checkpoint:
 
 
 def save(path: Path, checkpoint: Checkpoint) -> None:
-    """Write a checkpoint atomically: a killed process leaves the file that was there before."""
+    """Write a checkpoint atomically: a killed process leaves the file that was there before.
+
+    Args:
+        path: the file to write.
+        checkpoint: what it is to hold.
+    """
     tensors = {f"weights/{k}": v for k, v in checkpoint.weights.items()}
     tensors |= {f"state/{k}": v for k, v in checkpoint.state.items()}
     tensors = {k: v.detach().cpu().contiguous() for k, v in tensors.items()}
@@ -49,6 +54,12 @@ def save(path: Path, checkpoint: Checkpoint) -> None:
 
 def load(path: Path) -> Checkpoint:
     """Read a checkpoint.
+
+    Args:
+        path: a ``.safetensors`` file that `save` wrote.
+
+    Returns:
+        what the file holds; its tensors are on the CPU.
 
     Raises:
         CarvanaError: for a file that is missing, cut off, no checkpoint of this course, or from a newer version.
@@ -80,6 +91,11 @@ def load(path: Path) -> Checkpoint:
 def fill(model: nn.Module, checkpoint: Checkpoint, path: Path) -> None:
     """Load a checkpoint's weights into a network.
 
+    Args:
+        model: the network, changed in place.
+        checkpoint: where the weights come from.
+        path: of the checkpoint, for the error.
+
     Raises:
         CarvanaError: if they belong to another network, or to one of another width.
     """
@@ -101,6 +117,9 @@ def _compare(model: nn.Module, checkpoint: Checkpoint, path: Path) -> None:
 
 def load_model(path: Path) -> nn.Module:
     """Build the network of a checkpoint and load its weights.
+
+    Args:
+        path: a ``.safetensors`` file that `save` wrote.
 
     Returns:
         the network, in evaluation mode, with what is known of its training as ``provenance``.

@@ -16,6 +16,9 @@ def evaluation_mode(*models: nn.Module) -> Iterator[None]:
     """Put networks into evaluation mode inside the ``with`` block; afterwards every module has the mode that it had.
 
     A network that is left in evaluation mode would change the training that continues.
+
+    Args:
+        models: the networks.
     """
     modes = [(module, module.training) for model in models for module in model.modules()]
     for model in models:

@@ -39,7 +39,7 @@ class Design:
 
 
 DEEP, SHALLOW, PLAIN, CASCADE = (2, 2, 3, 3, 3), (2, 2, 3, 3), (1,) * 6, (1, 2, 4, 8, 4, 2)
-#: The five designs by name, from SegNet to MaskingNet: what `create` and `MaskingNet` build from.
+#: The five designs by name, from SegNet to MaskingNet; what `create` and `MaskingNet` build from.
 DESIGNS = {
     #                    encoder  decoder          skip   coordinates  dilation
     "segnet":     Design(DEEP,    (3, 3, 3, 2, 1), False, None,        ()),
@@ -134,9 +134,17 @@ class MaskingNet(nn.Module):
             part.apply(initialise)
 
     def forward(self, x: Tensor, maps: Tensor | None = None) -> Tensor:
-        """Logits (B, num_classes, H, W) of x (B, 3, H, W).
+        """Logits of a batch.
 
         ``maps``, (2, H, W), are needed only for a crop: the same crop of the whole image's coordinate maps.
+
+        Args:
+            x: (B, 3, H, W) in [0, 1].
+            maps: (2, H, W), needed for a crop alone: the same crop of the whole image's coordinate maps; None for those
+                of ``x``.
+
+        Returns:
+            logits, (B, num_classes, H, W).
         """
         check_divisible(x, self.size_divisor)
         if self.takes_maps and maps is None:

@@ -24,6 +24,9 @@ NAME = "carvana"  # their name in `create(weights=…)`
 def shipped() -> list[str]:
     """Names of the networks whose weights come with the package.
 
+    Returns:
+        names for `create`.
+
     Lesson:
         09.
     """
@@ -32,6 +35,12 @@ def shipped() -> list[str]:
 
 def read_card(name: str) -> dict:
     """The model card of shipped weights: network, width, `Provenance`, data, protocol, Dice, date, sha256.
+
+    Args:
+        name: of the network.
+
+    Returns:
+        the card's values by name.
 
     Raises:
         ValueError: for a network without shipped weights.
@@ -88,7 +97,14 @@ def ship(model: nn.Module, card: dict, folder: Path = FOLDER) -> Path:
 
 
 def round_to_half(model: nn.Module) -> nn.Module:
-    """The same network with its weights rounded to half precision, as `ship` writes them, in place."""
+    """The same network with its weights rounded to half precision, as `ship` writes them, in place.
+
+    Args:
+        model: changed in place.
+
+    Returns:
+        the same network, its weights float32 with values that half precision can hold.
+    """
     with torch.no_grad():
         for value in model.state_dict().values():
             if value.is_floating_point():

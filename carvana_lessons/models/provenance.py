@@ -33,7 +33,11 @@ class Provenance:
     valid: frozenset[str] | None = None
 
     def describe(self) -> dict:
-        """As plain values, for a header or a card: the reverse of `read`."""
+        """As plain values, for a header or a card: the reverse of `read`.
+
+        Returns:
+            values that JSON can hold, by name.
+        """
         return {
             "size": None if self.size is None else list(self.size),
             "precision": self.precision,
@@ -51,6 +55,9 @@ class Provenance:
         Args:
             about: with the keys of `describe`.
             name: of the file, for the error.
+
+        Returns:
+            the provenance.
 
         Raises:
             CarvanaError: for photos that were prepared otherwise, and for wrong values.
@@ -75,6 +82,12 @@ class Provenance:
 
 def provenance(model: nn.Module) -> Provenance:
     """What is known of a network's training; nothing for one that was built by hand.
+
+    Args:
+        model: any.
+
+    Returns:
+        the network's ``provenance``; one that knows nothing where there is none.
 
     Lesson:
         09.

@@ -43,6 +43,9 @@ _NETWORKS: dict[str, _Entry] = {
 def names() -> list[str]:
     """The names that `create` knows, in the order of the course.
 
+    Returns:
+        names for `create`.
+
     Lesson:
         02.
     """
@@ -126,6 +129,12 @@ def _dilated(name: str, rates: tuple[int, ...]) -> Design:
 
 def count_parameters(model: nn.Module) -> int:
     """The number of trainable parameters of ``model``.
+
+    Args:
+        model: any.
+
+    Returns:
+        their number; those that are shared count once.
 
     Lesson:
         02.

@@ -189,7 +189,16 @@ def to_rgba(photo: np.ndarray, alpha: np.ndarray, blank: bool = False) -> np.nda
 
 
 def gradient(size: tuple[int, int], top: tuple[int, int, int], bottom: tuple[int, int, int]) -> np.ndarray:
-    """A background that goes evenly from one colour to another: (H, W, 3) uint8 for a size of (H, W)."""
+    """A background that goes evenly from one colour to another: (H, W, 3) uint8 for a size of (H, W).
+
+    Args:
+        size: (H, W), in pixels.
+        top: RGB of the first row, 0 to 255 each.
+        bottom: RGB of the last row.
+
+    Returns:
+        (H, W, 3) uint8.
+    """
     height, width = size
     share = np.linspace(0, 1, height)[:, None]
     column = (1 - share) * np.asarray(top) + share * np.asarray(bottom)
@@ -197,7 +206,15 @@ def gradient(size: tuple[int, int], top: tuple[int, int, int], bottom: tuple[int
 
 
 def chessboard(size: tuple[int, int], side: int = 24) -> np.ndarray:
-    """The pale squares by which editors show transparency: (H, W, 3) uint8 for a size of (H, W)."""
+    """The pale squares by which editors show transparency: (H, W, 3) uint8 for a size of (H, W).
+
+    Args:
+        size: (H, W), in pixels.
+        side: of a square, in pixels.
+
+    Returns:
+        (H, W, 3) uint8.
+    """
     row, column = np.ogrid[: size[0], : size[1]]
     dark = (row // side + column // side) % 2
     return np.where(dark[..., None], np.uint8(215), np.uint8(245)).repeat(3, axis=2)

@@ -56,13 +56,21 @@ class PhotoFiles:
 
 @dataclass
 class PhotoErrors:
-    """Errors of photos that cannot be used, collected while the others are processed."""
+    """Errors of photos that cannot be used, collected while the others are processed.
+
+    Attributes:
+        said: one sentence per photo.
+    """
 
     messages: dict[Path, str] = field(default_factory=dict)
 
     @contextmanager
     def collect(self, file: Path) -> Iterator[None]:
-        """Wrap the work on one photo: its DataError is kept, not raised."""
+        """Wrap the work on one photo: its DataError is kept, not raised.
+
+        Args:
+            file: the photo.
+        """
         try:
             yield
         except DataError as error:
@@ -92,6 +100,12 @@ def find_photos(sources: str | Path | Sequence[str | Path]) -> PhotoFiles:
 
     A mask or a cut-out of `predict` is recognised by the note in it, not by its name: a photo may be called
     ``car_mask.png``.
+
+    Args:
+        sources: a folder or a file, or several of either.
+
+    Returns:
+        the photos, and what was passed over.
 
     Raises:
         DataError: for a name that is no photo and no folder, or if no photo is found.
@@ -125,6 +139,9 @@ def missing_outputs(
         cut_outs: whether they are wanted too.
         overwrite: whether files with another note may be replaced.
         errors: collects photos that cannot be read.
+
+    Returns:
+        those of ``files``, in their order.
 
     Raises:
         ExistsError: for a file that is there and is none that would be written now.
@@ -161,7 +178,13 @@ def missing_outputs(
 
 
 def save(path: Path, pixels: np.ndarray, note: dict) -> None:
-    """Write a PNG file that carries a note of what made it, whole or not at all."""
+    """Write a PNG file that carries a note of what made it, whole or not at all.
+
+    Args:
+        path: the PNG file to write.
+        pixels: (H, W) or (H, W, C) uint8.
+        note: what made it, as `manifest.made_with` gives it.
+    """
     text = PngInfo()
     text.add_text(KEY, to_text(note))
     with replacing(path) as temporary:
@@ -169,7 +192,14 @@ def save(path: Path, pixels: np.ndarray, note: dict) -> None:
 
 
 def read_note(path: Path) -> dict | None:
-    """The note in a PNG file that `predict` wrote; None for any other file."""
+    """The note in a PNG file that `predict` wrote; None for any other file.
+
+    Args:
+        path: any file.
+
+    Returns:
+        the note, or None.
+    """
     if path.suffix.lower() != ".png" or not path.is_file():
         return None
     try:
@@ -181,6 +211,12 @@ def read_note(path: Path) -> dict | None:
 
 def content(photo: Path) -> str:
     """A hash of a photo's bytes, in hex: another photo under the same name has another one.
+
+    Args:
+        photo: the file.
+
+    Returns:
+        hex digits of a SHA-256.
 
     Raises:
         DataError: if it cannot be read.

@@ -43,14 +43,16 @@ def predict(
 
     Args:
         model: as `evaluate`.
+        photos: with or without masks.
         size: as `evaluate`.
         batch_size: as `evaluate`.
         cached: as `evaluate`.
         flip: as `evaluate`.
-        precision: as `evaluate`.
-        photos: with or without masks.
         workers: processes that decode, for photos that are not cached.
         pad_batches: pad the last batch to ``batch_size``, see `pad_batch`.
+
+    Yields:
+        (H, W) bool, one mask per photo, in their order.
     """
     remaining = iter(photos)
     networks = Ensemble(model, size)
@@ -67,6 +69,13 @@ def predict(
 
 def input_size(model: nn.Module, size: Size = None) -> tuple[int, int]:
     """(height, width) of a network's input: ``size`` if given, else the size that it was trained for.
+
+    Args:
+        model: a network; its ``provenance`` says for which size it was trained.
+        size: side of a square, or (height, width), in pixels; None for the network's own.
+
+    Returns:
+        (height, width), in pixels.
 
     Raises:
         CarvanaError: if neither is known.
@@ -183,6 +192,13 @@ def pad_batch(x: Tensor, batch_size: int) -> Tensor:
 
     Convolutions round differently for batches of another size, and a logit that is almost 0 may change
     its sign. In batches of one size a photo's mask is the same to the pixel, whatever the other photos are.
+
+    Args:
+        x: (n, 3, h, w), 1 ≤ n ≤ ``batch_size``.
+        batch_size: the number of photos to reach.
+
+    Returns:
+        (batch_size, 3, h, w).
     """
     return torch.cat([x, x[-1:].expand(batch_size - len(x), -1, -1, -1)])
 

@@ -25,6 +25,12 @@ def identity(model: nn.Module) -> str:
     """A hash of a network's code, layers and weights: the same for the same network in any process.
 
     State that it changes during inference is left out. A network whose code has no fingerprint gets a random hash.
+
+    Args:
+        model: any.
+
+    Returns:
+        hex digits.
     """
     code = [(type(part), vars(part).get("forward")) for part in model.modules()]
     try:
@@ -59,7 +65,15 @@ def made_with(model: nn.Module | Sequence[nn.Module], size: Size, flip: bool, pr
 
 
 def difference(then: dict, now: dict) -> str:
-    """The differences of two notes, in words; empty if they agree."""
+    """The differences of two notes, in words; empty if they agree.
+
+    Args:
+        then: the note of an earlier run.
+        now: the note of this one.
+
+    Returns:
+        words for a sentence, or the empty string.
+    """
     told = []
     for key in {**then, **now}:
         before, after = then.get(key), now.get(key)
@@ -69,12 +83,26 @@ def difference(then: dict, now: dict) -> str:
 
 
 def to_text(note: dict) -> str:
-    """A note as one line."""
+    """A note as one line.
+
+    Args:
+        note: values that JSON can hold, by name.
+
+    Returns:
+        the line, without a line break.
+    """
     return json.dumps({KEY: note})
 
 
 def from_text(text: str | bytes) -> dict | None:
-    """The note of one line; None if there is none, or one of another version."""
+    """The note of one line; None if there is none, or one of another version.
+
+    Args:
+        text: the line.
+
+    Returns:
+        the note, or None.
+    """
     try:
         note = json.loads(text)[KEY]
         return note if note["format"] == FORMAT else None

@@ -32,11 +32,11 @@ def pseudo_label(
 
     Args:
         model: as `carvana_lessons.evaluation.scoring.evaluate`.
-        size: as `carvana_lessons.evaluation.scoring.evaluate`.
-        flip: as `carvana_lessons.evaluation.scoring.evaluate`.
         labelled: photos with masks.
         unlabelled: other photos, with or without masks.
         out: a new folder; it appears when it is complete.
+        size: as `carvana_lessons.evaluation.scoring.evaluate`.
+        flip: as `carvana_lessons.evaluation.scoring.evaluate`.
 
     Returns:
         the folder, opened.

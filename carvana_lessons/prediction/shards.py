@@ -24,12 +24,27 @@ OWN = {"shard", "lines"}  # of a note: what differs between the parts of one sub
 
 
 def part_of(out: Path, k: int, n: int) -> Path:
-    """The path of part k of n, k counted from 0."""
+    """The path of part k of n, k counted from 0.
+
+    Args:
+        out: the submission's file.
+        k: number of the part, counted from 0.
+        n: how many parts there are.
+
+    Returns:
+        the part's path, beside ``out``.
+    """
     return out.with_name(f"{out.name}.{k + 1}-of-{n}.part")
 
 
 def note_of(part: Path) -> dict:
     """The note of a part: how it was made.
+
+    Args:
+        part: its file.
+
+    Returns:
+        the note, as `manifest.from_text` reads it.
 
     Raises:
         CarvanaError: if it has none, like parts of older versions.
@@ -42,7 +57,14 @@ def note_of(part: Path) -> dict:
 
 
 def rows(part: Path) -> Iterator[bytes]:
-    """The whole lines of a part, after its note."""
+    """The whole lines of a part, after its note.
+
+    Args:
+        part: its file.
+
+    Yields:
+        a line with its line break.
+    """
     with part.open("rb") as file:
         file.readline()
         yield from (line for line in file if line.endswith(b"\n"))
@@ -50,6 +72,15 @@ def rows(part: Path) -> Iterator[bytes]:
 
 def lines_done(part: Path, photos: CarFolder, note: dict, overwrite: bool) -> int | None:
     """The number of complete lines that a killed run left; an incomplete last line is cut off. None if there are none.
+
+    Args:
+        part: its file.
+        photos: all photos of the part, in their order.
+        note: what would make it now.
+        overwrite: begin anew where it was begun otherwise.
+
+    Returns:
+        how many lines are done, or None.
 
     Raises:
         CarvanaError: for a part that was begun with other settings, unless it is overwritten.
@@ -81,6 +112,10 @@ def lines_done(part: Path, photos: CarFolder, note: dict, overwrite: bool) -> in
 
 def verify(out: Path, parts: list[Path]) -> None:
     """Check that these are all the parts of one submission, each of them complete.
+
+    Args:
+        out: the submission's file.
+        parts: their files.
 
     Raises:
         CarvanaError: for one that is missing, not complete, another one under its name, or made otherwise.
@@ -115,7 +150,16 @@ def _joined(parts: list[Path]) -> Iterator[bytes]:
 
 
 def join(out: Path, parts: list[Path], overwrite: bool) -> Path:
-    """Write the submission, then remove its parts; after a kill in between, only the second step is repeated."""
+    """Write the submission, then remove its parts; after a kill in between, only the second step is repeated.
+
+    Args:
+        out: the submission's file.
+        parts: their files, in order.
+        overwrite: replace a submission that is there.
+
+    Returns:
+        ``out``.
+    """
     if not _holds(out, parts):
         with replacing(new_file(out, overwrite)) as temporary, temporary.open("wb") as plain, ExitStack() as stack:
             # Without name and time in its header, so that the same lines are the same file.

@@ -60,10 +60,6 @@ def submit(
 
     Args:
         model: as `carvana_lessons.evaluation.scoring.evaluate`.
-        size: as `carvana_lessons.evaluation.scoring.evaluate`.
-        batch_size: as `carvana_lessons.evaluation.scoring.evaluate`.
-        flip: as `carvana_lessons.evaluation.scoring.evaluate`.
-        precision: as `carvana_lessons.evaluation.scoring.evaluate`.
         photos: photos, with or without masks.
         out: the file to write.
         sample: the challenge's ``sample_submission.csv``: its photos are written, in its order.
@@ -119,6 +115,9 @@ def merge(out: str | Path, shards: int, overwrite: bool = False) -> Path:
         shards: how many parts.
         overwrite: replace one that is there.
 
+    Returns:
+        the submission's file.
+
     Raises:
         CarvanaError: if a part is missing, not complete, still written, or made with other settings than the first.
         ExistsError: for a submission that is there.
@@ -152,14 +151,11 @@ def predict_folder(
 
     Args:
         model: as `carvana_lessons.evaluation.scoring.evaluate`.
-        size: as `carvana_lessons.evaluation.scoring.evaluate`.
-        batch_size: as `carvana_lessons.evaluation.scoring.evaluate`.
-        flip: as `carvana_lessons.evaluation.scoring.evaluate`.
-        precision: as `carvana_lessons.evaluation.scoring.evaluate`.
         folder: JPEG or PNG files, a folder of them, or several of either.
         out: where to write; photos are never changed.
         cut_outs: also write ``NAME_cut_out.png``: the photo with a transparent background, soft at the edge.
         overwrite: replace masks that other networks, other settings or another photo of that name made.
+        precision: as `carvana_lessons.evaluation.scoring.evaluate`.
 
     Returns:
         the number of photos that got their files now.
@@ -168,6 +164,8 @@ def predict_folder(
         DataError: if there is no photo, or two that differ in their ending or in upper and lower case alone; at the
             end, when all others are written, for those that cannot be decoded.
         ExistsError: for masks of another kind.
+        CarvanaError: for a batch of less than one photo, where nothing says the size, or if another process writes
+            ``out``.
 
     Warns:
         UserWarning: of photos in formats that are not read, and of masks that `predict` wrote among the photos.

@@ -61,6 +61,9 @@ def describe_answers(name: str, model: nn.Module, size: int | None, precision: s
         precision: that was asked for; None for what suits the device.
         device: on which it answers.
 
+    Returns:
+        the line.
+
     Raises:
         CarvanaError: where nothing says the size.
 

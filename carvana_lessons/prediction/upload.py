@@ -100,6 +100,9 @@ def answer(
         content: of the file.
         radius: of the feather, in pixels.
 
+    Returns:
+        HTML.
+
     Raises:
         DataError: as `open_photo`.
     """
@@ -130,6 +133,12 @@ def cut_out_widget(model: nn.Module, size: int | tuple[int, int] | None = None, 
     Only the kernel reads the photo.
 
     Args:
+        model: as `photo_logits`.
+        size: as `photo_logits`.
+        radius: of the feather, in pixels.
+
+    Returns:
+        the widget.
 
     Lesson:
         cut-out.

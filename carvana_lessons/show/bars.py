@@ -20,6 +20,9 @@ def bars(
         alt: what the values are; the values themselves are added.
         line: a value to compare with, drawn as a dashed line, and its name.
 
+    Returns:
+        the picture.
+
     Raises:
         DataError: if there are no values, or one is not above 0: a logarithmic axis has no place for it.
 

@@ -13,6 +13,9 @@ def training_curves(frame: pd.DataFrame) -> Picture:
     Args:
         frame: the ``frame`` of a `carvana_lessons.training.History`, of one epoch or more.
 
+    Returns:
+        the picture.
+
     Lesson:
         02.
     """

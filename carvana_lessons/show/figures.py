@@ -40,9 +40,12 @@ class Picture:
 
     Attributes:
         data: the bytes of a PNG or JPEG file.
-        kind: "png" or "jpeg".
         alt: what is seen, in a sentence.
         width: in CSS pixels; a narrow page shrinks it.
+        kind: "png" or "jpeg".
+
+    Raises:
+        ValueError: without an alt text.
     """
 
     data: bytes = field(repr=False)  # a notebook stores the repr beside the HTML
@@ -55,7 +58,14 @@ class Picture:
             raise ValueError("A picture needs an alt text: say in one sentence what is seen.")
 
     def tag(self, attributes: str = "") -> str:
-        """The ``<img>`` element; ``attributes`` go in as they are."""
+        """The ``<img>`` element; ``attributes`` go in as they are.
+
+        Args:
+            attributes: HTML to add, ``loading="lazy"`` for example.
+
+        Returns:
+            HTML.
+        """
         source = f"data:image/{self.kind};base64,{base64.b64encode(self.data).decode()}"
         style = f"width:{self.width}px;max-width:100%;height:auto;border-radius:4px"
         return f'<img alt="{html.escape(self.alt)}" style="{style}" {attributes} src="{source}">'
@@ -94,6 +104,9 @@ def encode(image: np.ndarray, alt: str, width: int | None = None) -> Picture:
         image: (H, W, 3) uint8, or (H, W) uint8.
         alt: what is seen.
         width: in CSS pixels; unset, one CSS pixel for every pixel of the image.
+
+    Returns:
+        the picture.
     """
     buffer = io.BytesIO()
     photo = image.ndim == 3

@@ -59,6 +59,9 @@ def flipbook(pictures: Sequence[Picture], labels: Sequence[str], name: str, star
         name: what the slider changes.
         start: index of the picture shown first.
 
+    Returns:
+        the flipbook; as the last value of a cell it is displayed.
+
     Raises:
         ValueError: if there are no pictures, or not one label per picture.
     """

@@ -15,6 +15,9 @@ def intervals(table: pd.DataFrame, unit: str, alt: str, form: str = "+.2f") -> P
         alt: what is compared; the numbers themselves are added.
         form: how a number is written, a format code as of `format`.
 
+    Returns:
+        the picture.
+
     Lesson:
         09.
     """

@@ -32,6 +32,9 @@ def numbers(
         columns: maps per row.
         cell: side of a cell, in inches.
 
+    Returns:
+        the picture.
+
     Raises:
         ValueError: if there are not as many titles as maps.
 

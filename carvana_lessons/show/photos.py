@@ -88,6 +88,9 @@ def grid(
         columns: images per row.
         width: of the sheet, in inches.
 
+    Returns:
+        the picture.
+
     Raises:
         ValueError: if there are no images.
     """
@@ -119,6 +122,9 @@ def compare(photo: np.ndarray, target: np.ndarray, prediction: np.ndarray, alt: 
         prediction: (H, W), car where > 0.
         alt: what is seen.
         title: of the prediction, its score for example.
+
+    Returns:
+        the picture.
     """
     wrong = int(((target > 0) != (prediction > 0)).sum())
     target, prediction = (target > 0).astype(np.uint8), (prediction > 0).astype(np.uint8)

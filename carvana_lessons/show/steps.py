@@ -92,6 +92,9 @@ def _role(module: nn.Module) -> str:
 def added(steps: list[Step]) -> dict[int, tuple[int | None, int]]:
     """What a step takes beside the map that the step before it gave, known by its channels.
 
+    Args:
+        steps: as `trace` gives them.
+
     Returns:
         step → (the earlier step that gave the rest, or None if none did; how many channels), counted from 0.
     """

@@ -47,7 +47,11 @@ class Body:
 
     Attributes:
         kind: one of ``SHARES``.
-        boxy: 0 round … 1 angular.
+        length: of the whole car.
+        width: of the whole car.
+        height: of the whole car.
+        clearance: of the sill above the ground.
+        wheel: radius of a wheel.
         cowl: x of the windscreen's foot.
         header: x of the windscreen's top.
         rear_header: x of the rear window's top.
@@ -60,6 +64,11 @@ class Body:
         front_axle: x of the front wheels.
         rear_axle: x of the rear wheels.
         track: y of the wheels' outer side.
+        blunt: of the nose, 0 swept back … 1 upright.
+        roof_width: of the roof, as share of the width.
+        boxy: 0 round … 1 angular.
+        arch: gap between a wheel and its arch.
+        bow: how far nose and tail curve back from the middle to the sides.
         crease: height of the flank's line as share of the flank, and its depth as share of the half width.
     """
 
@@ -100,7 +109,15 @@ class Body:
 
 
 def draw_body(kind: str, draw: Draw) -> Body:
-    """Draw one car of a kind."""
+    """Draw one car of a kind.
+
+    Args:
+        kind: one of ``SHARES``.
+        draw: where the draws come from.
+
+    Returns:
+        the measures.
+    """
     size = draw.about(0.0, 1.0)  # a long car is also wide and stands on large wheels
     length, width, height, base, clearance, wheel, cowl, header = (
         draw.about(middle, spread) for middle, spread in _MEASURES[kind]

@@ -30,7 +30,11 @@ class Camera:
     aside: float = 0.0
 
     def axes(self) -> tuple[float, float]:
-        """Cosine and sine of the downward tilt, from square roots alone."""
+        """Cosine and sine of the downward tilt, from square roots alone.
+
+        Returns:
+            cosine and sine.
+        """
         slope = self.rise / self.focal
         length = float(np.sqrt(1.0 + slope * slope))
         return 1.0 / length, slope / length
@@ -63,6 +67,8 @@ class Camera:
         Args:
             column: positions in samples, any one shape (…).
             row: as ``column``, of the same shape.
+            width: of the sample grid.
+            height: of the sample grid.
 
         Returns:
             (…, 3) float64; along them the depth grows by 1 m per unit.

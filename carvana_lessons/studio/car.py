@@ -23,6 +23,8 @@ class Car:
     """Everything about one car that does not change between its 16 photos.
 
     Attributes:
+        body: its measures.
+        paints: its materials.
         outer: the mesh that the camera sees first.
         within: what it may see through the glass.
         labels: all label maps, one after the other, flat uint8.
@@ -38,12 +40,27 @@ class Car:
 
 
 def inside_out(part: Mesh) -> Mesh:
-    """The same surface seen from its other side."""
+    """The same surface seen from its other side.
+
+    Args:
+        part: a mesh.
+
+    Returns:
+        another mesh; faces and normals are turned round.
+    """
     return Mesh(part.points, -part.normals, part.uv, part.faces[:, ::-1].copy(), part.sheet)
 
 
 def build_car(seed: int, index: int) -> Car:
-    """Build the car of an index: always the same for the same two numbers."""
+    """Build the car of an index: always the same for the same two numbers.
+
+    Args:
+        seed: of the set.
+        index: of the car, counted from 0.
+
+    Returns:
+        the car.
+    """
     draw = Draw(seed, index, 1)
     kind = draw.weighted(list(SHARES), list(SHARES.values()), turn("body", seed, index))
     body = draw_body(kind, draw)

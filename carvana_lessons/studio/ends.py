@@ -6,12 +6,32 @@ from carvana_lessons.studio.paint import Label
 
 
 def near_line(value: np.ndarray, at: float, width: float) -> np.ndarray:
-    """True within half a width of a value."""
+    """True within half a width of a value.
+
+    Args:
+        value: any shape (…).
+        at: the value in the middle.
+        width: of the line.
+
+    Returns:
+        (…) bool.
+    """
     return np.abs(value - np.float32(at)) < np.float32(width / 2)
 
 
 def front(body, draw, put, flank, s, y, z, rugged) -> None:
-    """Grille, lower intake, headlamps, fog lamps; s is the way from the nose's middle in metres."""
+    """Grille, lower intake, headlamps, fog lamps; s is the way from the nose's middle in metres.
+
+    Args:
+        body: the car's measures.
+        draw: where the draws come from.
+        put: paints a label where a boolean array is True.
+        flank: where the texels of the flank are.
+        s: (1, wide) way from the nose's middle, in metres.
+        y: (tall, wide) distance from the middle plane, in metres.
+        z: (tall, wide) height, in metres.
+        rugged: whether the car has unpainted bumpers.
+    """
     wide, low = body.width / 2, body.clearance
     tall = body.nose - low
     front = flank & (s < 1.5)
@@ -78,7 +98,18 @@ def front(body, draw, put, flank, s, y, z, rugged) -> None:
 
 
 def rear(body, draw, put, flank, s, y, z, rugged) -> None:
-    """Tail lamps, plate recess, boot gap, bumper; s is the way from the tail's middle in metres."""
+    """Tail lamps, plate recess, boot gap, bumper; s is the way from the tail's middle in metres.
+
+    Args:
+        body: the car's measures.
+        draw: where the draws come from.
+        put: paints a label where a boolean array is True.
+        flank: where the texels of the flank are.
+        s: (1, wide) way from the tail's middle, in metres.
+        y: (tall, wide) distance from the middle plane, in metres.
+        z: (tall, wide) height, in metres.
+        rugged: whether the car has unpainted bumpers.
+    """
     wide, low = body.width / 2, body.clearance
     tall = body.tail - low
     rear = flank & (s < 1.5)

@@ -11,6 +11,7 @@ def ground(now: Session, room: np.ndarray, floor: np.ndarray, heading: tuple[flo
     """The room with the turntable turned, the car's shadow and its faint image in the floor.
 
     Args:
+        now: the session.
         room: (H, W, 3) light of the empty room.
         floor: (H, W, 2) floor positions.
         heading: of the car.

@@ -10,7 +10,16 @@ from carvana_lessons.studio.shell import FLANK, smooth
 
 
 def spread(grid: np.ndarray, wide: int, tall: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Positions x, y, z, each (tall, wide) float32, of the texels of a shell (rows, columns, 3)."""
+    """Positions x, y, z, each (tall, wide) float32, of the texels of a shell (rows, columns, 3).
+
+    Args:
+        grid: (rows, columns, 3) points of the shell.
+        wide: texels along the columns.
+        tall: texels along the rows.
+
+    Returns:
+        x, y and z, each (tall, wide) float32, in metres.
+    """
     rows, columns = grid.shape[:2]
     v = (np.arange(tall) + 0.5) / tall * (rows - 1)
     u = (np.arange(wide) + 0.5) / wide * (columns - 1)
@@ -23,7 +32,16 @@ def spread(grid: np.ndarray, wide: int, tall: int) -> tuple[np.ndarray, np.ndarr
 
 
 def walk(grid: np.ndarray, row: int, wide: int) -> tuple[np.ndarray, np.ndarray]:
-    """Way along a row of a shell in metres, counted from the tail and from the nose: two (1, wide) arrays."""
+    """Way along a row of a shell in metres, counted from the tail and from the nose: two (1, wide) arrays.
+
+    Args:
+        grid: (rows, columns, 3) points of the shell.
+        row: which of the rows.
+        wide: texels along the columns.
+
+    Returns:
+        way from the tail and way from the nose, each (1, wide), in metres.
+    """
     points = grid[row]
     step = np.sqrt(((points[1:, :2] - points[:-1, :2]) ** 2)[:, 0] + ((points[1:, :2] - points[:-1, :2]) ** 2)[:, 1])
     way = np.concatenate([[0], np.cumsum(step)])
@@ -33,7 +51,18 @@ def walk(grid: np.ndarray, row: int, wide: int) -> tuple[np.ndarray, np.ndarray]
 
 
 def body_labels(body: Body, grid: np.ndarray, draw: Draw, wide: int = 1600, tall: int = 448) -> np.ndarray:
-    """Labels of the lower body: (tall, wide) uint8, columns from tail to nose, rows from sill to the middle."""
+    """Labels of the lower body: (tall, wide) uint8, columns from tail to nose, rows from sill to the middle.
+
+    Args:
+        body: the car's measures.
+        grid: (rows, columns, 3) points of its shell.
+        draw: where the draws come from.
+        wide: texels along the columns.
+        tall: texels along the rows.
+
+    Returns:
+        (tall, wide) uint8.
+    """
     x, y, z = spread(grid, wide, tall)
     from_tail, from_nose = walk(grid, 9, wide)
     row = np.broadcast_to(((np.arange(tall) + 0.5) / tall * (len(grid) - 1))[:, None], x.shape)

@@ -24,17 +24,37 @@ class Mesh:
     sheet: np.ndarray
 
     def mirrored(self) -> "Mesh":
-        """The same part on the car's other side (y → −y)."""
+        """The same part on the car's other side (y → −y).
+
+        Returns:
+            another mesh.
+        """
         flip = np.array([1.0, -1.0, 1.0])
         return Mesh(self.points * flip, self.normals * flip, self.uv, self.faces[:, ::-1].copy(), self.sheet)
 
     def moved(self, x: float, y: float, z: float) -> "Mesh":
-        """The same part, shifted by metres."""
+        """The same part, shifted by metres.
+
+        Args:
+            x: metres forward.
+            y: metres to the left.
+            z: metres up.
+
+        Returns:
+            another mesh.
+        """
         return Mesh(self.points + np.array([x, y, z]), self.normals, self.uv, self.faces, self.sheet)
 
 
 def join(parts: list[Mesh]) -> Mesh:
-    """Put parts together in the order given."""
+    """Put parts together in the order given.
+
+    Args:
+        parts: one or more.
+
+    Returns:
+        one mesh.
+    """
     starts = np.cumsum([0] + [len(part.points) for part in parts[:-1]])
     return Mesh(
         np.concatenate([part.points for part in parts]),
@@ -46,7 +66,14 @@ def join(parts: list[Mesh]) -> Mesh:
 
 
 def unit(vectors: np.ndarray) -> np.ndarray:
-    """Vectors (…, 3) divided by their length; a zero vector points up."""
+    """Vectors (…, 3) divided by their length; a zero vector points up.
+
+    Args:
+        vectors: (…, 3).
+
+    Returns:
+        (…, 3), of length 1.
+    """
     x, y, z = vectors[..., 0], vectors[..., 1], vectors[..., 2]
     length = np.sqrt(x * x + y * y + z * z)
     safe = np.where(length > 1e-12, length, 1.0)
@@ -54,7 +81,15 @@ def unit(vectors: np.ndarray) -> np.ndarray:
 
 
 def cross(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Cross product of (…, 3) arrays, written out so that no library reorders it."""
+    """Cross product of (…, 3) arrays, written out so that no library reorders it.
+
+    Args:
+        a: (…, 3).
+        b: (…, 3).
+
+    Returns:
+        (…, 3).
+    """
     return np.stack(
         [
             a[..., 1] * b[..., 2] - a[..., 2] * b[..., 1],
@@ -66,7 +101,16 @@ def cross(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def slope(grid: np.ndarray, axis: int, closed: bool = False) -> np.ndarray:
-    """Central differences along an axis of a (R, C, 3) grid; one-sided at the ends unless closed."""
+    """Central differences along an axis of a (R, C, 3) grid; one-sided at the ends unless closed.
+
+    Args:
+        grid: (R, C, 3) points.
+        axis: 0 along a column, 1 along a row.
+        closed: the first and the last along the axis are the same point.
+
+    Returns:
+        (R, C, 3).
+    """
     if closed:
         return np.roll(grid, -1, axis) - np.roll(grid, 1, axis)
     grid = np.moveaxis(grid, axis, 0)
@@ -82,6 +126,9 @@ def from_grid(grid: np.ndarray, sheet: int, closed: bool = False, normals: np.nd
         sheet: the label map of the part; u runs along the columns, v along the rows.
         closed: the first and last column hold the same points, and the normals run through.
         normals: (R, C, 3) if known better than from differences.
+
+    Returns:
+        the mesh.
     """
     # libm made these points: rounding hides its last bit. Draws have 6 decimals, so none of them lies on an edge of 7
     grid = np.round(grid, 7)
@@ -103,7 +150,17 @@ def from_grid(grid: np.ndarray, sheet: int, closed: bool = False, normals: np.nd
 
 
 def box(x: tuple[float, float], y: tuple[float, float], z: tuple[float, float], sheet: int) -> Mesh:
-    """A box between two corners, flat on all six sides."""
+    """A box between two corners, flat on all six sides.
+
+    Args:
+        x: from and to, in metres.
+        y: from and to, in metres.
+        z: from and to, in metres.
+        sheet: the label map of the part.
+
+    Returns:
+        the mesh.
+    """
     sides = []
     low, high = np.array([x[0], y[0], z[0]]), np.array([x[1], y[1], z[1]])
     for axis in range(3):
@@ -119,7 +176,17 @@ def box(x: tuple[float, float], y: tuple[float, float], z: tuple[float, float], 
 
 
 def blob(radius: tuple[float, float, float], sheet: int, power: float = 2.6, steps: int = 14) -> Mesh:
-    """A rounded lump: a superellipsoid with the given half axes, around the origin."""
+    """A rounded lump: a superellipsoid with the given half axes, around the origin.
+
+    Args:
+        radius: half axes along x, y and z, in metres.
+        sheet: the label map of the part.
+        power: 2 for an ellipsoid; the higher, the boxier.
+        steps: points along a half circle.
+
+    Returns:
+        the mesh.
+    """
     theta = np.linspace(0, 2 * np.pi, 2 * steps + 1)
     phi = np.linspace(-np.pi / 2, np.pi / 2, steps)
 
@@ -136,7 +203,17 @@ def blob(radius: tuple[float, float, float], sheet: int, power: float = 2.6, ste
 
 
 def tube(path: np.ndarray, radius: float, sheet: int, sides: int = 8) -> Mesh:
-    """A round bar along a path of (N, 3) points, open at its ends."""
+    """A round bar along a path of (N, 3) points, open at its ends.
+
+    Args:
+        path: (N, 3) points, in metres.
+        radius: of the bar, in metres.
+        sheet: the label map of the part.
+        sides: of its cross-section.
+
+    Returns:
+        the mesh.
+    """
     ahead = unit(slope(path[None], 1)[0])
     helper = np.where(np.abs(ahead[:, 2:3]) > 0.9, np.array([[1.0, 0, 0]]), np.array([[0, 0, 1.0]]))
     side = unit(cross(ahead, helper))

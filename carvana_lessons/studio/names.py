@@ -34,12 +34,30 @@ TRIMS = ["Base", "Plus", "Touring", "w/Glass Roof", "Comfort"]
 
 
 def car_id(seed: int, index: int) -> str:
-    """The 12 hexadecimal digits that name a car's files."""
+    """The 12 hexadecimal digits that name a car's files.
+
+    Args:
+        seed: of the set.
+        index: of the car, counted from 0.
+
+    Returns:
+        the digits.
+    """
     return hashlib.sha256(f"studio car {seed} {index}".encode()).hexdigest()[:12]
 
 
 def metadata_row(seed: int, index: int, body: str, color: str) -> dict[str, str]:
-    """One car's row of ``metadata.csv``."""
+    """One car's row of ``metadata.csv``.
+
+    Args:
+        seed: of the set.
+        index: of the car, counted from 0.
+        body: the kind of its body.
+        color: the family of its colour.
+
+    Returns:
+        column → value.
+    """
     draw = Draw(seed, index, 4)
     model = f"{draw.pick(MODELS)} {draw.integer(2, 9)}"
     return {

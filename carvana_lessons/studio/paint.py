@@ -90,7 +90,16 @@ def _colour(draw: Draw, mark: float | None = None, without: str = "") -> tuple[s
 
 
 def draw_paints(draw: Draw, two_tone: bool, mark: float) -> Paints:
-    """Draw the materials of one car; the mark says which colour (see ``turn``)."""
+    """Draw the materials of one car; the mark says which colour (see ``turn``).
+
+    Args:
+        draw: where the draws come from.
+        two_tone: whether the roof may have another colour.
+        mark: as `turn` gives it.
+
+    Returns:
+        the materials.
+    """
     count = len(Label)
     albedo = np.zeros((count, 3))
     mirror = np.full(count, 0.04)

@@ -10,7 +10,15 @@ from carvana_lessons.studio.shell import roof_edge, shoulder
 
 
 def mirrors(body: Body, draw: Draw) -> list[Mesh]:
-    """Two mirrors on stalks that leave a gap to the door."""
+    """Two mirrors on stalks that leave a gap to the door.
+
+    Args:
+        body: the car's measures.
+        draw: where the draws come from.
+
+    Returns:
+        one mesh per part.
+    """
     big = 1.45 if body.kind == "pickup" and draw.chance(0.5) else 1.12 if body.kind in ("suv", "van", "pickup") else 1.0
     x = body.cowl - draw.between(0.40, 0.52)
     y = body.width / 2 * 0.90
@@ -27,7 +35,15 @@ def mirrors(body: Body, draw: Draw) -> list[Mesh]:
 
 
 def roof_parts(body: Body, draw: Draw) -> list[Mesh]:
-    """Rails, aerial and wing, where the car has them."""
+    """Rails, aerial and wing, where the car has them.
+
+    Args:
+        body: the car's measures.
+        draw: where the draws come from.
+
+    Returns:
+        one mesh per part.
+    """
     out = []
     rails = {"suv": 0.55, "wagon": 0.8, "van": 0.6}.get(body.kind, 0.0)
     if draw.chance(rails):
@@ -75,7 +91,16 @@ def roof_parts(body: Body, draw: Draw) -> list[Mesh]:
 
 
 def plates(body: Body, grid: np.ndarray, draw: Draw) -> list[Mesh]:
-    """Paper covers on both plates: white with a blue foot and a blue dot."""
+    """Paper covers on both plates: white with a blue foot and a blue dot.
+
+    Args:
+        body: the car's measures.
+        grid: (rows, columns, 3) points of the lower body.
+        draw: where the draws come from.
+
+    Returns:
+        one mesh per part.
+    """
     out = []
     tall = body.tail - body.clearance
     front = body.clearance + (body.nose - body.clearance) * draw.between(0.24, 0.44)
@@ -100,7 +125,15 @@ def plates(body: Body, grid: np.ndarray, draw: Draw) -> list[Mesh]:
 
 
 def inside(body: Body, draw: Draw) -> list[Mesh]:
-    """Seats, dashboard and steering wheel: seen through the glass only."""
+    """Seats, dashboard and steering wheel: seen through the glass only.
+
+    Args:
+        body: the car's measures.
+        draw: where the draws come from.
+
+    Returns:
+        one mesh per part.
+    """
     out = []
     floor = body.belt - 0.05
     gap = body.header - body.rear_header
@@ -135,7 +168,15 @@ def inside(body: Body, draw: Draw) -> list[Mesh]:
 
 
 def underside(body: Body, draw: Draw) -> list[Mesh]:
-    """The dark core between the wheels, and exhaust tips. The wheel arches show it."""
+    """The dark core between the wheels, and exhaust tips. The wheel arches show it.
+
+    Args:
+        body: the car's measures.
+        draw: where the draws come from.
+
+    Returns:
+        one mesh per part.
+    """
     low, top = body.clearance + 0.035, min(body.belt, body.nose) - 0.12
     if body.kind == "pickup":
         top = min(top, body.tail - 0.47)  # under the bed's floor

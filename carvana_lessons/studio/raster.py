@@ -87,6 +87,9 @@ def weights(hit: np.ndarray, place: np.ndarray, corners: np.ndarray, faces: np.n
     Args:
         hit: (N,) rows of ``faces``.
         place: (N,) flat sample numbers.
+        corners: (V, 2) int64, as `cover` takes them.
+        faces: (F, 3) int32, as `cover` takes them.
+        width: of the sample grid.
 
     Returns:
         (3, N) float32, the shares of the three corners; they add up to 1.

@@ -10,7 +10,14 @@ from carvana_lessons.studio.session import Session
 
 
 class Scene:
-    """A car in one view, rasterised and shaded on a grid of samples."""
+    """A car in one view, rasterised and shaded on a grid of samples.
+
+    Args:
+        now: the session.
+        heading: cosine and sine of the car's heading.
+        width: of the sample grid.
+        height: of the sample grid.
+    """
 
     def __init__(self, now: Session, heading: tuple[float, float], width: int, height: int):
         self.now, self.heading, self.width, self.height = now, heading, width, height
@@ -27,6 +34,10 @@ class Scene:
 
     def see(self, mesh: Mesh, flip: bool = False) -> tuple[np.ndarray, ...]:
         """Samples that a mesh covers.
+
+        Args:
+            mesh: what is looked at.
+            flip: see its mirror image in the floor.
 
         Returns:
             place (N,) flat sample numbers, normal (3, N), label (N,), direction to the eye (3, N), height (N,).
@@ -66,7 +77,17 @@ class Scene:
         return normal, label, eye, z
 
     def surface(self, normal: np.ndarray, label: np.ndarray, eye: np.ndarray, z: np.ndarray) -> np.ndarray:
-        """Light from surfaces: (N, 3) for normals (3, N), labels (N,), directions to the eye (3, N), heights (N,)."""
+        """Light from surfaces: (N, 3) for normals (3, N), labels (N,), directions to the eye (3, N), heights (N,).
+
+        Args:
+            normal: (3, N) unit vectors.
+            label: (N,) labels.
+            eye: (3, N) unit vectors towards the camera.
+            z: (N,) heights, in metres.
+
+        Returns:
+            (N, 3) float32 light.
+        """
         paints, light = self.now.car.paints, self.now.light
         facing = normal[0] * eye[0] + normal[1] * eye[1] + normal[2] * eye[2]
         facing = np.clip(facing, np.float32(0.02), np.float32(1))
@@ -93,7 +114,15 @@ class Scene:
         return out
 
     def shade(self, background: np.ndarray, antialias: int) -> tuple[np.ndarray, np.ndarray]:
-        """Light of the car's samples (N, 3), and their flat numbers (N,)."""
+        """Light of the car's samples (N, 3), and their flat numbers (N,).
+
+        Args:
+            background: (H, W, 3) light behind the car, one value per pixel.
+            antialias: samples along a side of a pixel.
+
+        Returns:
+            light (N, 3) float32; flat sample numbers (N,).
+        """
         place, normal, label, eye, z = self.see(self.now.car.outer)
         out = self.surface(normal, label, eye, z)
         glass = np.flatnonzero((label == Label.GLASS) | (label == Label.TINTED))

@@ -29,6 +29,10 @@ class Session:
     """A car on its turntable on one day.
 
     Attributes:
+        car: the car.
+        camera: that takes the photos.
+        stage: the room.
+        light: what shines on the car.
         shadow: see ``footprint``.
         place: x, y of the car on the turntable in metres; cosine and sine of its skew.
         tone: (TONES,) brightness 0 … 255 for linear light in steps.
@@ -51,13 +55,27 @@ class Session:
     mirror: float
 
     def heading(self, view: int) -> tuple[float, float]:
-        """Cosine and sine of the car's heading in a view, 1 … 16."""
+        """Cosine and sine of the car's heading in a view, 1 … 16.
+
+        Args:
+            view: 1 to 16.
+
+        Returns:
+            cosine and sine.
+        """
         c, s = COSINES[view - 1], SINES[view - 1]
         _, _, skew_c, skew_s = self.place
         return float(c * skew_c - s * skew_s), float(s * skew_c + c * skew_s)
 
     def middle(self, heading: tuple[float, float]) -> tuple[float, float]:
-        """Where the car's middle stands on the studio's floor, metres."""
+        """Where the car's middle stands on the studio's floor, metres.
+
+        Args:
+            heading: cosine and sine of the car's heading.
+
+        Returns:
+            x and y, in metres.
+        """
         x, y, _, _ = self.place
         return heading[0] * x - heading[1] * y, heading[1] * x + heading[0] * y
 
@@ -73,7 +91,15 @@ def _tones(contrast: float, knee: float) -> np.ndarray:
 
 @lru_cache(maxsize=2)
 def session(seed: int, index: int) -> Session:
-    """Set up the car of an index: always the same for the same two numbers."""
+    """Set up the car of an index: always the same for the same two numbers.
+
+    Args:
+        seed: of the set.
+        index: of the car, counted from 0.
+
+    Returns:
+        the session.
+    """
     car = build_car(seed, index)
     draw = Draw(seed, index, 2)
     camera = draw_camera(draw, turn("camera", seed, index))
@@ -94,5 +120,15 @@ def session(seed: int, index: int) -> Session:
 
 @lru_cache(maxsize=2)
 def room(seed: int, index: int, width: int, height: int) -> tuple[np.ndarray, np.ndarray]:
-    """The empty room of a session, seen once for its 16 photos; see ``Stage.see``."""
+    """The empty room of a session, seen once for its 16 photos; see ``Stage.see``.
+
+    Args:
+        seed: of the set.
+        index: of the car, counted from 0.
+        width: of the picture, in samples.
+        height: of the picture, in samples.
+
+    Returns:
+        light and floor positions, as ``Stage.see`` gives them.
+    """
     return session(seed, index).stage.see(width, height)

@@ -32,7 +32,14 @@ class Settings:
     seed: int = 0
 
     def checked(self) -> "Settings":
-        """The same settings. Raises: DataError, with the cure, where they cannot be met."""
+        """The same settings, if they can be met.
+
+        Returns:
+            itself.
+
+        Raises:
+            DataError: if they cannot be met, with the cure.
+        """
         if not isinstance(self.cars, int) or not 1 <= self.cars <= 100_000:
             raise DataError(f"The studio cannot photograph {self.cars} cars; ask for a whole number from 1 to 100000.")
         size = tuple(self.size) if isinstance(self.size, tuple | list) else ()
@@ -56,5 +63,12 @@ DEFAULT = Settings()
 
 
 def default_folder(settings: Settings = DEFAULT) -> Path:
-    """Where the course keeps a set of photos: a folder of the cache, named after version and settings."""
+    """Where the course keeps a set of photos: a folder of the cache, named after version and settings.
+
+    Args:
+        settings: of the set.
+
+    Returns:
+        the folder's path, whether it is there or not.
+    """
     return cache_folder() / "studio" / settings.checked().folder_name

@@ -26,9 +26,13 @@ def footprint(body: Body, under: float, strength: float, soft: float) -> np.ndar
     """How much light the floor around a car keeps: (rows along y, columns along x) float32 in car coordinates.
 
     Args:
+        body: the car's measures.
         under: 0 … 1, darkness under the car.
         strength: 0 … 1, of the wide shadow.
         soft: metres, its blur.
+
+    Returns:
+        (rows, columns) float32 in [0, 1].
     """
     x = (np.arange(int(2 * HALF_X / CELL)) + 0.5) * CELL - HALF_X
     y = (np.arange(int(2 * HALF_Y / CELL)) + 0.5) * CELL - HALF_Y
@@ -45,7 +49,16 @@ def footprint(body: Body, under: float, strength: float, soft: float) -> np.ndar
 
 
 def shaded(table: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """The factor at floor positions in car coordinates; 1 away from the car."""
+    """The factor at floor positions in car coordinates; 1 away from the car.
+
+    Args:
+        table: as `footprint` gives it.
+        x: positions in car coordinates, in metres, any shape (…).
+        y: as ``x``, of the same shape.
+
+    Returns:
+        (…) float32.
+    """
     rows, columns = table.shape
     at_x = (x + np.float32(HALF_X)) * np.float32(1 / CELL) - np.float32(0.5)
     at_y = (y + np.float32(HALF_Y)) * np.float32(1 / CELL) - np.float32(0.5)

@@ -18,13 +18,31 @@ PANE = np.array([0, .08, .18, .3, .42, .54, .66, .76, .84, .9, .945, .975, 1.0])
 
 
 def smooth(x: np.ndarray, low: float, high: float) -> np.ndarray:
-    """0 below ``low``, 1 above ``high``, an S between."""
+    """0 below ``low``, 1 above ``high``, an S between.
+
+    Args:
+        x: any shape (…).
+        low: where it begins to rise.
+        high: where it has risen.
+
+    Returns:
+        (…) in [0, 1].
+    """
     t = np.clip((x - low) / (high - low), 0, 1)
     return t * t * (3 - 2 * t)
 
 
 def curve(x: np.ndarray, knots: list[tuple[float, float]], soft: float = 0.0) -> np.ndarray:
-    """A line through knots (x rising), rounded at its corners over ``soft`` on both sides."""
+    """A line through knots (x rising), rounded at its corners over ``soft`` on both sides.
+
+    Args:
+        x: any shape (…).
+        knots: (x, value) pairs.
+        soft: half width of the rounding, in units of ``x``.
+
+    Returns:
+        (…) values.
+    """
     xs, ys = np.array(knots).T
     if soft == 0:
         return np.interp(x, xs, ys)
@@ -56,7 +74,15 @@ def outline(power: float, marks: np.ndarray, count: int) -> np.ndarray:
 
 
 def shoulder(body: Body, x: np.ndarray) -> np.ndarray:
-    """Height of the line where flank becomes bonnet, window sill or deck, at positions x."""
+    """Height of the line where flank becomes bonnet, window sill or deck, at positions x.
+
+    Args:
+        body: the car's measures.
+        x: positions in metres, any shape (…).
+
+    Returns:
+        (…) heights, in metres.
+    """
     knots = [(-body.half, body.tail - 0.03), (-body.half + 0.12, body.tail)]
     if body.kind == "pickup":
         knots += [(body.rear_foot - 0.05, body.tail), (body.rear_foot + 0.05, body.belt_rear)]
@@ -70,7 +96,14 @@ def shoulder(body: Body, x: np.ndarray) -> np.ndarray:
 
 
 def body_shell(body: Body) -> np.ndarray:
-    """The lower body's left half: (rows, columns, 3) points, columns from tail to nose."""
+    """The lower body's left half: (rows, columns, 3) points, columns from tail to nose.
+
+    Args:
+        body: the car's measures.
+
+    Returns:
+        (rows, columns, 3), in metres.
+    """
     arch = body.wheel + body.arch
     bend = np.sin(np.linspace(-np.pi / 2, np.pi / 2, 15))
     marks = [axle + arch * side for axle in (body.front_axle, body.rear_axle) for side in (*bend, -1.012, 1.012)]
@@ -132,7 +165,15 @@ def body_shell(body: Body) -> np.ndarray:
 
 
 def roof_edge(body: Body, x: np.ndarray) -> np.ndarray:
-    """Height of the roof at its sides, at positions x."""
+    """Height of the roof at its sides, at positions x.
+
+    Args:
+        body: the car's measures.
+        x: positions in metres, any shape (…).
+
+    Returns:
+        (…) heights, in metres.
+    """
     peak = body.header - 0.35 * (body.header - body.rear_header)
     ahead, behind = body.header - peak, peak - body.rear_header
     away = np.where(x > peak, (x - peak) / ahead, (peak - x) / behind)
@@ -141,7 +182,14 @@ def roof_edge(body: Body, x: np.ndarray) -> np.ndarray:
 
 
 def cabin_shell(body: Body) -> np.ndarray:
-    """The cabin's left half: (rows, columns, 3) points, columns from the rear window to the windscreen."""
+    """The cabin's left half: (rows, columns, 3) points, columns from the rear window to the windscreen.
+
+    Args:
+        body: the car's measures.
+
+    Returns:
+        (rows, columns, 3), in metres.
+    """
     c, s = outline(7.0 + 3.0 * body.boxy, np.array([0.0]), 58).T
     t = PANE[:, None]
     front = body.cowl + (body.header - body.cowl) * t + 0.05 * 4 * t * (1 - t)
@@ -169,7 +217,14 @@ def cabin_shell(body: Body) -> np.ndarray:
 
 
 def shell_normals(grid: np.ndarray) -> np.ndarray:
-    """Normals of a half shell: smooth, and without a sideways part in the middle plane."""
+    """Normals of a half shell: smooth, and without a sideways part in the middle plane.
+
+    Args:
+        grid: (rows, columns, 3) points of the half shell.
+
+    Returns:
+        (rows, columns, 3) unit vectors.
+    """
     normals = cross(slope(grid, 0), slope(grid, 1))
     normals[:, [0, -1], 1] = 0
     normals[-1, :, 1] = 0

@@ -12,7 +12,15 @@ SETUPS = [((7.4, 2.0, 1.12, 0.228), 34), ((7.4, 2.0, 1.27, 0.228), 34), ((7.4, 2
 
 
 def draw_camera(draw: Draw, mark: float) -> Camera:
-    """One of the studio's camera set-ups, moved a little; the mark says which (see ``turn``)."""
+    """One of the studio's camera set-ups, moved a little; the mark says which (see ``turn``).
+
+    Args:
+        draw: where the draws come from.
+        mark: as `turn` gives it.
+
+    Returns:
+        the camera.
+    """
     distance, height, focal, rise = draw.weighted([setup for setup, _ in SETUPS], [share for _, share in SETUPS], mark)
     return Camera(
         distance + draw.about(0, 0.25), height + draw.about(0, 0.15), focal * (1 + draw.about(0, 0.05)),
@@ -75,6 +83,10 @@ class Stage:
 
     def see(self, width: int, height: int) -> tuple[np.ndarray, np.ndarray]:
         """The empty room.
+
+        Args:
+            width: of the picture, in samples.
+            height: of the picture, in samples.
 
         Returns:
             (height, width, 3) float32 light without what depends on the turntable's position; (height, width, 2)
@@ -153,6 +165,9 @@ class Stage:
             cosine: of the turn.
             sine: of the turn.
             size: the picture's width.
+
+        Returns:
+            (H, W) float32.
         """
         x, y = place[..., 0], place[..., 1]
         radius, line, depth = self.ring
@@ -170,7 +185,16 @@ class Stage:
 
 
 def bilinear(table: np.ndarray, column: np.ndarray, row: np.ndarray) -> np.ndarray:
-    """Values of a (R, C) table between its texels; positions must lie in [0, C − 2] and [0, R − 2]."""
+    """Values of a (R, C) table between its texels; positions must lie in [0, C − 2] and [0, R − 2].
+
+    Args:
+        table: (R, C) or more.
+        column: positions, any shape (…).
+        row: as ``column``, of the same shape.
+
+    Returns:
+        (…) values.
+    """
     i, j = row.astype(np.int32), column.astype(np.int32)
     fv, fu = row - i, column - j
     flat, wide = table.ravel(), table.shape[1]

@@ -30,6 +30,7 @@ def photograph(folder: Path, settings: Settings, workers: int) -> Iterator[Photo
 
     Args:
         folder: holds ``train`` and ``train_masks`` already.
+        settings: of the set.
         workers: processes; 1 works in this one.
 
     Yields:

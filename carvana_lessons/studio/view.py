@@ -17,6 +17,12 @@ QUALITY = 92
 def save_view(folder: Path, index: int, view: int, settings: Settings) -> dict[str, str]:
     """Take one photo and write it with its mask.
 
+    Args:
+        folder: of the set.
+        index: of the car, counted from 0.
+        view: 1 to 16.
+        settings: of the set.
+
     Returns:
         the two files' paths inside the folder, each with its sha256.
     """
@@ -32,6 +38,14 @@ def save_view(folder: Path, index: int, view: int, settings: Settings) -> dict[s
 
 
 def describe(index: int, settings: Settings) -> dict[str, str]:
-    """One car's row of ``metadata.csv``."""
+    """One car's row of ``metadata.csv``.
+
+    Args:
+        index: of the car, counted from 0.
+        settings: of the set.
+
+    Returns:
+        column → value.
+    """
     car = session(settings.seed, index).car
     return metadata_row(settings.seed, index, car.body.kind, car.paints.name)

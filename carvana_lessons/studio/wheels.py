@@ -14,6 +14,14 @@ def spokes(draw: Draw, around: int = 720, out: int = 64) -> np.ndarray:
     """A rim's label map: (out, around) uint8, rows from the hub to the rim's edge.
 
     Spokes in singles, pairs or a mesh; the tyre begins where the rim's edge ends.
+
+    Args:
+        draw: where the draws come from.
+        around: texels around the rim.
+        out: texels from the hub to the edge.
+
+    Returns:
+        (out, around) uint8.
     """
     count = draw.weighted([5, 6, 7, 8, 9, 10], [40, 10, 15, 8, 5, 22])
     paired = draw.chance(0.35) and count <= 7
@@ -43,6 +51,12 @@ def wheel(radius: float, width: float, rim: float, rim_sheet: int, tyre_sheet: i
         radius: of the tyre, m.
         width: of the tyre, m.
         rim: radius of the rim, m.
+        rim_sheet: the label map of the rim.
+        tyre_sheet: the label map of the tyre.
+        under_sheet: the label map of the inner side.
+
+    Returns:
+        the mesh.
     """
     angle = np.linspace(0, 2 * np.pi, STEPS + 1)
 
@@ -75,7 +89,12 @@ def wheels(body: Body, draw: Draw, sheets: tuple[int, int, int]) -> list[Mesh]:
     """The four wheels of a car.
 
     Args:
+        body: the car's measures.
+        draw: where the draws come from.
         sheets: label maps of rim, tyre and the inner side.
+
+    Returns:
+        one mesh per wheel.
     """
     width = 0.195 + 0.08 * (body.width - 1.7) + draw.between(0.0, 0.05)
     share = draw.between(0.68, 0.79) - (0.05 if body.kind == "pickup" else 0)

@@ -11,7 +11,18 @@ from carvana_lessons.studio.shell import PANE, smooth
 
 
 def cabin_labels(body: Body, grid: np.ndarray, draw: Draw, wide: int = 1024, tall: int = 384) -> np.ndarray:
-    """Labels of the cabin: (tall, wide) uint8, columns from rear window to windscreen, rows from sill to roof."""
+    """Labels of the cabin: (tall, wide) uint8, columns from rear window to windscreen, rows from sill to roof.
+
+    Args:
+        body: the car's measures.
+        grid: (rows, columns, 3) points of the cabin's shell.
+        draw: where the draws come from.
+        wide: texels along the columns.
+        tall: texels along the rows.
+
+    Returns:
+        (tall, wide) uint8.
+    """
     x, y, _ = spread(grid, wide, tall)
     behind, ahead = walk(grid, 6, wide)
     row = (np.arange(tall) + 0.5) / tall * (len(grid) - 1)

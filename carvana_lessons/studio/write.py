@@ -99,6 +99,16 @@ def ensure(
 
     Where `course.start` was given ``keep``, it is kept there as one archive and restored in the next session. Two
     processes may call this at once: one draws, the other waits for it, and both return the same folder.
+
+    Args:
+        cars: how many.
+        size: (width, height) of a photo, in pixels.
+        seed: of the set.
+        workers: processes that draw.
+        progress: show a progress bar.
+
+    Returns:
+        the folder, in Kaggle's layout.
     """
     settings = Settings(cars, size, seed).checked()
     folder = default_folder(settings)

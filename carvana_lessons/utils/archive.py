@@ -20,7 +20,11 @@ LARGEST = 0.5e9  # bytes of a folder that is kept; larger ones are made again ab
 
 
 def keep_folder() -> Path | None:
-    """The folder that ``CARVANA_KEEP`` names, as `course.start` sets it with ``keep=…``; None where it is unset."""
+    """The folder that ``CARVANA_KEEP`` names, as `course.start` sets it with ``keep=…``; None where it is unset.
+
+    Returns:
+        the folder, or None.
+    """
     chosen = os.environ.get(VARIABLE)
     return expand(chosen).resolve() if chosen else None
 
@@ -57,7 +61,11 @@ def restore(folder: Path) -> bool:
 
 
 def archive(folder: Path) -> None:
-    """Keep a folder as one archive, once; prints a sentence where the other disk is full or not there."""
+    """Keep a folder as one archive, once; prints a sentence where the other disk is full or not there.
+
+    Args:
+        folder: what is to be kept.
+    """
     archive = _archive(folder)
     if archive is None or archive.exists() or _size(folder) > LARGEST:
         return

@@ -18,12 +18,25 @@ BEST, LAST = "best.safetensors", "last.safetensors"  # of a run's folder
 
 
 def shipped(folder: Path = WEIGHTS) -> list[str]:
-    """Names of the networks whose weights come with the package."""
+    """Names of the networks whose weights come with the package.
+
+    Args:
+        folder: of the weights.
+
+    Returns:
+        names for `models.create`.
+    """
     return sorted(path.stem for path in folder.glob("*.json"))
 
 
 def check_network(name: str) -> str:
     """The same name, if it is one of a network.
+
+    Args:
+        name: as somebody typed it.
+
+    Returns:
+        ``name``.
 
     Raises:
         ArgumentError: for another name; it lists those there are.
@@ -36,6 +49,12 @@ def check_network(name: str) -> str:
 def check_schedule(name: str) -> str:
     """The same name, if it is one of a schedule of the learning rate.
 
+    Args:
+        name: as somebody typed it.
+
+    Returns:
+        ``name``.
+
     Raises:
         ArgumentError: for another name; it lists those there are.
     """
@@ -46,6 +65,12 @@ def check_schedule(name: str) -> str:
 
 def check_precision(precision: str | None) -> str | None:
     """The same precision, if it is one.
+
+    Args:
+        precision: as somebody typed it.
+
+    Returns:
+        ``precision``.
 
     Raises:
         ArgumentError: for anything but None, "no", "bf16" and "fp16".

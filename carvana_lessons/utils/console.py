@@ -68,7 +68,14 @@ def print_notes(name: str) -> Iterator[list[str]]:
 
 
 def is_broken_pipe(error: BaseException) -> bool:
-    """True where the program that read our output has ended; Windows raises another error for it."""
+    """True where the program that read our output has ended; Windows raises another error for it.
+
+    Args:
+        error: any.
+
+    Returns:
+        True for a pipe without a reader.
+    """
     windows = os.name == "nt" and isinstance(error, OSError) and error.errno == errno.EINVAL and error.filename is None
     return isinstance(error, BrokenPipeError) or windows
 

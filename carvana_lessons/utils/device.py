@@ -96,6 +96,9 @@ def autocast(device: torch.device | str, precision: str) -> AbstractContextManag
         device: where the network runs.
         precision: "no" for plain float32, "bf16" or "fp16".
 
+    Returns:
+        a context for a ``with`` statement.
+
     Raises:
         ValueError: for another precision.
 
@@ -133,7 +136,14 @@ def enough_memory(device: torch.device | str, x: Tensor | None, cure: str) -> It
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """True for what torch raises where a device's memory, or the computer's, is too small."""
+    """True for what torch raises where a device's memory, or the computer's, is too small.
+
+    Args:
+        error: any.
+
+    Returns:
+        True if memory was too small.
+    """
     return isinstance(error, RuntimeError) and any(words in str(error).lower() for words in OUT_OF_MEMORY)
 
 
@@ -144,6 +154,9 @@ def move(model: nn.Module, device: torch.device | str, **layout: torch.memory_fo
         model: the network.
         device: where to.
         layout: ``memory_format``, as torch's ``Module.to`` takes it.
+
+    Returns:
+        the same network.
 
     Raises:
         CarvanaError: if the memory there is too small.
@@ -159,6 +172,13 @@ def layout_for(model: nn.Module, device: torch.device) -> torch.memory_format:
     As `inference_layout`; but on a CPU the backward pass through wide convolutions takes longer in channels last than
     the forward pass saves (``python -m benchmarks forward``): networks whose widest one has more than 256 channels
     keep the usual order there.
+
+    Args:
+        model: the network.
+        device: where it trains.
+
+    Returns:
+        ``torch.channels_last`` or ``torch.contiguous_format``.
     """
     kinds = nn.Conv2d | nn.ConvTranspose2d
     widest = max((part.out_channels for part in model.modules() if isinstance(part, kinds)), default=0)
@@ -170,5 +190,11 @@ def inference_layout(device: torch.device) -> torch.memory_format:
 
     Channels last, the values of one pixel side by side, is what tensor cores want, and CPUs are faster with it too.
     Apple's GPUs keep the usual order: torch's issues 107214 and 141009 report wrong gradients with channels last there.
+
+    Args:
+        device: where it answers.
+
+    Returns:
+        ``torch.channels_last`` or ``torch.contiguous_format``.
     """
     return torch.contiguous_format if device.type == "mps" else torch.channels_last

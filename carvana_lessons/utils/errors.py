@@ -28,6 +28,10 @@ class Stopped(KeyboardInterrupt):
 
     It is a KeyboardInterrupt, so that the cells that follow do not run with half a result.
 
+    Args:
+        text: what is kept and how to go on.
+        epochs: of a training, that are kept on disk.
+
     Attributes:
         epochs: full epochs of a training that are saved on disk.
     """

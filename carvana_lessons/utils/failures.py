@@ -17,6 +17,12 @@ def explain(error: BaseException) -> tuple[str, int]:
 
     What is the user's to mend (files, disks, settings, memory) is said with its cure. What is not known is a fault of
     the package, and is called one.
+
+    Args:
+        error: what was raised.
+
+    Returns:
+        the sentence, and the exit code.
     """
     if isinstance(error, KeyboardInterrupt):
         return str(error) or "Stopped.", STOPPED

@@ -27,6 +27,9 @@ SYSTEM = {("/", "proc"), ("/", "sys"), ("/", "dev")}
 def writing(path: Path) -> Iterator[None]:
     """Around whatever writes ``path``: a disk that is full or that may not be written to becomes one sentence.
 
+    Args:
+        path: the file or folder that is written.
+
     Raises:
         CarvanaError: in place of an OSError; it names the path and the cure. Every other exception stays as it is.
     """
@@ -55,6 +58,9 @@ def writing(path: Path) -> Iterator[None]:
 
 def destination(path: str | Path) -> Path:
     """Where writing to ``path`` leads: a link stays a link, and what it leads to is written.
+
+    Args:
+        path: as somebody named it.
 
     Returns:
         the path of a file or a folder, or of one that may be made; it is no link.
@@ -108,6 +114,9 @@ def new_file(path: str | Path, overwrite: bool = False) -> Path:
 
 def make_folder(folder: Path) -> None:
     """Make a folder and those above it, where they are missing.
+
+    Args:
+        folder: its path.
 
     Raises:
         CarvanaError: if it cannot be one, because a file is in the way for example.
@@ -190,6 +199,9 @@ def replacing(path: Path) -> Iterator[Path]:
 
     A link is written through: it stays, and the file that it leads to is replaced. Where that file has further names
     (hard links), those keep what they held.
+
+    Args:
+        path: the file to write.
 
     Yields:
         the temporary path to write to. When the block raises, or the process is killed, ``path`` keeps what it held

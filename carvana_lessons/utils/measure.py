@@ -22,12 +22,20 @@ from torch.utils.data import Dataset
 
 
 def cores() -> int:
-    """How many processor cores this process may use; a container often has fewer than its machine."""
+    """How many processor cores this process may use; a container often has fewer than its machine.
+
+    Returns:
+        at least 1.
+    """
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def machine_memory() -> int:
-    """Bytes of memory that this machine has."""
+    """Bytes of memory that this machine has.
+
+    Returns:
+        bytes.
+    """
     return psutil.virtual_memory().total
 
 
@@ -35,6 +43,14 @@ def median_milliseconds(call: Callable[[Any], Any], items: Iterable, repeats: in
     """The median time of ``call(item)``, over all items, each ``repeats`` times, after one call to warm up.
 
     The median, because other work of the machine for a moment spoils a mean.
+
+    Args:
+        call: what is timed; its result is dropped.
+        items: what it is called with, one after the other.
+        repeats: calls for each item.
+
+    Returns:
+        milliseconds for one call.
 
     Lesson:
         03.
@@ -53,7 +69,12 @@ def median_milliseconds(call: Callable[[Any], Any], items: Iterable, repeats: in
 
 
 class Throughput(NamedTuple):
-    """One pass over a loader: seconds until the first batch, and images per second over the whole pass."""
+    """One pass over a loader: seconds until the first batch, and images per second over the whole pass.
+
+    Attributes:
+        first: seconds until the first batch.
+        rate: images per second.
+    """
 
     first: float
     rate: float
@@ -62,11 +83,14 @@ class Throughput(NamedTuple):
 def throughput(batches: Iterable) -> Throughput:
     """Iterate once over batches and do nothing with them; the start of workers counts.
 
-    Lesson:
-        03.
-
     Args:
         batches: of tensors, or of tuples whose first member is one; the first dimension counts the images.
+
+    Returns:
+        the times of that pass.
+
+    Lesson:
+        03.
     """
     began, first, images = time.perf_counter(), 0.0, 0
     for batch in batches:
@@ -122,6 +146,10 @@ class Memory:
 
 class RandomDraws(Dataset):
     """Eight random numbers below 1000, drawn in one of three ways.
+
+    Args:
+        way: "global", from NumPy's global generator; "early", from a generator made here; "late", from one made at the
+            first draw, in the process that draws.
 
     Lesson:
         03.

@@ -62,7 +62,14 @@ PROBABILITY = number(float, "a number from 0 to 1", lambda x: 0 <= x <= 1)
 
 
 def each(check: Callable[[str], object]) -> Callable:
-    """A callback for an option that may be unset or repeated; ``check`` raises for a wrong value."""
+    """A callback for an option that may be unset or repeated; ``check`` raises for a wrong value.
+
+    Args:
+        check: takes what was typed, raises if it is wrong.
+
+    Returns:
+        a callback for ``typer.Option``.
+    """
 
     def callback(value: object) -> object:
         for one in value if isinstance(value, list | tuple) else [value]:
@@ -74,36 +81,81 @@ def each(check: Callable[[str], object]) -> Callable:
 
 
 def is_one(name: str) -> None:
-    """Refuse several values in one word."""
+    """Refuse several values in one word.
+
+    Args:
+        name: as somebody typed it.
+
+    Raises:
+        BadParameter: if it holds a comma.
+    """
     if "," in name:
         raise typer.BadParameter(f"{name!r} are several; write each with an option of its own.")
 
 
 def is_name(text: str) -> None:
-    """Refuse a path where a plain name is wanted."""
+    """Refuse a path where a plain name is wanted.
+
+    Args:
+        text: as somebody typed it.
+
+    Raises:
+        BadParameter: if it is a path.
+    """
     if not text.strip(". ") or re.search(r"[/\\:]", text):
         raise typer.BadParameter(f"{text!r} is no name; write one without folders, six-networks for example.")
 
 
 def is_network(name: str) -> None:
-    """Refuse an unknown network."""
+    """Refuse an unknown network.
+
+    Args:
+        name: as somebody typed it.
+
+    Raises:
+        ArgumentError: as `check_network`.
+    """
     is_one(name)
     catalog.check_network(name)
 
 
 def is_grouping(by: str) -> None:
-    """Refuse an unknown grouping."""
+    """Refuse an unknown grouping.
+
+    Args:
+        by: as somebody typed it.
+
+    Raises:
+        BadParameter: for another name; it lists those there are.
+    """
     if by not in ("view", "car", "color"):
         raise typer.BadParameter(f"{by!r} will not do; write view, car or color.")
 
 
 def is_schedule(name: str) -> None:
-    """Refuse an unknown schedule."""
+    """Refuse an unknown schedule.
+
+    Args:
+        name: as somebody typed it.
+
+    Raises:
+        ArgumentError: as `check_schedule`.
+    """
     catalog.check_schedule(name)
 
 
 def square(text: object) -> int:
-    """ "320" or "320x320" → 320, the side of a square."""
+    """ "320" or "320x320" → 320, the side of a square.
+
+    Args:
+        text: as somebody typed it.
+
+    Returns:
+        the side, in pixels.
+
+    Raises:
+        BadParameter: if it is no size, or not that of a square.
+    """
     words = re.split("[x×]", str(text).lower())
     if len(words) > 2 or not all(map(is_count, words)):
         raise typer.BadParameter(f"{text!r} is no size; write the side of a square in pixels, 320 or 320x320.")
@@ -119,7 +171,17 @@ def square(text: object) -> int:
 
 
 def photo_size(text: str) -> tuple[int, int]:
-    """ "480x320" → (480, 320), width first, as photos are named."""
+    """ "480x320" → (480, 320), width first, as photos are named.
+
+    Args:
+        text: as somebody typed it.
+
+    Returns:
+        (width, height), in pixels.
+
+    Raises:
+        BadParameter: if it is no size.
+    """
     width, cross, height = text.lower().replace("×", "x").partition("x")
     if not (cross and is_count(width) and is_count(height)):
         raise typer.BadParameter(f"{text!r} is no size; write it as WIDTHxHEIGHT, 480x320 for example.")
@@ -127,7 +189,17 @@ def photo_size(text: str) -> tuple[int, int]:
 
 
 def shard_of(text: str) -> tuple[int, int]:
-    """ "2/4" → (2, 4)."""
+    """ "2/4" → (2, 4).
+
+    Args:
+        text: as somebody typed it.
+
+    Returns:
+        number of the part, counted from 1, and how many there are.
+
+    Raises:
+        BadParameter: if it is not two numbers like these.
+    """
     k, slash, n = text.partition("/")
     if not (slash and is_count(k) and is_count(n) and 1 <= int(k) <= int(n)):
         raise typer.BadParameter(f"{text!r} is no shard; write it as K/N, 1/4 to 4/4 for example.")
@@ -135,7 +207,14 @@ def shard_of(text: str) -> tuple[int, int]:
 
 
 def is_count(text: str) -> bool:
-    """Digits that `int` takes, not ², and few enough for a number that means something."""
+    """Digits that `int` takes, not ², and few enough for a number that means something.
+
+    Args:
+        text: as somebody typed it.
+
+    Returns:
+        True if it is such a number.
+    """
     return text.isascii() and text.isdigit() and len(text) < 10
 
 

@@ -27,7 +27,14 @@ SYSTEM[errno.ENFILE] = SYSTEM[errno.EMFILE]
 
 
 def explain_system(error: OSError) -> str | None:
-    """The sentence for an error of files and disks, without its full stop; None where it names no file."""
+    """The sentence for an error of files and disks, without its full stop; None where it names no file.
+
+    Args:
+        error: what the operating system said.
+
+    Returns:
+        the sentence, or None.
+    """
     names = (error.filename, error.filename2)
     path = next((os.fsdecode(name) for name in names if isinstance(name, str | bytes | os.PathLike)), None)
     number, told = error.errno, error.strerror

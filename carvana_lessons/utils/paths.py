@@ -14,6 +14,9 @@ def cache_folder() -> Path:
 
     ``CARVANA_CACHE`` where it is set (a folder on a larger disk, say), else the user's cache folder.
 
+    Returns:
+        the folder's path, whether it is there or not.
+
     Raises:
         CarvanaError: where the variable is unset and the user has no home folder, as in some containers.
     """
@@ -30,6 +33,12 @@ def cache_folder() -> Path:
 def expand(path: str | Path) -> Path:
     """A path with the home folder in place of its ``~``.
 
+    Args:
+        path: as somebody typed it.
+
+    Returns:
+        the path.
+
     Raises:
         CarvanaError: where there is no such home folder.
     """
@@ -43,6 +52,9 @@ def expand(path: str | Path) -> Path:
 
 def existing_folder(path: str | Path) -> Path:
     """A folder of photos that somebody named, as a whole path.
+
+    Args:
+        path: as somebody typed it.
 
     Returns:
         the path, with the home folder in place of its ``~``; what the folder holds is not looked at.
@@ -69,6 +81,9 @@ def existing_folder(path: str | Path) -> Path:
 
 def check_there(path: str | Path) -> None:
     """Refuse a photo, or a folder of photos, that is not there.
+
+    Args:
+        path: of a photo or a folder.
 
     Raises:
         DataError: if it is not.

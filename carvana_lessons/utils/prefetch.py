@@ -18,6 +18,12 @@ def prefetch(items: Iterable[T]) -> Iterator[T]:
     Decoding lets other threads run, and a GPU needs none: what is read and what is computed then overlap. Never more
     than one item waits, so that memory does not grow with their number.
 
+    Args:
+        items: made one after the other by the thread.
+
+    Yields:
+        an item.
+
     Raises:
         Exception: whatever making an item raises, when that item's turn has come.
 

@@ -62,6 +62,9 @@ def bar(
         desc: what is being done, shown before the bar.
         unit: what one step is ("photo").
         disable: count unseen.
+
+    Returns:
+        the progress bar.
     """
     options = {"total": total, "desc": desc, "unit": unit, "disable": disable, "leave": False}
     print_anywhere()
@@ -72,14 +75,22 @@ def bar(
 
 
 class Live:
-    """One output of a notebook's cell that is drawn again and again, and cleared in the end; nothing in a terminal."""
+    """One output of a notebook's cell that is drawn again and again, and cleared in the end; nothing in a terminal.
+
+    Args:
+        seconds: that pass at least from one drawing to the next.
+    """
 
     def __init__(self, seconds: float = 2.0) -> None:
         """Draw at most once in that many seconds, so that a page is not flooded."""
         self._seconds, self._last, self._handle = seconds, -float("inf"), None
 
     def update(self, render: Callable[[], str]) -> None:
-        """Show the HTML that ``render`` returns; it is called only when it is time to draw."""
+        """Show the HTML that ``render`` returns; it is called only when it is time to draw.
+
+        Args:
+            render: makes the HTML.
+        """
         if not in_notebook() or time.monotonic() - self._last < self._seconds:
             return
         from IPython.display import HTML, display  # ipywidgets.Output would leave a widget in the built page

@@ -13,7 +13,14 @@ UsageError = typer.BadParameter.__mro__[1]  # click's, wherever Typer has it fro
 
 
 def explain(error: UsageError) -> str:
-    """The sentence for an error of usage, ending in where to read more."""
+    """The sentence for an error of usage, ending in where to read more.
+
+    Args:
+        error: what Click raised.
+
+    Returns:
+        the sentence.
+    """
     command = error.ctx.command_path if error.ctx is not None else "carvana-lessons"
     return " ".join(f"{_what(error).rstrip('.')}; `{command} --help` says more.".split())
 

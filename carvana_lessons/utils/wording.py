@@ -11,5 +11,8 @@ def counted(number: int, thing: str, things: str | None = None) -> str:
         number: how many.
         thing: one of them.
         things: several; unset, ``thing`` with an s.
+
+    Returns:
+        both in words.
     """
     return f"{number:,} {thing if number == 1 else things or f'{thing}s'}"

@@ -143,6 +143,20 @@ def test_every_public_object_has_an_entry_that_leads_to_its_chapter_and_back(pag
     assert lost == []
 
 
+@pytest.mark.parametrize(
+    ("page", "link", "inside"),
+    [
+        ("data", "#carvana_lessons.data.recolor", "code"),  # `recolor` in its own room
+        ("comparison", "data.html#carvana_lessons.data.Augment", "code"),  # `Augment` in another
+        ("data", "course.html#carvana_lessons.course.start", "code"),  # `course.start`
+        ("evaluation", "utils.html#carvana_lessons.utils.errors.DataError", "strong"),  # in Raises
+    ],
+)
+def test_a_name_in_a_docstring_is_a_link(page, link, inside):
+    text = (HTML / "api" / f"{page}.html").read_text(encoding="utf-8")
+    assert re.search(rf'<a [^>]*href="{re.escape(link)}"[^>]*><{inside}\b', text)
+
+
 def test_the_rooms_name_every_module_that_a_reader_may_import(monkeypatch):
     monkeypatch.syspath_prepend(ROOT / "book" / "_ext")
     import api
