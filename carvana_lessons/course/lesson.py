@@ -34,10 +34,10 @@ class Scale:
             the networks need.
         width: channels of a network's first stage where the chapter may choose.
         batch_size: photos per step.
+        lr: peak learning rate of Adam.
         images: training photos that a training processes in all; the number of epochs follows from it, so that a larger
             folder does not take longer.
         epochs: that number where it is fixed instead.
-        lr: peak learning rate of Adam.
     """
 
     size: int
@@ -65,8 +65,8 @@ class Lesson:
     Attributes:
         name: the chapter's file name.
         device: "cpu", "cuda" or "mps".
-        scale: "quick", "colab" or "paper".
         precision: of training on that device, in words.
+        scale: "quick", "colab" or "paper".
         data: a folder in Kaggle's layout.
         source: what its photos are, in words.
         seed: of every random choice.

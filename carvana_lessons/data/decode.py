@@ -133,7 +133,14 @@ def is_rotated_90(image: Image.Image) -> bool:
 
 
 def apply_exif_orientation(image: Image.Image) -> Image.Image:
-    """Rotate and flip a photo as EXIF states. `ImageOps.exif_transpose` also rewrites EXIF, which may be broken."""
+    """Rotate and flip a photo as EXIF states. `ImageOps.exif_transpose` also rewrites EXIF, which may be broken.
+
+    Args:
+        image: any.
+
+    Returns:
+        the image, upright.
+    """
     method = TURNS.get(exif_orientation(image))
     return image if method is None else image.transpose(method)
 

@@ -73,8 +73,6 @@ def split_by_image(cars: CarFolder, fractions: Sequence[float] = (0.8, 0.2), see
     Nearly every car then has views in every part, so a model that merely remembers the cars it has seen scores well
     on the held-out photos too. The master's defense divides this way (4,071 + 1,017, neither a multiple of 16).
 
-    Returns, Raises: as `split_by_car`, counting photos instead of cars.
-
     Args:
         cars: the photos.
         fractions: the share of each part; they sum to 1.

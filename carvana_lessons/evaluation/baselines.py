@@ -99,7 +99,11 @@ class Match:
         return self._flipped(self.photo.read())
 
     def mask(self) -> np.ndarray:
-        """Its mask, flipped if ``mirrored``: (H, W) bool, at full size."""
+        """Its mask, flipped if ``mirrored``: (H, W) bool, at full size.
+
+        Returns:
+            (H, W) bool.
+        """
         return self._flipped(read_mask(self.photo.mask).view(bool))
 
     def _flipped(self, image: np.ndarray) -> np.ndarray:

@@ -42,14 +42,15 @@ def predict(
     Logits are upsampled and then thresholded: a mask that is upsampled has a ragged edge, which costs Dice.
 
     Args:
-        model: as `evaluate`.
+        model: (B, 3, h, w) in [0, 1] → logits (B, K, h, w), or several whose logits are averaged.
         photos: with or without masks.
-        size: as `evaluate`.
-        batch_size: as `evaluate`.
-        cached: as `evaluate`.
-        flip: as `evaluate`.
+        size: side, or (height, width), of the input; None: each network at the size that it was trained for.
+        batch_size: photos per forward pass.
+        cached: read the resized photos through the cache.
+        flip: average with the answer for the mirrored photo.
         workers: processes that decode, for photos that are not cached.
         pad_batches: pad the last batch to ``batch_size``, see `pad_batch`.
+        precision: as `car_logits`.
 
     Yields:
         (H, W) bool, one mask per photo, in their order.

@@ -59,13 +59,17 @@ def submit(
     with other networks, another size or other photos.
 
     Args:
-        model: as `carvana_lessons.evaluation.scoring.evaluate`.
-        photos: photos, with or without masks.
+        model: (B, 3, h, w) in [0, 1] → logits (B, K, h, w), or several whose logits are averaged.
+        photos: with or without masks.
         out: the file to write.
+        size: side, or (height, width), of the input; None: each network at the size that it was trained for.
         sample: the challenge's ``sample_submission.csv``: its photos are written, in its order.
+        batch_size: photos per forward pass.
+        flip: average with the answer for the mirrored photo.
         workers: processes that decode photos.
         shard: (k, n) writes part k of n, for n processes at once; `merge` joins the parts.
         overwrite: replace an existing submission, and start again a part that was begun with other settings.
+        precision: as `car_logits`.
 
     Returns:
         the file written; for a shard, its part.
@@ -150,12 +154,15 @@ def predict_folder(
     so a second call skips the photos that have their mask, and masks of different networks are not mixed.
 
     Args:
-        model: as `carvana_lessons.evaluation.scoring.evaluate`.
+        model: (B, 3, h, w) in [0, 1] → logits (B, K, h, w), or several whose logits are averaged.
         folder: JPEG or PNG files, a folder of them, or several of either.
         out: where to write; photos are never changed.
+        size: side, or (height, width), of the input; None: each network at the size that it was trained for.
+        batch_size: photos per forward pass.
         cut_outs: also write ``NAME_cut_out.png``: the photo with a transparent background, soft at the edge.
+        flip: average with the answer for the mirrored photo.
         overwrite: replace masks that other networks, other settings or another photo of that name made.
-        precision: as `carvana_lessons.evaluation.scoring.evaluate`.
+        precision: as `car_logits`.
 
     Returns:
         the number of photos that got their files now.

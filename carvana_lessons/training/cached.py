@@ -164,7 +164,11 @@ def _folder(about: dict, model: nn.Module, transform: Transform | None, settings
 
 
 def digest_code() -> str:
-    """Hex digits over the source of everything that decides what a training gives."""
+    """Hex digits over the source of everything that decides what a training gives.
+
+    Returns:
+        hex digits.
+    """
     digest = hashlib.blake2b(digest_size=8)
     for room in CODE:
         place = PACKAGE / room

@@ -15,6 +15,9 @@ COLUMNS = ["epoch", "loss", "valid_loss", "valid_dice", "seconds", "images_per_s
 class History:
     """One row an epoch; as the last value of a cell it draws itself.
 
+    Args:
+        rows: one per epoch, by column; None for a history without epochs.
+
     Attributes:
         frame: DataFrame with the columns of `COLUMNS`. ``loss`` is the mean over the epoch's training images, while
             they are learned from; ``valid_loss`` and ``valid_dice`` are measured after the epoch, at the network's
@@ -28,7 +31,11 @@ class History:
         self.frame = pd.DataFrame(rows or [], columns=COLUMNS)
 
     def append(self, **row: float) -> None:
-        """Add an epoch."""
+        """Add an epoch.
+
+        Args:
+            row: the epoch's values, by column.
+        """
         self.frame.loc[len(self.frame)] = [row.get(name) for name in COLUMNS]
         self.frame = self.frame.astype({"epoch": int})
 
@@ -47,7 +54,12 @@ class History:
         return len(scores) if scores.isna().all() else int(scores.argmax()) + 1
 
     def better(self, epoch: int, other: int) -> bool:
-        """Whether an epoch, counted from 1, has a better Dice than another; without validation data the later one."""
+        """Whether an epoch, counted from 1, has a better Dice than another; without validation data the later one.
+
+        Args:
+            epoch: counted from 1.
+            other: counted from 1.
+        """
         one, two = (self.frame["valid_dice"].astype(float).iloc[k - 1] for k in (epoch, other))
         return epoch > other if pd.isna(two) else bool(one > two)
 
@@ -62,7 +74,11 @@ class History:
         return float(self.frame["seconds"].sum())
 
     def plot(self) -> Picture:
-        """Loss and, where there was validation data, Dice over the epochs."""
+        """Loss and, where there was validation data, Dice over the epochs.
+
+        Returns:
+            the picture.
+        """
         from carvana_lessons.show import training_curves  # matplotlib takes longer than a step of training
 
         return training_curves(self.frame)

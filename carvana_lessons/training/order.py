@@ -96,6 +96,9 @@ def batch_names(loader: DataLoader, seed: int, epoch: int, position: int) -> lis
         seed: as `seed_epoch`.
         epoch: as `seed_epoch`.
         position: of the batch, counted from 0.
+
+    Returns:
+        their names, in the batch's order.
     """
     photos = photos_of(loader)
     if photos is None:

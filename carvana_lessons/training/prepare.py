@@ -26,7 +26,12 @@ class Prepared:
     """Model, optimiser, loaders and schedule of one training, and how far it has come.
 
     Attributes:
+        accelerator: Accelerate's own object, which knows the processes.
+        device: on which this process trains.
+        precision: "no", "bf16" or "fp16".
+        layout: order in memory of the network and its batches.
         model: the network as all processes train it together.
+        optimizer: over the network's weights.
         scaler: multiplies the loss under float16, and does nothing otherwise.
         source: the training loader as it was given.
         train: this process's batches of it.

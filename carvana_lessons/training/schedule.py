@@ -15,6 +15,7 @@ def schedule(name: str, steps: int, steps_an_epoch: int, halve_every: int = 40) 
             short runs.
         steps: of the whole run.
         steps_an_epoch: of one epoch.
+        halve_every: epochs from one halving to the next, for "halving".
 
     Returns:
         step → factor in (0, 1].

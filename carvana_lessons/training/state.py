@@ -86,7 +86,14 @@ def make_checkpoint(
 
 
 def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
-    """An optimiser's memory as named tensors: "optimizer/3/exp_avg" for parameter 3."""
+    """An optimiser's memory as named tensors: "optimizer/3/exp_avg" for parameter 3.
+
+    Args:
+        optimizer: after one step at least, or its memory is empty.
+
+    Returns:
+        name → tensor.
+    """
     state = optimizer.state_dict()["state"]
     return {f"optimizer/{k}/{name}": torch.as_tensor(v) for k, slot in state.items() for name, v in slot.items()}
 
@@ -96,6 +103,10 @@ def restore_optimizer(optimizer: torch.optim.Optimizer, state: dict[str, Tensor]
 
     What belongs to a parameter gets the parameter's device, type and order in memory: fused Adam on a GPU refuses
     anything else, and a file keeps no order.
+
+    Args:
+        optimizer: changed in place.
+        state: as `optimizer_tensors` gives it.
     """
     slots: dict[int, dict[str, Tensor]] = {}
     for name, tensor in state.items():
@@ -116,6 +127,9 @@ def random_tensors(device: torch.device, process: int = 0) -> dict[str, Tensor]:
     Args:
         device: where the network is.
         process: of several that train together; each draws for itself.
+
+    Returns:
+        name → tensor.
     """
     _, python, gauss = random.getstate()
     numpy_state = np.random.get_state()  # noqa: NPY002  transforms may draw from the global generator
@@ -134,7 +148,13 @@ def random_tensors(device: torch.device, process: int = 0) -> dict[str, Tensor]:
 
 
 def restore_random(state: dict[str, Tensor], device: torch.device, process: int = 0) -> None:
-    """The reverse of `random_tensors`; a GPU's generator stays as it is where the state is of another device."""
+    """The reverse of `random_tensors`; a GPU's generator stays as it is where the state is of another device.
+
+    Args:
+        state: as `random_tensors` gives it.
+        device: where the network is.
+        process: of several that train together.
+    """
     own = f"random/{process}/"
     saved = {name.removeprefix(own): value for name, value in state.items() if name.startswith(own)}
     torch.set_rng_state(saved["torch"])
