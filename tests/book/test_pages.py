@@ -154,7 +154,7 @@ def test_every_public_object_has_an_entry_that_leads_to_its_chapter_and_back(pag
 )
 def test_a_name_in_a_docstring_is_a_link(page, link, inside):
     text = (HTML / "api" / f"{page}.html").read_text(encoding="utf-8")
-    assert re.search(rf'<a [^>]*href="{re.escape(link)}"[^>]*><{inside}\b', text)
+    assert re.search(rf'<a [^>]*href="{re.escape(link)}" title="[^"]+"><{inside}\b', text)
 
 
 def test_the_rooms_name_every_module_that_a_reader_may_import(monkeypatch):
