@@ -48,7 +48,7 @@ def test_scale_is_a_setting(photos, monkeypatch):
         course.start("02-u-net")
 
 
-def test_photos_that_are_enlarged_are_said_to_be(make_folder, monkeypatch, capsys):
+def test_upscaled_photos_are_reported(make_folder, monkeypatch, capsys):
     for scale, chosen in course.SCALES.items():
         monkeypatch.setenv("CARVANA_SCALE", scale)
         for name, missing in (("enough", 0), ("less", 1)):
@@ -56,7 +56,7 @@ def test_photos_that_are_enlarged_are_said_to_be(make_folder, monkeypatch, capsy
             monkeypatch.setenv("CARVANA_DATA", str(make_folder(f"{name} {scale}", size=(side + 40, side))))
             course.start("02-u-net")
             lines = capsys.readouterr().out.splitlines()
-            told = [line for line in lines if f"Photos of {side + 40}×{side} pixels are enlarged" in line]
+            told = [line for line in lines if f"Photos of {side + 40}×{side} pixels are upscaled" in line]
             assert len(told) == missing and len(lines) == 1 + missing
 
 
