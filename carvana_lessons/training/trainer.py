@@ -73,7 +73,7 @@ class Trainer:
         The loop of slides [A] and [B].
 
     Lesson:
-        02; on several GPUs: 10
+        02; on several GPUs: 10.
     """
 
     def __init__(
