@@ -136,7 +136,7 @@ def collate(items: Sequence[Batch]) -> Batch:
         x (B, 3, h, w) and y (B, 1, h, w), or x alone. Of uint8 items x lies in channels last, as photos are stored.
 
     Lesson:
-        03
+        03.
     """
     alone = isinstance(items[0], Tensor)
     if not all(_is_photo(part) for part in ([items[0]] if alone else items[0])):

@@ -28,7 +28,7 @@ def rebuild_loader(
         The other loader.
 
     Lesson:
-        03
+        03.
     """
     other = copy.copy(loader)
     # Torch refuses to set these by their names. An iterator belongs to the worker processes that the first one keeps.

@@ -95,7 +95,7 @@ def share(loader: DataLoader, rank: int, count: int) -> DataLoader:
         where a batch sampler of one's own decides which photos make one.
 
     Lesson:
-        10
+        10.
     """
     if count == 1:
         return loader

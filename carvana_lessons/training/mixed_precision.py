@@ -19,7 +19,7 @@ def make_scaler(device: torch.device, precision: str) -> torch.amp.GradScaler:
         The scaler; for anything but "fp16" it does nothing.
 
     Lesson:
-        10
+        10.
     """
     return torch.amp.GradScaler(device.type, enabled=precision == "fp16")
 

@@ -40,7 +40,7 @@ def trained_on(
         What goes with the weights as ``model.provenance``.
 
     Lesson:
-        09
+        09.
     """
     learned, scored = (
         None if photos is None else frozenset(photos.ids) for photos in (photos_of(train), photos_of(valid))

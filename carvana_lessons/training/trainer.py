@@ -73,7 +73,7 @@ class Trainer:
         The loop of slides [A] and [B].
 
     Lesson:
-        02; 10 for several GPUs
+        02; on several GPUs: 10.
     """
 
     def __init__(
@@ -150,8 +150,16 @@ class Trainer:
                 photos.require(what)
         disable_malloc_trim()
         run = prepare(
-            *(self.model, train, valid, epochs),
-            *(self.lr, self.schedule, self.halve_every, self.accumulate, self.precision, self.seed),
+            self.model,
+            train,
+            valid,
+            epochs,
+            lr=self.lr,
+            schedule=self.schedule,
+            halve_every=self.halve_every,
+            accumulate=self.accumulate,
+            precision=self.precision,
+            seed=self.seed,
         )
         if self.run_folder.folder is not None:  # told now: whatever a loss counts changes while it is used
             plain = {name: getattr(self, name) for name in SETTINGS}
