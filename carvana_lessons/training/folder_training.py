@@ -22,7 +22,7 @@ from carvana_lessons.utils.wording import counted
 TABLE = "history.csv"
 
 
-class FolderRun(NamedTuple):
+class FolderTraining(NamedTuple):
     """A training that is done.
 
     Attributes:
@@ -57,7 +57,7 @@ def train_folder(
     hours: float | None = None,
     resume: bool = False,
     overwrite: bool = False,
-) -> FolderRun:
+) -> FolderTraining:
     """Train a network on the photos of a folder, split by car, and save what is needed to continue and to predict.
 
     Args:
@@ -127,7 +127,7 @@ def train_folder(
     if not len(history):
         raise CarvanaError("No epoch was finished, so nothing is kept; run it again, with more time.")
     write_history()
-    return FolderRun(history, unseen)
+    return FolderTraining(history, unseen)
 
 
 def _check_new(out: Path, resume: bool, overwrite: bool) -> None:
