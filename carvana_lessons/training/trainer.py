@@ -73,7 +73,7 @@ class Trainer:
         The loop of slides [A] and [B].
 
     Lesson:
-        02; on several GPUs: 10.
+        02; 10 for several GPUs.
     """
 
     def __init__(
@@ -150,17 +150,9 @@ class Trainer:
                 photos.require(what)
         disable_malloc_trim()
         run = prepare(
-            self.model,
-            train,
-            valid,
-            epochs,
-            lr=self.lr,
-            schedule=self.schedule,
-            halve_every=self.halve_every,
-            accumulate=self.accumulate,
-            precision=self.precision,
-            seed=self.seed,
-        )
+            self.model, train, valid, epochs, lr=self.lr, schedule=self.schedule, halve_every=self.halve_every,
+            accumulate=self.accumulate, precision=self.precision, seed=self.seed,
+        )  # fmt: skip
         if self.run_folder.folder is not None:  # told now: whatever a loss counts changes while it is used
             plain = {name: getattr(self, name) for name in SETTINGS}
             run.settings = describe_settings(self.model, self.loss, plain, train, valid, run.processes)
