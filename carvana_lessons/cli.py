@@ -148,7 +148,7 @@ def train(
     """Chapter 2: train a network, split by car. On several GPUs: accelerate launch -m carvana_lessons train …"""
     existing_folder(folder)
     if resume and overwrite:
-        raise typer.BadParameter("--resume goes on with a run and --overwrite begins anew; take one of the two.")
+        raise typer.BadParameter("--resume continues a run and --overwrite starts a new one; take one of the two.")
     from carvana_lessons.training import train_folder
 
     history, unseen = train_folder(

@@ -50,7 +50,7 @@ def test_a_training_that_is_stopped_says_how_to_go_on_and_is_not_overwritten(mak
     done = len(pd.read_csv(out / "history.csv"))
     epochs = "1 full epoch in" if done == 1 else f"{done} full epochs in"
     assert f"Stopped: Stopped in epoch {done + 1}: {epochs} {out}" in said
-    assert said.endswith("kept, and the same command with --resume goes on.\n")
+    assert said.endswith("kept, and the same command with --resume continues.\n")
     kept = {p.name: p.read_bytes() for p in out.iterdir()}
     assert sorted(kept) == ["best.safetensors", "history.csv", "last.safetensors"]
     again = command(*training, "--epochs", done + 1)
@@ -141,7 +141,9 @@ def test_in_a_notebook_neither_the_next_training_nor_the_next_cell_runs(tmp_path
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(DRIVER.parent), *sys.path]))
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in CELLS])
     client = NotebookClient(notebook, kernel_name="python3", resources={"metadata": {"path": str(tmp_path)}})
-    with pytest.raises(CellExecutionError, match=r"Stopped in epoch \d+: run this cell again to go on after epoch \d+"):
+    with pytest.raises(
+        CellExecutionError, match=r"Stopped in epoch \d+: run this cell again to continue after epoch \d+"
+    ):
         client.execute()
     assert sorted(p.name for p in tmp_path.iterdir()) == ["began0", "runs"]
     # Between the two files of the first epoch, perhaps: then best is made from last by the run that goes on.

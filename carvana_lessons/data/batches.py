@@ -200,7 +200,7 @@ def as_bytes(dataset: Dataset) -> Dataset:
 class CarLoader(DataLoader):
     """A DataLoader whose batches come out of it as floats, and changed by its transform, whatever they were inside.
 
-    Its dataset gives floats to whoever else asks it. Where another loader is built from the parts of `stored()`, as
+    Its dataset gives floats to everyone else. Where another loader is built from the parts of `stored()`, as
     Accelerate does, batches come as bytes; `finish` makes of them what this loader would have given.
     Its worker processes leave Ctrl-C to their parent, but with a ``worker_init_fn`` of another's own.
 

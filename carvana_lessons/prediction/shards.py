@@ -77,7 +77,7 @@ def lines_done(part: Path, photos: CarFolder, note: dict, overwrite: bool) -> in
         part: its file.
         photos: all photos of the part, in their order.
         note: what would make it now.
-        overwrite: begin anew where it was begun otherwise.
+        overwrite: start over where it was begun with other settings.
 
     Returns:
         how many lines are done, or None.

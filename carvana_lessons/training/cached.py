@@ -61,12 +61,12 @@ def train_once(
     """Train a network at the chapter's scale; a run of the same kind that is in the cache is taken from there.
 
     The same kind: the same layers and first weights, photos, settings, device and code, the package's and the
-    notebook's: whoever edits a loss, a transform or a ``forward``, or changes a number that they use, trains anew. A
-    run that was interrupted or failed, on a full disk perhaps, goes on where it stopped, in another session too where
-    `course.start` was given ``keep``. The same call with the network that it has trained gives the same again; where
+    notebook's. A change of a loss, a transform or a ``forward``, or of a number that they use, is another training. A
+    run that was interrupted or failed, on a full disk for example, continues where it stopped, in another session too
+    if `course.start` was given ``keep``. The same call with the network that it has trained gives the same again; where
     an argument, or the network, was changed since, the training begins with the network's weights as they are.
     The history keeps the times of the run that trained. What cannot be told from another, as a loss that calls
-    ``eval``, is trained anew by every call, and a sentence says so.
+    ``eval``, is trained again by every call, and a sentence says so.
 
     Args:
         lesson: gives batch size, learning rate, seed and, where they are not given here, size and length.
@@ -157,7 +157,7 @@ def _folder(about: dict, model: nn.Module, transform: Transform | None, settings
         parts = {"model": model, "transform": transform} | settings
         about = about | {"parts": {name: fingerprint(value) for name, value in parts.items()}}
     except NoFingerprint as error:
-        print(f"This training is not kept and is done anew each time: {error}.")
+        print(f"This training is not saved and is repeated each time: {error}.")
         return None
     key = hashlib.blake2b(json.dumps(about, sort_keys=True).encode(), digest_size=10).hexdigest()
     return (keep_folder() or cache_folder()) / "runs" / key

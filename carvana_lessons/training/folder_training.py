@@ -125,7 +125,7 @@ def train_folder(
     except Stopped as stop:
         raise Stopped(_how_to_go_on(stop.epochs, out, resume, overwrite), stop.epochs) from stop
     if not len(history):
-        raise CarvanaError("No epoch was finished, so nothing is kept; run it again, with more time.")
+        raise CarvanaError("No epoch was finished, so nothing is saved; run it again, with more time.")
     write_history()
     return FolderTraining(history, unseen)
 
@@ -135,12 +135,12 @@ def _check_new(out: Path, resume: bool, overwrite: bool) -> None:
     there = (out / TABLE).exists()
     if resume and there and not any((out / name).exists() for name in (LAST, BEST)):
         raise CarvanaError(
-            f"{out} holds the history of a run, and nothing of it to go on with: put its {LAST} back, "
+            f"{out} holds the history of a run, but no checkpoint to continue from: put its {LAST} back, "
             "overwrite the history with --overwrite, or choose another folder."
         )
     if there and not (resume or overwrite):
         raise CarvanaError(
-            f"{out} holds the history of a run already: go on with it with --resume, overwrite it with --overwrite, or "
+            f"{out} holds the history of a run already: continue it with --resume, overwrite it with --overwrite, or "
             "choose another folder."
         )
 
@@ -151,4 +151,4 @@ def _how_to_go_on(done: int, out: Path, resume: bool, overwrite: bool) -> str:
         return "Stopped in epoch 1: nothing of it is kept yet."
     how = "" if resume else " with --resume in place of --overwrite" if overwrite else " with --resume"
     kept = f"{counted(done, 'full epoch')} in {out} {'is' if done == 1 else 'are'} kept"
-    return f"Stopped in epoch {done + 1}: {kept}, and the same command{how} goes on."
+    return f"Stopped in epoch {done + 1}: {kept}, and the same command{how} continues."

@@ -78,14 +78,14 @@ class RunFolder:
             run: what the loop uses; it gets back optimiser, random generators and step.
             model: gets back its weights.
             history: of the trainer so far, whose run the folder may hold.
-            resume: go on with the run that is there.
-            overwrite: begin anew where one is.
+            resume: continue the run that is there.
+            overwrite: start over where there is one.
 
         Returns:
             The number of epochs that are done, and the history.
 
         Raises:
-            CarvanaError: if there is a run that is to be neither gone on with nor overwritten, or cannot be.
+            CarvanaError: if there is a run that is to be neither continued nor overwritten, or cannot be.
         """
         self.best = 0
         if self.folder is None:
@@ -136,7 +136,7 @@ class RunFolder:
         loop.
 
         Args:
-            resume: whether the call that was stopped was to go on with a run.
+            resume: whether the call that was stopped was to continue a run.
             epochs: that were done, as far as the loop has noted.
 
         Returns:
@@ -153,16 +153,16 @@ class RunFolder:
         done = len(about.get("history", [])) if own else 0
         stopped = f"Stopped in epoch {done + 1}"
         if done == 0:
-            return Stopped(f"{stopped}, before a whole one was kept: run this cell again to begin anew.", 0)
+            return Stopped(f"{stopped}, before a whole one was kept: run this cell again to start over.", 0)
         how = "" if resume else ", with resume=True,"
         return Stopped(
-            f"{stopped}: run this cell again{how} to go on after epoch {done}, which is kept in "
+            f"{stopped}: run this cell again{how} to continue after epoch {done}, which is kept in "
             f"{self.folder}; the network in memory keeps what it has learned so far.",
             done,
         )
 
     def _check_free(self, resume: bool) -> None:
-        """See that no network of another run is overwritten unasked."""
+        """See that no network of another run is overwritten without being asked."""
         there = self.file("last") or self.file("best")
         if there is None:
             return
@@ -171,10 +171,10 @@ class RunFolder:
             return
         if resume:
             raise CarvanaError(
-                f"{there} is a run's best network and beside it is no last.safetensors to go on from: put that back, "
-                "choose another folder, or begin anew and overwrite it with overwrite=True (--overwrite)."
+                f"{there} is a run's best network and beside it is no last.safetensors to continue from: put that "
+                "back, choose another folder, or start over and overwrite it with overwrite=True (--overwrite)."
             )
-        on = "go on with it with resume=True (--resume on the command line), "
+        on = "continue it with resume=True (--resume on the command line), "
         raise CarvanaError(
             f"{self.folder} holds a run already, of {counted(len(about.get('history', [])), 'epoch')}: "
             f"{on if about['format'] >= checkpoint.RESUMABLE else ''}overwrite it with overwrite=True (--overwrite), "
@@ -186,15 +186,15 @@ class RunFolder:
         saved = checkpoint.load(path)
         if saved.about["format"] < checkpoint.RESUMABLE:
             raise CarvanaError(
-                f"{path} was begun by an older version of carvana-lessons; train anew in another folder."
+                f"{path} was begun by an older version of carvana-lessons; train again in another folder."
             )
         unnoted = compare_settings(path, saved.about, run.settings, run.epochs)
         if unnoted and run.accelerator.is_main_process:
             print(f"An older version began this run and did not note {', '.join(unnoted)}: see that they are the same.")
         if not saved.state:
             raise CarvanaError(
-                f"{path} holds a network and nothing to go on with, as best.safetensors does; put the real "
-                "last.safetensors back, or train anew in another folder."
+                f"{path} holds a network and no state to continue from, as best.safetensors does; put the real "
+                "last.safetensors back, or train again in another folder."
             )
         on_main_process(run.accelerator, lambda: self._check_best(saved))
         state.restore(saved, path, model, run.optimizer, run.scaler, run.device, run.precision, run.rank)
@@ -203,13 +203,13 @@ class RunFolder:
         return saved.about["epoch"], History(saved.about["history"])
 
     def _check_best(self, saved: Checkpoint) -> None:
-        """See that ``best`` is of the same run as ``last``, and write it anew where it was lost."""
+        """See that ``best`` is of the same run as ``last``, and write it again where it was lost."""
         history, path = History(saved.about["history"]), self._path("best")
         best = checkpoint.load(path).about if path.exists() else None
         if best is not None and best.get("run") not in (None, saved.about.get("run")):  # older ones have no name
             raise CarvanaError(
                 f"{path} is of another run than last.safetensors beside it: move one of the two to another folder, or "
-                "begin anew and overwrite both with overwrite=True (--overwrite)."
+                "start over and overwrite both with overwrite=True (--overwrite)."
             )
         epoch = len(best["history"]) if best is not None else 0
         if epoch == history.best or epoch > len(history):  # the process ended between the two: that epoch comes again

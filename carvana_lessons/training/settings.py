@@ -86,14 +86,14 @@ def compare_settings(path: Path, about: Mapping[str, Any], settings: Mapping[str
         changed.append("epochs")  # its shape depends on the length of the whole run
     if changed:
         raise CarvanaError(
-            f"{path} is of a run with other settings ({', '.join(changed)}); repeat those settings to go on, or "
+            f"{path} is of a run with other settings ({', '.join(changed)}); repeat those settings to continue, or "
             f"choose another folder."
         )
     untold = [name for name, value in settings.items() if value is None and name in FINGERPRINTS]
     if untold:
         raise CarvanaError(
-            f"{path} cannot be gone on with: nothing tells whether {' and '.join(untold)} did the same then as "
-            "now, as of a function that calls eval or holds an open file; train anew in another folder."
+            f"{path} cannot be continued: nothing tells whether {' and '.join(untold)} did the same then as "
+            "now, as of a function that calls eval or holds an open file; train again in another folder."
         )
     return [name for name in settings if name not in before]
 

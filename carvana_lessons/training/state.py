@@ -48,7 +48,7 @@ def restore(
     if before == precision:
         scaler.load_state_dict(saved.about["scaler"])
     elif process == 0:
-        print(f"The run was begun in precision {before} and goes on in {precision}.")
+        print(f"The run was begun in precision {before} and continues in {precision}.")
 
 
 def make_checkpoint(

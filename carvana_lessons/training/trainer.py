@@ -62,7 +62,7 @@ class Trainer:
         patience: early stopping: epochs without a better validation Dice after which training ends; None for never.
         precision: "bf16" or "fp16" for mixed precision, "no" for float32; None for what suits the device, see
             `carvana_lessons.utils.device.find_precision`.
-        folder: keeps ``last.safetensors`` (everything needed to go on) and ``best.safetensors`` (the weights of the
+        folder: keeps ``last.safetensors`` (everything needed to continue) and ``best.safetensors`` (the weights of the
             best epoch); None keeps nothing.
         seed: of the order of the photos and of what `carvana_lessons.data.Augment` draws, epoch by epoch.
 
@@ -118,15 +118,15 @@ class Trainer:
         Args:
             train: loader of batches x (B, 3, H, W) in [0, 1], y (B, 1, H, W) in {0, 1}.
             valid: a loader of the same kind, of photos that are not learned from; None for no validation.
-            epochs: passes over ``train``, at least 1. A further call goes on with the weights and the history, and with
-                a fresh optimiser and schedule.
-            resume: go on from ``last.safetensors`` in the folder, if it is there, until ``epochs`` are done in all. The
-                result is what an uninterrupted run gives, on a CPU to the last bit, as long as whatever draws does so
+            epochs: passes over ``train``, at least 1. A further call continues with the weights and the history, and
+                with a fresh optimiser and schedule.
+            resume: continue from ``last.safetensors`` in the folder, if it is there, until ``epochs`` are done in all.
+                The result is what an uninterrupted run gives, on a CPU to the last bit, as long as whatever draws does so
                 from the global generators of torch, numpy and ``random``.
-            seconds: no epoch is begun after that time; with ``resume`` the next call goes on. None for no limit.
+            seconds: no epoch is begun after that time; with ``resume`` the next call continues. None for no limit.
             after_epoch: called with the network, in evaluation mode, and the number of the epoch, counted from 1, when
                 that epoch is done and saved; it may look, and must not change weights. Every process calls its own.
-            overwrite: begin anew in a folder that holds a run; that one is lost when the first epoch is done. The
+            overwrite: start a new run in a folder that holds one; that one is lost when the first epoch is done. The
                 network begins with the weights that it has.
 
         Returns:
@@ -138,13 +138,13 @@ class Trainer:
             ValueError: for less than one epoch.
             DataError: for photos of the course's loaders that are none, or have no masks.
             CarvanaError: when the loss stops being a finite number, when the GPU's memory is too small, when ``folder``
-                cannot be written, is being written by another training or holds a run that is neither to be gone on
-                with nor to be overwritten, and when the checkpoint is not of this run.
+                cannot be written, is being written by another training or holds a run that is neither to be continued
+                nor overwritten, and when the checkpoint is not of this run.
         """
         if epochs < 1:
             raise ArgumentError(f"{epochs} epochs train nothing; take 1 or more.")
         if resume and overwrite:
-            raise ArgumentError("resume goes on with a run and overwrite begins anew; take one of the two.")
+            raise ArgumentError("resume continues a run and overwrite starts a new one; take one of the two.")
         for loader, what in ((train, "A training"), (valid, "A validation")):
             if (photos := photos_of(loader)) is not None:
                 photos.require(what)

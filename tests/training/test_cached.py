@@ -180,7 +180,7 @@ def test_what_cannot_be_told_is_trained_anew_and_says_so(lesson, own_cache, caps
             lesson, fresh(), cars, loss=cell(f"loss = lambda a, b: eval('{text}').mean() ** 2", "loss")
         )
         assert len(history) == 2
-        assert "not kept and is done anew each time: the function <lambda> calls eval" in capsys.readouterr().out
+        assert "not saved and is repeated each time: the function <lambda> calls eval" in capsys.readouterr().out
     assert not (own_cache / "runs").exists()
 
 
@@ -213,7 +213,7 @@ def test_a_stopped_training_goes_on_when_the_cell_runs_again(lesson, own_cache, 
     lesson, cars, model = dataclasses.replace(lesson, epochs=20), data.CarFolder(lesson.data), fresh()
     with (
         somebody_presses_stop(lambda: own_cache.glob("runs/*/last.safetensors")),
-        pytest.raises(KeyboardInterrupt, match=r"run this cell again to go on after epoch \d"),
+        pytest.raises(KeyboardInterrupt, match=r"run this cell again to continue after epoch \d"),
     ):
         train_once(lesson, model, cars)
     [last] = own_cache.glob("runs/*/last.safetensors")

@@ -168,15 +168,20 @@ def test_a_session_on_another_gpu_goes_on_and_says_so(tmp_path, capsys):
     with pytest.raises(Stop):
         toy.trainer(tmp_path, precision="fp16").fit(toy.loader(8), epochs=4, after_epoch=stop_after(2))
     assert len(toy.trainer(tmp_path, precision="bf16").fit(toy.loader(8), epochs=4, resume=True)) == 4
-    assert "begun in precision fp16 and goes on in bf16" in capsys.readouterr().out
+    assert "begun in precision fp16 and continues in bf16" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
     ("kept", "resume", "photo", "words"),
     [
-        (True, False, 60, r"Stopped in epoch 2: run this cell again, with resume=True, to go on after epoch 1, .*kept"),
-        (True, True, 60, r"Stopped in epoch 2: run this cell again to go on after epoch 1, which is kept in .*run"),
-        (True, True, 20, r"Stopped in epoch 1, before a whole one was kept: run this cell again to begin anew"),
+        (
+            True,
+            False,
+            60,
+            r"Stopped in epoch 2: run this cell again, with resume=True, to continue after epoch 1, .*kept",
+        ),
+        (True, True, 60, r"Stopped in epoch 2: run this cell again to continue after epoch 1, which is kept in .*run"),
+        (True, True, 20, r"Stopped in epoch 1, before a whole one was kept: run this cell again to start over"),
         (False, False, 60, r"Stopped in epoch 2: the network in memory keeps .* nothing of it is on disk"),
     ],
 )
@@ -444,7 +449,7 @@ def test_a_run_is_not_overwritten_unasked(tmp_path):
     assert len(first.fit(toy.loader(8), epochs=1)) == 3  # the same trainer goes on
     (tmp_path / "last.safetensors").unlink()
     best = (tmp_path / "best.safetensors").read_bytes()
-    for resume, words in ((False, "holds a run already"), (True, "beside it is no last.safetensors to go on from")):
+    for resume, words in ((False, "holds a run already"), (True, "beside it is no last.safetensors to continue from")):
         with pytest.raises(checkpoint.CarvanaError, match=words):
             toy.trainer(tmp_path).fit(toy.loader(8), epochs=1, resume=resume)
     assert (tmp_path / "best.safetensors").read_bytes() == best
@@ -535,7 +540,7 @@ def test_a_stop_while_the_first_epoch_is_written_leaves_a_run_that_goes_on(tmp_p
         real(path, saved)
 
     monkeypatch.setattr(checkpoint, "save", ends)
-    kept = "run this cell again to begin anew" if name == "last" else "after epoch 1, which is kept"
+    kept = "run this cell again to start over" if name == "last" else "after epoch 1, which is kept"
     with pytest.raises(Stopped, match=kept):
         toy.trainer(tmp_path).fit(toy.loader(8), epochs=2, resume=True)
     monkeypatch.undo()
@@ -573,7 +578,7 @@ def test_a_stop_just_after_a_file_is_whole_tells_what_is_kept(tmp_path, monkeypa
         toy.trainer(tmp_path).fit(toy.loader(8), epochs=3)
     done = checkpoint.load(tmp_path / "last.safetensors").about["epoch"]
     assert stopped.value.epochs == done
-    assert f"with resume=True, to go on after epoch {done}, which is kept" in str(stopped.value)
+    assert f"with resume=True, to continue after epoch {done}, which is kept" in str(stopped.value)
 
 
 @pytest.mark.parametrize("resume", [True, False])
@@ -653,7 +658,9 @@ def test_two_processes_in_one_folder_are_told(tmp_path):
 def test_best_in_the_place_of_last_is_refused(tmp_path):
     toy.trainer(tmp_path).fit(toy.loader(8), epochs=2)
     (tmp_path / "best.safetensors").replace(tmp_path / "last.safetensors")
-    with pytest.raises(checkpoint.CarvanaError, match=r"last\.safetensors holds a network and nothing to go on with"):
+    with pytest.raises(
+        checkpoint.CarvanaError, match=r"last\.safetensors holds a network and no state to continue from"
+    ):
         toy.trainer(tmp_path).fit(toy.loader(8), epochs=2, resume=True)
 
 
