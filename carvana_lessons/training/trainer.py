@@ -121,7 +121,7 @@ class Trainer:
             epochs: passes over ``train``, at least 1. A further call continues with the weights and the history, and
                 with a fresh optimiser and schedule.
             resume: continue from ``last.safetensors`` in the folder, if it is there, until ``epochs`` are done in all.
-                The result is what an uninterrupted run gives, on a CPU to the last bit, as long as whatever draws does so
+                The result is that of an uninterrupted run, on a CPU to the last bit, if all random numbers are drawn
                 from the global generators of torch, numpy and ``random``.
             seconds: no epoch is begun after that time; with ``resume`` the next call continues. None for no limit.
             after_epoch: called with the network, in evaluation mode, and the number of the epoch, counted from 1, when
