@@ -128,7 +128,7 @@ def train(
     ] = "one-cycle",
     valid: Annotated[
         float,
-        typer.Option(**options.PART, help="Fraction of the cars held out for validation."),
+        typer.Option(**options.PART, show_default="1/6", help="Fraction of the cars held out for validation."),
     ] = 1 / 6,
     seed: Seed = 0,
     workers: Workers = 0,
@@ -319,7 +319,7 @@ def compare_networks(
     lr: Annotated[float, typer.Option(**options.RATE, help="Peak learning rate of one-cycle.")] = 2e-3,
     valid: Annotated[
         float,
-        typer.Option(**options.PART, help="Fraction of the cars held out for the score."),
+        typer.Option(**options.PART, show_default="1/6", help="Fraction of the cars held out for the score."),
     ] = 1 / 6,
     rotate: Annotated[float, typer.Option(**options.ANGLE, help="Augmentation: largest rotation, in degrees.")] = 0.0,
     flip: Annotated[

@@ -115,8 +115,8 @@ how_often = Exercise(
     ),
     answer=_RUNS,
     explanation="A module is a thing, a run is an event; a list of modules does not tell how often each is used. "
-    "MaskingNet owns one pool and one unpooling and uses both at four levels. Whoever keeps maps in a dictionary by "
-    "name keeps the last of the four, and no error says so.",
+    "MaskingNet owns one pool and one unpooling and uses both at four levels. A dictionary of maps by name "
+    "holds the last of the four alone, and no error says so.",
     judge=_judge_runs,
     faults={
         _RUNS.replace("    hook.remove()\n", ""): "you left 1 hook behind",

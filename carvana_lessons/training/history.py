@@ -13,7 +13,7 @@ COLUMNS = ["epoch", "loss", "valid_loss", "valid_dice", "seconds", "images_per_s
 
 
 class History:
-    """One row an epoch; as the last value of a cell it draws itself.
+    """One row per epoch; as the last value of a cell it draws itself.
 
     Args:
         rows: one per epoch, by column; None for a history without epochs.

@@ -195,7 +195,7 @@ class Trainer:
             live.clear()
 
     def _train_one_epoch(self, run: Prepared, epoch: int, progress: tqdm) -> tuple[float, float]:
-        """One pass over the training photos; mean loss, and images a second of all processes together."""
+        """One pass over the training photos; mean loss, and images per second of all processes together."""
         run.model.train()
         total, images, began = 0.0, 0, time.perf_counter()
         first = added = 0  # photos of the first batch of a step, and of all its batches so far

@@ -78,7 +78,7 @@ def _of_certificates(links: list, kinds: set[str], text: str, site: str, bundle:
         if refused.verify_code in WRONG_TIME:
             return (
                 f"The certificate of {site} is not valid at this computer's time ({why}): set date and time right; "
-                "where they are, whoever opens encrypted connections in this network shows an old certificate"
+                "if they are, a proxy of this network that decrypts connections shows an old certificate"
             )
         if refused.verify_code in WRONG_NAME:
             return (
