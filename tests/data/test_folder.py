@@ -531,7 +531,11 @@ def test_any_metadata_is_a_table_or_one_sentence(edits):
 
 
 like_photos = st.from_regex(r"\A[0-9a-fA-F]{12}_[01][0-9](_mask)?\.(jpg|JPEG|gif|png|txt)\Z")
-names = st.one_of(like_photos, st.text(st.characters(exclude_characters="/\0"), min_size=1, max_size=20))
+# What a disk may hold: text, and bytes that are none, which Python reads as the surrogates U+DC80 to U+DCFF.
+on_a_disk = st.characters(codec="utf-8", exclude_characters="/\0") | st.characters(
+    min_codepoint=0xDC80, max_codepoint=0xDCFF
+)
+names = st.one_of(like_photos, st.text(on_a_disk, min_size=1, max_size=20))
 kinds = st.sampled_from(["empty", "text", "photo", "mask", "folder", "link to itself", "link to nothing"])
 
 

@@ -28,7 +28,7 @@ def test_the_file_holds_the_scores_of_the_photos(make_folder, tmp_path, model):
 
 
 def test_a_share_of_the_cars_is_scored_and_what_the_score_lacks_is_said(make_folder, model):
-    with pytest.warns(UserWarning, match="do not say which cars they have learned from"):
+    with pytest.warns(UserWarning, match="do not say which cars they were trained on"):
         scores, photos = evaluate_folder(model, make_folder(cars=4), 16, valid=0.25)
     assert len(photos.ids) == 1 and set(scores["car"]) == set(photos.ids)
 
