@@ -102,7 +102,7 @@ def _print_check(gpus: list[Machine]) -> None:
     print(
         f"Steps of {BATCH} photos of {SIZE}×{SIZE} px in 16 bits. A GPU is assumed to reach {measured.share:.0%} of "
         "the sum of its operations' least times, as the H200 does over the six wide networks, and a host to need "
-        f"{1e6 * measured.launch:.0f} µs an operation (H200, from `unet-tiny`) or {1e6 * other.launch:.0f} µs "
+        f"{1e6 * measured.launch:.0f} µs per operation (H200, from `unet-tiny`) or {1e6 * other.launch:.0f} µs "
         "(Colab's, assumed).\n"
     )
     known = {(name, None): ms for name, ms in STEPS.items()} | {

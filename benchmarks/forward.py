@@ -147,7 +147,7 @@ def main() -> None:
     if options.one:
         print(json.dumps(memory(**json.loads(options.one))))
         return
-    kept = ", memory kept for the next batch" if options.disable_malloc_trim and disable_malloc_trim() else ""
+    kept = ", memory kept for the next batch" if options.keep_memory and disable_malloc_trim() else ""
     introduce(f"`{UNET}` beside other U-Nets, float32{kept}.")
     for size in options.sizes:
         for training in (False, True):

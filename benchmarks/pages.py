@@ -7,6 +7,7 @@ Of each page: requests and bytes of a first visit, as the files are and as a ser
 median of five visits, no cache).
 """
 
+import argparse
 import functools
 import gzip
 import shutil
@@ -45,6 +46,9 @@ def visit(browser: Browser, url: str) -> tuple[list[str], float]:
 
 
 def main() -> None:
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
+    if not HTML.is_dir():
+        sys.exit("There are no pages to measure: run `make book` first.")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])

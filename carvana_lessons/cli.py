@@ -87,7 +87,12 @@ def fetch(
     out: Annotated[Path, typer.Argument(help="Folder for the photos.")],
     files: Annotated[
         list[str] | None,
-        typer.Option("--file", callback=each(options.is_one), help="One of the challenge's files; repeat for several."),
+        typer.Option(
+            "--file",
+            callback=each(options.is_one),
+            help="train, train_masks, train_hq, test, test_hq, metadata, train_masks_csv or sample_submission; "
+            "repeat for several. Default: train, train_masks and metadata.",
+        ),
     ] = None,
 ) -> None:
     """Chapter 1: download the real photos. Needs a Kaggle account that has accepted the challenge's rules."""
@@ -139,7 +144,13 @@ def train(
         float, typer.Option(**options.AMOUNT, help="Clip the gradient norm to this; 0 for no clipping.")
     ] = 1.0,
     precision: Precision = None,
-    hours: Hours = None,
+    hours: Annotated[
+        float | None,
+        typer.Option(
+            **options.AMOUNT,
+            help="Time limit in hours: start no epoch after it; the same command with --resume continues.",
+        ),
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue after the last full epoch in OUT.")] = False,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Start again where OUT holds a run; that run is lost.")
@@ -172,9 +183,11 @@ def train(
         overwrite=overwrite,
     )
     typer.echo(
-        f"Dice on {counted(len(unseen.ids), 'other car')}, at {size}×{size}: {history.last['valid_dice']:.4f}. "
-        f"Kept in {expand(out)}."
+        f"Validation Dice of the last epoch on {counted(len(unseen.ids), 'held-out car')}, at {size}×{size}: "
+        f"{history.last['valid_dice']:.4f}. Saved in {expand(out)}."
     )
+    if len(history) < epochs:
+        typer.echo(f"{len(history)} of {counted(epochs, 'epoch')} are done; the same command with --resume continues.")
 
 
 @commands.command()
@@ -192,13 +205,16 @@ def evaluate(
             help="Score this fraction of the cars, 1 for all. Default: every car that the network was not trained on.",
         ),
     ] = None,
-    seed: Annotated[int | None, typer.Option(**options.A_SEED, help="Random seed of the split for --valid.")] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(**options.A_SEED, help="Random seed of the split; without --valid it scores 1/6 of the cars."),
+    ] = None,
     by: Annotated[
         str | None,
         typer.Option(callback=each(options.is_grouping), help="Also group the scores by view, car or color."),
     ] = None,
     out: Annotated[Path | None, typer.Option(help="CSV file for the scores, one row per photo.")] = None,
-    overwrite: Overwrite = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file of --out.")] = False,
 ) -> None:
     """Chapter 2: compute Dice at the photos' own size. Also lists the best and the worst photos."""
     existing_folder(folder)
@@ -241,7 +257,10 @@ def predict_masks(
     ] = False,
     overwrite: Overwrite = False,
 ) -> None:
-    """Chapter 9: write masks of any photos. With --cut-outs also the cars alone. Existing files are skipped."""
+    """Chapter 9: write masks of any photos.
+
+    NAME_mask.png holds 0 and 255; with --cut-outs NAME_cut_out.png is the car alone. Existing files are skipped.
+    """
     if not photos:  # of one name alone the last argument is what is given
         raise CarvanaError(f"There is only {out}: name the photos, and at the end the folder for the masks.")
     for place in photos:
@@ -260,11 +279,13 @@ def predict_masks(
 
 @commands.command("submit")
 def write_submission(
-    folder: Folder,
+    folder: Annotated[Path, typer.Argument(help="Folder that holds test/, the photos to predict.")],
     out: Annotated[Path, typer.Argument(help="submission.csv or submission.csv.gz")],
-    weights: Weights,
+    weights: Weights = (),
     images: Annotated[str, typer.Option(help="Subfolder of FOLDER with the photos.")] = "test",
-    sample: Annotated[Path | None, typer.Option(help="The challenge's sample_submission.csv.")] = None,
+    sample: Annotated[
+        Path | None, typer.Option(help="The challenge's sample_submission.csv: its photos are written, in its order.")
+    ] = None,
     size: InputSize = None,
     precision: Precision = None,
     batch_size: Batch = 16,
@@ -273,8 +294,13 @@ def write_submission(
     shard: Annotated[
         str, typer.Option(callback=each(shard_of), help="K/N: write part K of N, counted from 1.")
     ] = "1/1",
-    join: Annotated[bool, typer.Option("--merge", help="Only join the parts that --shard */N wrote.")] = False,
-    overwrite: Overwrite = False,
+    join: Annotated[
+        bool, typer.Option("--merge", help="Only join the parts 1/N to N/N; --shard 1/N says how many.")
+    ] = False,
+    overwrite: Annotated[
+        bool,
+        typer.Option("--overwrite", help="Replace OUT if it exists; start again parts made with other settings."),
+    ] = False,
 ) -> None:
     """Chapter 9: write the submission file. A run that was killed continues where it stopped."""
     existing_folder(folder)
@@ -282,6 +308,8 @@ def write_submission(
     from carvana_lessons.prediction.submission import merge, submit
 
     k, n = shard_of(shard)
+    if not (weights or join):
+        raise typer.BadParameter("name the network's weights with --weights; --merge alone needs none.")
     if join:
         written = merge(out, n, overwrite)
     else:
@@ -303,7 +331,7 @@ def compare_networks(
         typer.Option(
             "--network",
             callback=each(options.is_network),
-            help=f"One of {options.NETWORKS}; repeat for several. Default: six of the defense.",
+            help=f"One of {options.NETWORKS}; repeat for several. Default: {', '.join(DEFENSE)}.",
         ),
     ] = None,
     seeds: Annotated[

@@ -96,7 +96,7 @@ def test_train_evaluate_predict_submit(run, make_folder, tmp_path, monkeypatch):
         "train", folder, runs, "--network", "unet-tiny", "--width", 2, "--size", 32, "--epochs", 2, "--valid", 0.25
     )
     assert trained.returncode == 0, trained.stderr
-    assert "Dice on 1 other car," in trained.stdout
+    assert "Validation Dice of the last epoch on 1 held-out car," in trained.stdout
     weights = ["--weights", runs / "best.safetensors"]
     scored = run("evaluate", folder, *weights, "--by", "color", "--out", tmp_path / "scores.csv")
     assert scored.returncode == 0, scored.stderr
@@ -117,6 +117,30 @@ def test_train_evaluate_predict_submit(run, make_folder, tmp_path, monkeypatch):
     printed = "".join(answer.stdout + answer.stderr for answer in (trained, scored, masks, sent)).encode()
     written = b"".join(p.read_bytes() for p in tmp_path.rglob("*") if p.is_file())
     assert not [name for name, secret in SECRETS.items() if secret.encode() in printed + written]
+
+
+def test_a_training_whose_time_is_over_says_how_to_continue_and_parts_are_merged_without_weights(
+    run, make_folder, tmp_path, own_cache, monkeypatch
+):
+    from carvana_lessons.training import Trainer, folder_training
+
+    class TwoEpochs(Trainer):  # as if the time were over then
+        def fit(self, *loaders, epochs, **settings):
+            return super().fit(*loaders, epochs=min(epochs, 2), **settings)
+
+    folder, out, file = make_folder(cars=4, views=2), tmp_path / "run", tmp_path / "s.csv"
+    monkeypatch.setattr(folder_training, "Trainer", TwoEpochs)
+    net = ["--network", "unet-tiny", "--width", 2, "--size", 16, "--schedule", "constant"]
+    said = run("train", folder, out, *net, "--epochs", 3, "--hours", 9).stdout
+    assert said.endswith("2 of 3 epochs are done; the same command with --resume continues.\n")
+    monkeypatch.undo()
+    monkeypatch.setenv("CARVANA_CACHE", str(tmp_path / "cache"))
+    assert "are done" not in run("train", folder, out, *net, "--epochs", 3, "--resume").stdout
+    for k in (1, 2):
+        assert run("submit", folder, file, "--weights", out, "--images", "train", "--shard", f"{k}/2").returncode == 0
+    assert run("submit", folder, file, "--images", "train").returncode == 2
+    assert run("submit", folder, file, "--merge", "--shard", "1/2").returncode == 0
+    assert len(file.read_text(encoding="utf-8").splitlines()) == 9
 
 
 def test_every_command_answers_at_the_size_of_the_training(run, make_folder, tmp_path, own_cache):
@@ -168,10 +192,7 @@ def test_a_score_of_cars_that_were_learned_from_is_said_to_be_one(run, make_fold
     honest = run("evaluate", folder, *weights)
     assert "of 1 car." in honest.stdout and "was trained on" not in honest.stderr
     everything = run("evaluate", folder, *weights, "--valid", 1)
-    assert (
-        "of 4 cars." in everything.stdout
-        and "Of the 4 cars that are scored the network was trained on 3:" in everything.stderr
-    )
+    assert "of 4 cars." in everything.stdout and "Of 4 scored cars the network was trained on 3:" in everything.stderr
     told = [run("evaluate", folder, *weights, "--valid", 0.25, "--seed", seed).stderr for seed in range(4)]
     assert "was trained on" not in told[0] and any("was trained on 1:" in text for text in told[1:])
 

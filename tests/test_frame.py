@@ -85,6 +85,8 @@ def imports_of(files: dict[str, str], package: str = "carvana_lessons") -> dict[
                 names = [name if name in files else node.module for name in names]
             elif isinstance(node, ast.Import):
                 names = [a.name for a in node.names]
+            elif isinstance(node, ast.Constant) and node.value in files:  # for importlib
+                names = [node.value]
             found[module] |= {n for n in names if n in files or n.partition(".")[0] == package} - {module}
     return found
 
@@ -162,6 +164,7 @@ def test_the_extensions_of_the_book_import_in_no_circle():
     [
         "from carvana_lessons.training import Trainer",
         "def f():\n    import carvana_lessons.cli",
+        "import importlib\nimportlib.import_module('carvana_lessons.training')",
         "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from carvana_lessons import course",
     ],
 )
@@ -293,3 +296,32 @@ def test_every_measured_table_says_when_and_on_what():
         text = (ROOT / "book" / table).read_text(encoding="utf-8")
         assert re.search(r"^20\d\d-\d\d-\d\d, .+, \d+ threads of torch, torch [\d.]+", text, re.MULTILINE), table
         assert "| --- | ---: |" in text, table
+
+
+CODE_SPAN = re.compile(r"`([A-Za-z_][\w.]*)\(")
+
+
+def names_of_code(source: str) -> set[str]:
+    """Every name that a cell binds, calls, reads or imports."""
+    tree = ast.parse(re.sub(r"^(\s*)[%!].*$", r"\1pass", source, flags=re.MULTILINE))
+    nodes = list(ast.walk(tree))
+    names = {n.id for n in nodes if isinstance(n, ast.Name)} | {n.attr for n in nodes if isinstance(n, ast.Attribute)}
+    names |= {n.name for n in nodes if isinstance(n, ast.FunctionDef | ast.ClassDef)}
+    return names | {a.asname or a.name for n in nodes if isinstance(n, ast.ImportFrom) for a in n.names}
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
+def test_a_function_that_the_text_calls_is_one_of_the_package_the_chapter_or_a_library(path):
+    import torch
+    import torchvision.transforms.v2 as v2
+
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    known = set(dir(torch)) | set(dir(torch.nn)) | set(dir(torch.nn.functional)) | set(dir(v2)) | set(dir(__builtins__))
+    known |= set(dir(torch.Tensor)) | set(dir(str))
+    for cell in cells:
+        if cell["cell_type"] == "code":
+            known |= names_of_code("".join(cell["source"]))
+    for source in sources(ROOT / "carvana_lessons").values():
+        known |= {n.name for n in ast.walk(ast.parse(source)) if isinstance(n, ast.FunctionDef | ast.ClassDef)}
+    text = "\n".join("".join(c["source"]) for c in cells if c["cell_type"] == "markdown")
+    assert [name for name in CODE_SPAN.findall(text) if name.rpartition(".")[2] not in known] == []

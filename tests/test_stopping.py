@@ -69,7 +69,7 @@ def test_a_training_that_is_stopped_says_how_to_go_on_and_is_not_overwritten(mak
 
 def test_resume_where_nothing_is_begins(make_folder, own_cache, tmp_path):
     first = command("train", make_folder(cars=4, views=2), tmp_path / "run", *NET, "--epochs", 1, "--resume")
-    assert first.returncode == 0 and "Kept in" in first.stdout, first.stderr
+    assert first.returncode == 0 and "Saved in" in first.stdout, first.stderr
 
 
 def test_a_comparison_that_is_stopped_says_how_to_go_on(make_folder, own_cache, tmp_path):

@@ -93,7 +93,7 @@ class CarDataset(Dataset):
         """The same photos for a `CarLoader`: those of a batch come as bytes if no transform changes them one by one.
 
         Returns:
-            a dataset of `Stored`, or this one itself.
+            a `StoredDataset`, or this one itself.
         """
         return StoredDataset(self) if type(self) is CarDataset and self.transform is None else self
 

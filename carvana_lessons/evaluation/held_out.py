@@ -25,7 +25,7 @@ def held_out(
         photos: a folder.
         models: networks; the cars of their training are in their ``provenance``.
         share: of the cars to score, as `split_by_car` divides them; 1 for all; None for every car that no network was
-            trained on. If a network does not know its training cars, None is 1/6.
+            trained on, or 1/6 if ``seed`` is given or a network does not know its training cars.
         seed: of that split; None is 0.
 
     Returns:
@@ -52,7 +52,7 @@ def held_out(
     twice = sum(car in learned for car in chosen.ids)
     if twice:
         return chosen, (
-            f"Of the {len(chosen.ids)} cars that are scored the network was trained on {twice}"
+            f"Of {counted(len(chosen.ids), 'scored car')} the network was trained on {twice}"
             f"{' at least' if None in known else ''}: the score is too good for other cars."
         )
     if None in known:

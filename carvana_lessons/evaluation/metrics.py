@@ -65,6 +65,9 @@ def dice(prediction: Tensor, target: Tensor) -> Tensor:
         (…) float64 in [0, 1] on the CPU, one score per image. Their mean is the challenge's metric when H×W is
         1280×1918.
 
+    Raises:
+        ValueError: as `confusion`.
+
     Source:
         Dice 1945; the empty case as in the defense's slides.
 

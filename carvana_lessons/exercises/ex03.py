@@ -107,7 +107,7 @@ def my_pair(image, mask):
             (np.full((2, 2, 3), 255, np.uint8), np.zeros((2, 2))),
         ],
         {
-            "`reshape` counts the numbers off again and scatters the pixels; the axes have to be moved": lambda i, m: (
+            "`reshape` keeps the order in memory and scatters the pixels; the axes have to be moved": lambda i, m: (
                 i.reshape(3, *m.shape) / 255,
                 _planes(i, m)[1],
             ),

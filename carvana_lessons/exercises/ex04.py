@@ -124,7 +124,7 @@ def _judge_shift(answer) -> str | None:
         return f"the photo moved by {apart[0]} and its mask by {apart[1]}; draw once, and use it twice."
     steps = [a for a, _ in found]
     if len(set(steps)) == 1:
-        return f"all of {_CALLS} calls moved by {steps[0]}; draw again in every call."
+        return f"all of {_CALLS} calls moved by {steps[0]}; draw a new number in every call."
     if any(steps[seed] != steps[_CALLS + seed] for seed in again):
         return "the same seed of torch gave another shift; draw with `torch.randint`."
     return _range_of(set(steps))
@@ -306,7 +306,7 @@ def _judge_gamma(answer) -> str | None:
             return "the mask changed; light does not move a car."
         powers.append(power)
     if max(powers) - min(powers) < 1e-3:
-        return f"all of {_DRAWS} calls took the power {powers[0]:.2f}; draw again in every call."
+        return f"all of {_DRAWS} calls took the power {powers[0]:.2f}; draw a new number in every call."
     if not np.allclose(powers[:3], powers[_DRAWS:]):
         return "the same seed of torch gave another power; draw with torch's generator."
     return _spread(np.log(powers) / log(_LIMIT)) or (

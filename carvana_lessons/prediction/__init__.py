@@ -1,5 +1,6 @@
 """Photos and a trained network become logits, masks at the photos' own size, cut-outs and the challenge's file."""
 
+from carvana_lessons.prediction.background_removal import cut_out
 from carvana_lessons.prediction.inference import Ensemble, car_logits, input_size, predict, upsample
 from carvana_lessons.prediction.pseudo_labels import pseudo_label
 from carvana_lessons.prediction.submission import merge, predict_folder, submit
@@ -8,6 +9,7 @@ from carvana_lessons.prediction.trained import load_trained
 __all__ = [
     "Ensemble",
     "car_logits",
+    "cut_out",
     "input_size",
     "load_trained",
     "merge",

@@ -59,8 +59,7 @@ class PhotoErrors:
     """Errors of photos that cannot be used, collected while the others are processed.
 
     Attributes:
-        messages: one sentence per photo.
-        said: one sentence per photo.
+        messages: by photo, the sentence of its error.
     """
 
     messages: dict[Path, str] = field(default_factory=dict)

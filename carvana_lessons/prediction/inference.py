@@ -18,7 +18,8 @@ from carvana_lessons.models import provenance
 from carvana_lessons.models.inspection import evaluation_mode
 from carvana_lessons.models.logits import car_logit
 from carvana_lessons.models.padding import forward_padded
-from carvana_lessons.utils.device import autocast, check_precision, enough_memory, inference_layout, inference_precision
+from carvana_lessons.utils.catalog import check_precision
+from carvana_lessons.utils.device import autocast, enough_memory, inference_layout, inference_precision
 from carvana_lessons.utils.errors import ArgumentError, CarvanaError
 from carvana_lessons.utils.memory import disable_malloc_trim
 from carvana_lessons.utils.prefetch import prefetch

@@ -30,8 +30,7 @@ def load_trained(place: str | Path) -> nn.Module:
         CarvanaError: if there are no such weights, or they cannot be read.
 
     Warns:
-        Exception: if a file or folder has the same name as shipped weights, and of the file that is used from a run's
-            folder.
+        UserWarning: if a file or folder has the same name as shipped weights, and which file of a run's folder is used.
 
     Lesson:
         09.
@@ -57,7 +56,7 @@ def describe_answers(name: str, model: nn.Module, size: int | None, precision: s
     Args:
         name: what the reader calls it.
         model: as `load_trained` makes it.
-        size: that was asked for, (height, width); None for the network's own.
+        size: side of the input that was asked for, in pixels; None for the network's own.
         precision: that was asked for; None for what suits the device.
         device: on which it answers.
 

@@ -17,6 +17,9 @@ def bce(logits: Tensor, target: Tensor) -> Tensor:
     Returns:
         a scalar ≥ 0; log 2 = 0.693 for a network that knows nothing.
 
+    Raises:
+        ValueError: for any other number of channels.
+
     Lesson:
         02.
     """

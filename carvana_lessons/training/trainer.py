@@ -32,8 +32,8 @@ from carvana_lessons.training.prepare import Prepared, prepare
 from carvana_lessons.training.provenance import photos_of, trained_on
 from carvana_lessons.training.run_folder import RunFolder
 from carvana_lessons.training.settings import describe_settings
-from carvana_lessons.utils.catalog import check_schedule
-from carvana_lessons.utils.device import check_precision, enough_memory
+from carvana_lessons.utils.catalog import check_precision, check_schedule
+from carvana_lessons.utils.device import enough_memory
 from carvana_lessons.utils.errors import ArgumentError
 from carvana_lessons.utils.memory import disable_malloc_trim
 from carvana_lessons.utils.paths import expand

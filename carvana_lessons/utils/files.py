@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from carvana_lessons.utils.errors import CarvanaError, ExistsError
-from carvana_lessons.utils.interrupts import delay_interrupt
+from carvana_lessons.utils.interrupts import clean_up, delay_interrupt
 from carvana_lessons.utils.paths import expand
 
 NO_ROOM = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
@@ -228,9 +228,8 @@ def replacing(path: Path) -> Iterator[Path]:
             share(temporary, mode)
             temporary.replace(place)
         finally:
-            with delay_interrupt():
-                if temporary is not None:
-                    temporary.unlink(missing_ok=True)
+            if temporary is not None:
+                clean_up(lambda: temporary.unlink(missing_ok=True))
 
 
 def share(temporary: Path, mode: int) -> None:

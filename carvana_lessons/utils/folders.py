@@ -8,7 +8,7 @@ from pathlib import Path
 
 from carvana_lessons.utils.errors import CarvanaError, ExistsError
 from carvana_lessons.utils.files import destination, make_folder, making, share, writing
-from carvana_lessons.utils.interrupts import delay_interrupt
+from carvana_lessons.utils.interrupts import clean_up, delay_interrupt
 
 NAME = 60  # characters of a name that its temporary name repeats: with 4 bytes each it stays below a disk's 255
 
@@ -52,9 +52,8 @@ def building(folder: Path, overwrite: bool = False) -> Iterator[Path]:
                     if not place.is_dir():
                         raise
         finally:
-            with delay_interrupt():
-                if temporary is not None:
-                    shutil.rmtree(temporary, ignore_errors=True)
+            if temporary is not None:
+                clean_up(lambda: shutil.rmtree(temporary, ignore_errors=True))
 
 
 def _exchange(new: Path, place: Path) -> None:

@@ -6,7 +6,7 @@ from one thread alone.
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -31,3 +31,21 @@ def delay_interrupt() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
         if came:
             before(*came[0])
+
+
+def clean_up(act: Callable[[], object]) -> None:
+    """Do what a ``finally`` has to do, even if Ctrl-C comes before or while it is done.
+
+    Args:
+        act: removes or releases something; it may run twice.
+
+    Raises:
+        KeyboardInterrupt: if Ctrl-C came, when all is done.
+    """
+    try:
+        with delay_interrupt():
+            act()
+    except KeyboardInterrupt:  # perhaps before the handler was set
+        with delay_interrupt():
+            act()
+        raise

@@ -15,7 +15,7 @@ from filelock import FileLock, Timeout
 
 from carvana_lessons.utils.errors import CarvanaError
 from carvana_lessons.utils.files import destination, make_folder, writing
-from carvana_lessons.utils.interrupts import delay_interrupt
+from carvana_lessons.utils.interrupts import clean_up, delay_interrupt
 
 # What a disk that knows no locks answers, as some network drives do.
 NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, getattr(errno, "ENOTSUP", errno.EOPNOTSUPP)}
@@ -45,11 +45,14 @@ def owned(path: Path, wait: bool | str = False) -> Iterator[None]:
         _hold(lock, path, wait)
         yield
     finally:
-        with delay_interrupt():
-            if lock.is_locked:
-                with suppress(OSError):  # while it is held; Windows removes it on release
-                    Path(lock.lock_file).unlink()
-                lock.release()
+        clean_up(lambda: _release(lock))
+
+
+def _release(lock: FileLock) -> None:
+    if lock.is_locked:
+        with suppress(OSError):  # while it is held; Windows removes it on release
+            Path(lock.lock_file).unlink()
+        lock.release()
 
 
 def _hold(lock: FileLock, path: Path, wait: bool | str) -> None:

@@ -255,9 +255,12 @@ Precision = Annotated[
 Batch = Annotated[int, typer.Option(**ONE_OR_MORE, help="Batch size, in photos.")]
 Epochs = Annotated[int, typer.Option(**ONE_OR_MORE, help="Number of epochs.")]
 Workers = Annotated[int, typer.Option(**ZERO_OR_MORE, help="Number of DataLoader worker processes.")]
-Flip = Annotated[bool, typer.Option("--flip", help="Average with the mirrored photo's prediction.")]
+Flip = Annotated[
+    bool, typer.Option("--flip", help="Test-time augmentation: average the logits with those of the flipped photo.")
+]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace files made with other settings.")]
 Seed = Annotated[int, typer.Option(**A_SEED, help="Random seed of split, initial weights and shuffling.")]
 Hours = Annotated[
-    float | None, typer.Option(**AMOUNT, help="Time limit: start no epoch after it; the same command continues.")
+    float | None,
+    typer.Option(**AMOUNT, help="Time limit in hours: start no epoch after it; the same command continues."),
 ]

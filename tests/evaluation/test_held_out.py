@@ -32,13 +32,13 @@ def test_another_split_than_the_trainings_is_said(cars, seed):
     twice = len(set(chosen.ids) & set(known.ids))
     assert (note is None) == (twice == 0)
     if twice:
-        assert note.startswith(f"Of the 2 cars that are scored the network was trained on {twice}:")
+        assert note.startswith(f"Of 2 scored cars the network was trained on {twice}:")
     assert held_out(cars, [model])[0].ids == unseen.ids
 
 
 def test_all_cars_are_scored_if_that_is_asked_for(cars):
     chosen, note = held_out(cars, [learned(*cars.ids)], share=1)
-    assert chosen.ids == cars.ids and note.startswith("Of the 4 cars that are scored the network was trained on 4:")
+    assert chosen.ids == cars.ids and note.startswith("Of 4 scored cars the network was trained on 4:")
 
 
 def test_a_folder_of_known_cars_alone_is_refused(cars):

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from carvana_lessons import models
-from carvana_lessons.prediction import cutout
+from carvana_lessons.prediction import cut_out, cutout
 from carvana_lessons.prediction.cutout import (
     chessboard,
     composite,
@@ -170,3 +170,14 @@ def test_logits_come_at_the_photos_size():
     with torch.no_grad():
         wanted = model(torch.from_numpy(exact).permute(2, 0, 1)[None] / 255)
     assert torch.allclose(cutout.photo_logits(model, exact, (32, 64)), wanted, atol=1e-5)
+
+
+def test_one_call_is_the_steps_one_after_the_other():
+    torch.manual_seed(0)
+    model = models.create("unet-tiny").eval()
+    photo = np.random.default_rng(0).integers(0, 256, (40, 56, 3), dtype=np.uint8)
+    alpha = feather(remove_small_regions(cutout.photo_logits(model, photo, 32)), 3.0)
+    wanted = to_rgba(estimate_foreground(photo, alpha), alpha, blank=True)
+    cut = cut_out(model, photo, size=32, radius=3.0)
+    assert cut.shape == (40, 56, 4) and np.array_equal(cut, wanted)
+    assert not cut[cut[..., 3] == 0].any(), "what cannot be seen is not in the file"

@@ -56,7 +56,7 @@ def test_every_command_prints_in_every_code_page(make_folder, tmp_path, settings
     assert answer.returncode == 0 and "Traceback" not in complaints, complaints
     ends = [int(line[3:]) for line in said.splitlines() if line.startswith("-- ")]
     assert ends == [0] * (helps + 4) + [1], complaints
-    assert f"Dice on 1 other car, at 32{times}32: 0." in said
+    assert f"Dice of the last epoch on 1 held-out car, at 32{times}32: 0." in said
     assert "accelerate launch -m carvana_lessons train" in " ".join(said.split())
     assert re.search(rf"carvana-lessons: .*nowhere {name} does not exist: give the folder", complaints)
 

@@ -11,7 +11,17 @@ from carvana_lessons.utils.folders import building, discard
 from carvana_lessons.utils.interrupts import delay_interrupt
 from carvana_lessons.utils.locking import owned
 
-HELPERS = ("files.py", "locking.py", "pathlib.py", "shutil.py", "_api.py", "_unix.py", "_soft.py")
+HELPERS = (
+    "interrupts.py",
+    "files.py",
+    "folders.py",
+    "locking.py",
+    "pathlib.py",
+    "shutil.py",
+    "_api.py",
+    "_unix.py",
+    "_soft.py",
+)
 
 
 @pytest.fixture(autouse=True)
@@ -108,8 +118,11 @@ def test_at_whatever_line_it_comes_nothing_temporary_is_left(tmp_path, act):
         (folder / "built" / "inside").write_bytes(b"old")
         (folder / "kept").write_bytes(b"old")
         pressed = press_at(line, act, folder)
-        own(folder)  # whatever was held is free again
-        assert [p.name for p in folder.rglob(".*")] == [], f"pressed at line {line}"
+        left = [p.name for p in folder.rglob(".*")]
+        # A stop in the step that calls the clean-up may leave the lock's empty file, and never the lock.
+        assert left == [] or (act is own and left == [".kept.lock"]), f"pressed at line {line}"
+        own(folder)
+        assert [p.name for p in folder.rglob(".*")] == []
         assert (folder / "kept").read_bytes() in (b"old", b"new")
         if (folder / "built").exists() or act is not remove:
             assert (folder / "built" / "inside").read_bytes() in (b"old", b"new")
