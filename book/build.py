@@ -26,26 +26,41 @@ import downloads
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCE, BUILD = ROOT / "book", ROOT / "build"
-COPY, HTML, RECORD = BUILD / "book", BUILD / "html", BUILD / "executed.json"
-SECONDS_A_CHAPTER = 1200  # a hung cell is an error, a slow machine is not
+COPY, HTML, RECORD = (
+    BUILD / "book",
+    BUILD / "html",
+    BUILD / "executed.json",
+)
+SECONDS_A_CHAPTER = (
+    1200  # a hung cell is an error, a slow machine is not
+)
 
 
 def main() -> int:
     arguments = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    arguments.add_argument("--fresh", action="store_true", help="execute every chapter again")
+    arguments.add_argument(
+        "--fresh",
+        action="store_true",
+        help="execute every chapter again",
+    )
     if arguments.parse_args().fresh:
         shutil.rmtree(BUILD, ignore_errors=True)
     # A build that is stopped also stops the chapters that it executes, or they would disturb the next build.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    from carvana_lessons import course  # here, so that --help needs no torch
+    from carvana_lessons import (
+        course,
+    )  # here, so that --help needs no torch
     from carvana_lessons.data import CarFolder
     from carvana_lessons.utils.device import find_device
     from carvana_lessons.utils.errors import CarvanaError
 
     try:
-        folder = course.data_folder()  # makes the studio's photos when they are missing
+        folder = (
+            course.data_folder()
+        )  # makes the studio's photos when they are missing
         cars = CarFolder(folder)
         device = find_device()
         scale = course.scale_name(device)
@@ -53,12 +68,22 @@ def main() -> int:
         print(f"book: {error}", file=sys.stderr)
         return 1
     print(f"Photos: {course.describe_data(cars)}.")
-    run = {"device": device, "scale": scale, "data": course.describe_data(cars)}
-    setting = digest_of_text(cars.fingerprint, *run.values(), package_digest())
+    run = {
+        "device": device,
+        "scale": scale,
+        "data": course.describe_data(cars),
+    }
+    setting = digest_of_text(
+        cars.fingerprint, *run.values(), package_digest()
+    )
     record = load_record()
     stale = copy_sources(record, setting)
     # An absolute path: a kernel starts in the notebook's folder, not where the command was typed.
-    environment = os.environ | ({"CARVANA_DATA": str(folder)} if "CARVANA_DATA" in os.environ else {})
+    environment = os.environ | (
+        {"CARVANA_DATA": str(folder)}
+        if "CARVANA_DATA" in os.environ
+        else {}
+    )
     if stale and (code := execute(stale, record, run, environment)):
         return code
     return build_pages()
@@ -79,28 +104,47 @@ def files_of(folder: Path) -> list[Path]:
         for path in folder.rglob("*")
         if path.is_file()
         and not any(
-            part == "__pycache__" or part.startswith(".") for part in path.relative_to(folder).parts
+            part == "__pycache__" or part.startswith(".")
+            for part in path.relative_to(folder).parts
         )
     )
 
 
 def digest_of_tree(folder: Path) -> str:
     """A hash of the names and contents of all files."""
-    return digest_of_text(*(f"{path.relative_to(folder)} {digest(path)}" for path in files_of(folder)))
+    return digest_of_text(
+        *(
+            f"{path.relative_to(folder)} {digest(path)}"
+            for path in files_of(folder)
+        )
+    )
 
 
 def package_digest() -> str:
     """The package and the versions it runs with: the numbers of a page depend on them besides the chapter itself."""
     versions = [
-        f"{name} {version(name)}" for name in ("torch", "torchvision", "numpy", "pillow", "matplotlib")
+        f"{name} {version(name)}"
+        for name in (
+            "torch",
+            "torchvision",
+            "numpy",
+            "pillow",
+            "matplotlib",
+        )
     ]
-    return digest_of_text(sys.version, *versions, digest_of_tree(ROOT / "carvana_lessons"))
+    return digest_of_text(
+        sys.version, *versions, digest_of_tree(ROOT / "carvana_lessons")
+    )
 
 
 def key(notebook: Path, setting: str) -> str:
     """A hash of all that an execution of a notebook depends on; result tables count where they are loaded."""
     text = notebook.read_text(encoding="utf-8")
-    tables = digest_of_tree(SOURCE / "results") if "load_results(" in text else ""
+    tables = (
+        digest_of_tree(SOURCE / "results")
+        if "load_results(" in text
+        else ""
+    )
     return digest_of_text(text, setting, tables)
 
 
@@ -111,14 +155,20 @@ def load_record() -> dict[str, dict]:
         return {}
 
 
-def copy_sources(record: dict[str, dict], setting: str) -> dict[Path, str]:
+def copy_sources(
+    record: dict[str, dict], setting: str
+) -> dict[Path, str]:
     """Bring ``build/book`` in line with ``book``; return the copies that must be executed, and the key of each.
 
     The keys are of the moment of copying: a source that is edited while its copy runs is stale afterwards.
     """
     sources = files_of(SOURCE)
     wanted = {p.relative_to(SOURCE) for p in sources}
-    for old in [p for p in COPY.rglob("*") if p.is_file()] if COPY.exists() else []:
+    for old in (
+        [p for p in COPY.rglob("*") if p.is_file()]
+        if COPY.exists()
+        else []
+    ):
         if old.relative_to(COPY) not in wanted:
             old.unlink()
     stale = {}
@@ -127,7 +177,10 @@ def copy_sources(record: dict[str, dict], setting: str) -> dict[Path, str]:
         copy = COPY / name
         if source.suffix == ".ipynb":
             made_from = key(source, setting)
-            if copy.exists() and record.get(str(name), {}).get("key") == made_from:
+            if (
+                copy.exists()
+                and record.get(str(name), {}).get("key") == made_from
+            ):
                 continue
             stale[copy] = made_from
         elif copy.exists() and digest(copy) == digest(source):
@@ -164,7 +217,10 @@ def execute(
         f"--junitxml={report}",
     ]
     code = subprocess.run(
-        [*command, *map(str, stale)], cwd=ROOT, env=environment, check=False
+        [*command, *map(str, stale)],
+        cwd=ROOT,
+        env=environment,
+        check=False,
     ).returncode
     if not report.exists():
         return code or 1
@@ -173,16 +229,27 @@ def execute(
             (
                 p
                 for p in stale
-                if p.name == case.get("name") or p.stem == Path(case.get("name", "")).stem
+                if p.name == case.get("name")
+                or p.stem == Path(case.get("name", "")).stem
             ),
             None,
         )
-        if copy is not None and case.find("failure") is None and case.find("error") is None:
+        if (
+            copy is not None
+            and case.find("failure") is None
+            and case.find("error") is None
+        ):
             drop_empty_outputs(copy)
             name = copy.relative_to(COPY)
             seconds = round(float(case.get("time", 0)), 1)
-            record[str(name)] = {"key": stale[copy], "seconds": seconds, **run}
-    RECORD.write_text(json.dumps(record, indent=1), encoding="utf-8", newline="\n")
+            record[str(name)] = {
+                "key": stale[copy],
+                "seconds": seconds,
+                **run,
+            }
+    RECORD.write_text(
+        json.dumps(record, indent=1), encoding="utf-8", newline="\n"
+    )
     report.unlink()
     return code
 
@@ -201,10 +268,15 @@ def drop_empty_outputs(notebook: Path) -> None:
             cell["outputs"] = [
                 output
                 for output in cell["outputs"]
-                if not live and "".join(output.get("data", {}).get("text/html", "something"))
+                if not live
+                and "".join(
+                    output.get("data", {}).get("text/html", "something")
+                )
             ]
     notebook.write_text(
-        json.dumps(text, ensure_ascii=False, indent=1) + "\n", encoding="utf-8", newline="\n"
+        json.dumps(text, ensure_ascii=False, indent=1) + "\n",
+        encoding="utf-8",
+        newline="\n",
     )
 
 
@@ -216,16 +288,30 @@ def build_pages() -> int:
     stamp = HTML / ".made-from"
     inputs = digest_of_text(
         digest_of_tree(COPY),
-        *(digest(file) for file in (ROOT / "_config.yml", ROOT / "pyproject.toml", RECORD)),
+        *(
+            digest(file)
+            for file in (
+                ROOT / "_config.yml",
+                ROOT / "pyproject.toml",
+                RECORD,
+            )
+        ),
         package_digest(),
     )
-    if not stamp.exists() or stamp.read_text(encoding="utf-8") != inputs:
+    if (
+        not stamp.exists()
+        or stamp.read_text(encoding="utf-8") != inputs
+    ):
         # Again each time: Sphinx forgets the warnings of pages it does not read again.
         output = BUILD / "pages"
         shutil.rmtree(output, ignore_errors=True)
         shutil.copyfile(ROOT / "_config.yml", COPY / "_config.yml")
         downloads.make(ROOT, BUILD / "downloads")
-        command = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()"]
+        command = [
+            sys.executable,
+            "-c",
+            "from jupyter_book.cli.main import main; main()",
+        ]
         command += ["build", str(COPY), "-W", "-n", "--keep-going"]
         command += ["--path-output", str(output), "--quiet"]
         made = subprocess.run(command, cwd=BUILD, check=False)

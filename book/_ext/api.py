@@ -100,9 +100,7 @@ def chapters(text: str, srcdir: str) -> list[str]:
 def _chapter(token: str, srcdir: str) -> str:
     found = [path.stem for path in Path(srcdir).glob(f"{token}*.ipynb")]
     if len(found) != 1:
-        raise ExtensionError(
-            f"A docstring says 'Lesson: {token}', which is not exactly one chapter: {found}."
-        )
+        raise ExtensionError(f"A docstring says 'Lesson: {token}', which is not exactly one chapter: {found}.")
     return found[0]
 
 
@@ -145,9 +143,7 @@ def _rewrite(app: Sphinx, what: str, name: str, obj: object, options: object, li
     lines[:] = [*_LESSON.sub(links, text).splitlines(), ""]
 
 
-def _find(
-    app: Sphinx, env: BuildEnvironment, node: pending_xref, content: nodes.Element
-) -> nodes.Element | None:
+def _find(app: Sphinx, env: BuildEnvironment, node: pending_xref, content: nodes.Element) -> nodes.Element | None:
     """A name in single backticks that Sphinx does not find where it stands: the only entry of that name, else code.
 
     A word such as "size" is an argument more often than an entry of another room.
@@ -162,9 +158,7 @@ def _find(
     return content
 
 
-def _no_signature(
-    app: Sphinx, what: str, name: str, obj: object, options: object, signature: str, returns: str
-):
+def _no_signature(app: Sphinx, what: str, name: str, obj: object, options: object, signature: str, returns: str):
     """A class that has no ``__init__`` of its own would show its base's: ``*args, **kwargs`` says nothing."""
     return ("", None) if what in ("class", "exception") and "__init__" not in vars(obj) else None
 
@@ -175,9 +169,7 @@ def _add_section(app: Sphinx, doctree: nodes.document) -> None:
     mine = [entry for entry in app.api_entries if name in chapters(entry.text, app.srcdir)]
     if not mine:
         return
-    part = nodes.section(
-        "", nodes.title("", "From the package"), ids=["from-the-package"], names=["from the package"]
-    )
+    part = nodes.section("", nodes.title("", "From the package"), ids=["from-the-package"], names=["from the package"])
     part += nodes.paragraph("", "What this chapter explains or uses first, each with its reference:")
     rooms = nodes.bullet_list()
     for module in dict.fromkeys(entry.module for entry in mine):

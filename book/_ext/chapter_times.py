@@ -37,11 +37,7 @@ class ChapterTimes(SphinxDirective):
         self.env.note_dependency(str(Path(self.env.srcdir).parent / "executed.json"))
         if not groups:
             return [nodes.paragraph("", "Nothing was executed in this build.")]
-        return [
-            n
-            for setting, items in groups.items()
-            for n in (nodes.paragraph("", f"O{setting[1:]}:"), items)
-        ]
+        return [n for setting, items in groups.items() for n in (nodes.paragraph("", f"O{setting[1:]}:"), items)]
 
 
 def _add_line(app: Sphinx, pagename: str, templatename: str, context: dict, doctree: object) -> None:

@@ -18,17 +18,11 @@ from sphinx.application import Sphinx
 _ICONS = re.compile(r'\s*<script src="[^"]*fontawesome\.js[^"]*"></script>')
 
 
-def _drop(
-    app: Sphinx, pagename: str, templatename: str, context: dict, doctree: nodes.document | None
-) -> None:
-    formulas = doctree is not None and any(
-        doctree.findall(lambda n: isinstance(n, (nodes.math, nodes.math_block)))
-    )
+def _drop(app: Sphinx, pagename: str, templatename: str, context: dict, doctree: nodes.document | None) -> None:
+    formulas = doctree is not None and any(doctree.findall(lambda n: isinstance(n, (nodes.math, nodes.math_block))))
     unused = ("thebe", "sphinx-design", "design-tabs") + (() if formulas else ("mathjax",))
     for kind in ("script_files", "css_files"):
-        context[kind] = [
-            f for f in context.get(kind, []) if not any(name in _content(f) for name in unused)
-        ]
+        context[kind] = [f for f in context.get(kind, []) if not any(name in _content(f) for name in unused)]
 
 
 def _content(file: object) -> str:
@@ -39,9 +33,7 @@ def _content(file: object) -> str:
 
 def _drop_icons(app: Sphinx, error: Exception | None) -> None:
     for page in Path(app.outdir).rglob("*.html"):
-        page.write_text(
-            _ICONS.sub("", page.read_text(encoding="utf-8")), encoding="utf-8", newline="\n"
-        )
+        page.write_text(_ICONS.sub("", page.read_text(encoding="utf-8")), encoding="utf-8", newline="\n")
     for file in Path(app.outdir, "_static", "scripts").glob("fontawesome.js*"):
         file.unlink()
 

@@ -38,9 +38,7 @@ class References(SphinxDirective):
     def run(self) -> list[nodes.Node]:
         papers = self.arguments[0] == "papers"
         lines = []
-        for address, entry in sorted(
-            sources(Path(self.env.srcdir)).items(), key=lambda e: e[1]["label"].lower()
-        ):
+        for address, entry in sorted(sources(Path(self.env.srcdir)).items(), key=lambda e: e[1]["label"].lower()):
             if bool(_YEAR.search(entry["label"])) == papers:
                 words = f", {entry['words']}" if entry["words"] else ""
                 chapters = ", ".join(f"[]({name}.ipynb)" for name in entry["chapters"])

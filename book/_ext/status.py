@@ -68,9 +68,7 @@ class Status(SphinxDirective):
         items = nodes.bullet_list()
         for name, what in facts.items():
             text = nodes.literal("", what) if name == "Commit" else nodes.Text(what)
-            items += nodes.list_item(
-                "", nodes.paragraph("", "", nodes.strong("", name), nodes.Text(": "), text)
-            )
+            items += nodes.list_item("", nodes.paragraph("", "", nodes.strong("", name), nodes.Text(": "), text))
         return [items]
 
 
@@ -85,9 +83,7 @@ class Downloads(SphinxDirective):
         }
         for path in sorted(Path(self.env.srcdir).parent.glob("downloads/*")):
             # Not a reference that Sphinx resolves: the file joins the pages when they are done.
-            link = nodes.reference(
-                "", "", nodes.literal("", path.name), refuri=f"_downloads/{path.name}"
-            )
+            link = nodes.reference("", "", nodes.literal("", path.name), refuri=f"_downloads/{path.name}")
             kilobytes = f" ({path.stat().st_size / 1000:,.0f} kB)"
             items += nodes.list_item(
                 "", nodes.paragraph("", "", link, nodes.Text(f": {texts[path.suffix]}{kilobytes}"))

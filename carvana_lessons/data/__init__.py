@@ -10,7 +10,7 @@ from carvana_lessons.data.download import download
 from carvana_lessons.data.folder import CarFolder
 from carvana_lessons.data.images import Photo, read_mask, read_pair, read_photo, read_resized
 from carvana_lessons.data.rle import rle_decode, rle_encode, submission_line
-from carvana_lessons.data.split import k_folds_by_car, split_by_car, split_by_image
+from carvana_lessons.data.split import k_folds_by_car, sample_evenly, split_by_car, split_by_image
 
 __all__ = [
     "Augment",
@@ -30,6 +30,7 @@ __all__ = [
     "rle_decode",
     "rle_encode",
     "rotate",
+    "sample_evenly",
     "split_by_car",
     "split_by_image",
     "submission_line",

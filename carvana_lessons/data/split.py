@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -90,6 +91,44 @@ def split_by_image(cars: CarFolder, fractions: Sequence[float] = (0.8, 0.2), see
     counts = _shares(len(cars), fractions, "photo")
     order = np.random.default_rng(seed).permutation(len(cars))
     return tuple(cars.subset(np.sort(part)) for part in np.split(order, np.cumsum(counts)[:-1]))
+
+
+def sample_evenly(cars: CarFolder, count: int) -> CarFolder:
+    """So many of the photos, spread evenly over cars and views; the same ones every time.
+
+    A slice with an even step does not: ``test[::8]`` holds two of a car's sixteen views, its front and its rear.
+
+    Args:
+        cars: the photos.
+        count: how many; as many as there are, or more, is all of them.
+
+    Returns:
+        a CarFolder of those photos, in their order. Where every car has all its views, no car and no view has more
+        than one photo more than another.
+
+    Raises:
+        DataError: if ``count`` is less than 1.
+
+    Lesson:
+        04.
+    """
+    if count < 1:
+        raise DataError(f"A sample has at least 1 photo, not {count}.")
+    views: dict[str, list[tuple[int, int]]] = {}  # per car: view and position of each photo
+    for position, photo in enumerate(cars):
+        views.setdefault(photo.car, []).append((photo.view, position))
+    quotas = Counter[str]()
+    while missing := min(count, len(cars)) - quotas.total():
+        free = [car for car in views if quotas[car] < len(views[car])]
+        turns = min(missing, len(free))
+        quotas.update(free[turn * len(free) // turns] for turn in range(turns))
+    taken, chosen = Counter[int](), []
+    for car in views:
+        # The views that were taken least so far; among equals every seventh, as neighbouring views look alike.
+        picked = sorted(views[car], key=lambda photo: (taken[photo[0]], photo[0] * 7 % 16))[: quotas[car]]
+        taken.update(view for view, _ in picked)
+        chosen += [position for _, position in picked]
+    return cars.subset(sorted(chosen))
 
 
 def _shares(total: int, fractions: Sequence[float], what: str) -> list[int]:

@@ -1,6 +1,7 @@
 """Splits: no car in two parts, no photo lost, the same parts everywhere."""
 
 import shutil
+from collections import Counter
 
 import pytest
 
@@ -111,3 +112,22 @@ def test_one_car_is_one_car(make_folder):
         data.split_by_image(one[:0], (1,))
     assert repr(one) == "CarFolder(photos: 1 photo of 1 car, photos)"
     assert describe_data(one) == "real photos, 1 car, 1 photo"
+
+
+@pytest.mark.parametrize("count", [1, 3, 5, 7, 16, 20, 50, 79, 80, 200])
+def test_a_sample_is_even_over_cars_and_views(make_folder, count):
+    cars = data.CarFolder(make_folder(cars=5, views=16, size=(6, 4)))
+    sample = data.sample_evenly(cars, count)
+    names = [photo.name for photo in sample]
+    assert len(names) == len(set(names)) == min(count, 80) and names == sorted(names)
+    for values, whole in ((Counter(p.car for p in sample), 5), (Counter(p.view for p in sample), 16)):
+        assert max(values.values()) - (min(values.values()) if len(values) == whole else 0) <= 1
+    assert [photo.name for photo in data.sample_evenly(cars, count)] == names
+
+
+def test_a_sample_of_a_part_with_uneven_cars_has_as_many_as_asked_for(many):
+    part = many.subset([0, 1, 2, 5, 9, 10, 11])
+    for count in range(1, 8):
+        assert len(data.sample_evenly(part, count)) == count
+    with pytest.raises(DataError, match="at least 1"):
+        data.sample_evenly(part, 0)
