@@ -21,7 +21,8 @@ book: .venv/ready
 test: .venv/ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/python book/build.py
+	$(BIN)/ruff format --check --config pyproject.toml book/*.py
+	$(BIN)/python book/build.py --strict
 # Two processes of two threads each would fight. In the files' order JupyterLab, one long test, begins early, not last.
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 

@@ -9,29 +9,17 @@ NOTEBOOKS = "notebooks.zip"
 
 def make(root: Path, out: Path) -> None:
     """Write the wheel of ``root`` and a zip file of its notebooks and their tables into ``out``, an empty folder."""
-    from hatchling.builders.wheel import (
-        WheelBuilder,
-    )  # here: only who builds pages needs it
+    from hatchling.builders.wheel import WheelBuilder  # here: only who builds pages needs it
 
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True)
-    list(
-        WheelBuilder(str(root)).build(
-            directory=str(out), versions=["standard"]
-        )
-    )
+    list(WheelBuilder(str(root)).build(directory=str(out), versions=["standard"]))
     for other in out.glob(".*"):  # hatchling's .gitignore
         other.unlink()
     book = root / "book"
-    with zipfile.ZipFile(
-        out / NOTEBOOKS, "w", zipfile.ZIP_DEFLATED
-    ) as archive:
-        for path in notebooks(book) + sorted(
-            p for p in (book / "results").rglob("*") if p.is_file()
-        ):
-            archive.write(
-                path, f"carvana-lessons/{path.relative_to(book)}"
-            )
+    with zipfile.ZipFile(out / NOTEBOOKS, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in notebooks(book) + sorted(p for p in (book / "results").rglob("*") if p.is_file()):
+            archive.write(path, f"carvana-lessons/{path.relative_to(book)}")
 
 
 def publish(out: Path, book: Path, html: Path) -> None:

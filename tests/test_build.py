@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -41,11 +42,10 @@ def build(tmp_path, monkeypatch):
 
 
 def run(build, setting="s"):
-    """One build: names of the executed notebooks, and the exit code."""
+    """One build: names of the executed notebooks, and the errors of those that failed."""
     record = build.load_record()
     stale = build.copy_sources(record, setting)
-    code = build.execute(stale, record, RUN, None) if stale else 0
-    return [p.name for p in stale], code
+    return [p.name for p in stale], build.execute(stale, record, RUN, None) if stale else {}
 
 
 def printed(path: Path) -> str:
@@ -55,13 +55,13 @@ def printed(path: Path) -> str:
 def test_only_what_changed_is_executed(build):
     source = build.SOURCE / "a.ipynb"
     before = source.read_text(encoding="utf-8")
-    assert run(build) == (["a.ipynb", "b.ipynb"], 0)
+    assert run(build) == (["a.ipynb", "b.ipynb"], {})
     assert printed(build.COPY / "a.ipynb") == "42\n"
     assert source.read_text(encoding="utf-8") == before  # the tracked notebook is never written to
-    assert run(build) == ([], 0)
+    assert run(build) == ([], {})
 
     source.write_text(notebook("print('new')"), encoding="utf-8")
-    assert run(build) == (["a.ipynb"], 0)
+    assert run(build) == (["a.ipynb"], {})
     assert printed(build.COPY / "a.ipynb") == "new\n" and printed(build.COPY / "b.ipynb") == "b\n"
 
     changed = build.copy_sources(build.load_record(), "the package changed")
@@ -71,16 +71,75 @@ def test_only_what_changed_is_executed(build):
 def test_a_chapter_that_is_edited_while_its_copy_runs_runs_again(build):
     stale = build.copy_sources({}, "s")
     (build.SOURCE / "a.ipynb").write_text(notebook("print('edited')"), encoding="utf-8")
-    assert build.execute(stale, record := {}, RUN, None) == 0 and set(record) == {"a.ipynb", "b.ipynb"}
-    assert run(build) == (["a.ipynb"], 0)
+    assert build.execute(stale, record := {}, RUN, None) == {} and set(record) == {"a.ipynb", "b.ipynb"}
+    assert run(build) == (["a.ipynb"], {})
     assert printed(build.COPY / "a.ipynb") == "edited\n"
 
 
-def test_a_failed_chapter_fails_the_build_and_is_not_remembered(build):
-    (build.SOURCE / "a.ipynb").write_text(notebook("assert 1 == 2"), encoding="utf-8")
-    assert run(build)[1] != 0
-    assert set(build.load_record()) == {"b.ipynb"}
+def test_a_failed_chapter_is_told_and_the_others_are_executed(build):
+    (build.SOURCE / "a.ipynb").write_text(notebook("# a check\nassert 1 == 2"), encoding="utf-8")
+    assert run(build) == (["a.ipynb", "b.ipynb"], {"a.ipynb": "AssertionError in the first section: assert 1 == 2"})
+    record = build.load_record()
+    assert record["b.ipynb"]["seconds"] >= 0 and "key" not in record["a.ipynb"]
+    assert printed(build.COPY / "b.ipynb") == "b\n"
     assert run(build)[0] == ["a.ipynb"]
+
+    (build.SOURCE / "a.ipynb").write_text(notebook("import os\nos._exit(3)"), encoding="utf-8")
+    [(name, error)] = run(build)[1].items()  # the kernel is gone, and nothing was written
+    assert name == "a.ipynb" and "Kernel died" in error
+
+    (build.SOURCE / "a.ipynb").write_text(notebook("print('mended')"), encoding="utf-8")
+    assert run(build) == (["a.ipynb"], {}) and "error" not in build.load_record()["a.ipynb"]
+
+
+def test_a_failed_chapter_ends_the_command_with_1_and_with_pages_unless_strict(build, monkeypatch, capsys, make_folder):
+    made = []
+    monkeypatch.setattr(build, "build_pages", lambda: made.append(1) or 0)
+    monkeypatch.setenv("CARVANA_DATA", str(make_folder()))
+    monkeypatch.setenv("CARVANA_DEVICE", "cpu")
+    (build.ROOT / "carvana_lessons").mkdir()
+    (build.SOURCE / "a.ipynb").write_text(notebook("raise ValueError('no such car')"), encoding="utf-8")
+    for options, pages in (([], 1), (["--strict"], 0)):
+        made.clear()
+        monkeypatch.setattr(sys, "argv", ["build.py", *options])
+        assert build.main() == 1 and len(made) == pages
+        assert "a.ipynb failed: ValueError in the first section: no such car" in capsys.readouterr().err
+
+
+def test_chapters_run_side_by_side_with_as_many_threads_as_cores_in_all(build, monkeypatch):
+    monkeypatch.setattr(build.psutil, "virtual_memory", lambda: SimpleNamespace(available=20 * 2**30))
+    for cores, chapters, expected in ((1, 12, (1, 1)), (2, 12, (2, 1)), (2, 1, (1, 2)), (16, 12, (4, 4))):
+        monkeypatch.setattr(build.os, "cpu_count", lambda cores=cores: cores)
+        assert build.side_by_side("cpu", chapters) == expected
+    assert build.side_by_side("cuda", 12) == (1, 0)
+    monkeypatch.setattr(build.psutil, "virtual_memory", lambda: SimpleNamespace(available=2 * 2**30))
+    assert build.side_by_side("cpu", 12) == (1, 16)  # little memory: one after the other
+
+
+def page_of(monkeypatch, folder, entry, cells):
+    """What the build puts under the title of a chapter's page."""
+    monkeypatch.syspath_prepend(ROOT / "book" / "_ext")
+    import chapter_times
+
+    (folder / "book").mkdir(exist_ok=True)
+    (folder / "executed.json").write_text(json.dumps({"a.ipynb": RUN | entry}), encoding="utf-8")
+    (folder / "book" / "a.ipynb").write_text(json.dumps({"cells": cells}), encoding="utf-8")
+    context = {"body": "<h1>A</h1>"}
+    chapter_times._add_line(SimpleNamespace(srcdir=str(folder / "book")), "a", "page.html", context, None)
+    return context["body"]
+
+
+def test_a_page_says_what_a_reader_needs_and_where_its_chapter_stopped(monkeypatch, tmp_path):
+    text = "word " * 600 + "\n\n**1 · Count (10 minutes).** Do it.\n\n**2 · Again (15 minutes).** And (30 minutes) no."
+    cells = [
+        {"cell_type": "markdown", "metadata": {}, "source": text},
+        {"cell_type": "code", "metadata": {}, "source": "x = 1\n" * 60},
+        {"cell_type": "code", "metadata": {"tags": ["hide-input"]}, "source": "y = 1\n" * 6000},
+    ]
+    body = page_of(monkeypatch, tmp_path, {"seconds": 31.2, "key": "k"}, cells)
+    assert "About 8 minutes to read, 25 for the exercises. The computer works 31 s" in body
+    body = page_of(monkeypatch, tmp_path, {"error": "ValueError in the section “Two”: 1 < 2"}, cells)
+    assert "This chapter stopped" in body and "1 &lt; 2" in body and "works" not in body
 
 
 def test_pages_follow_their_sources(build):

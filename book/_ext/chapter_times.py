@@ -1,10 +1,14 @@
-"""How long each chapter took in the run that made these pages, on its page and as a table.
+"""How long each chapter takes, on its page and as a list: a reader to read it and to do the exercises, by a rule; the
+computer to execute it, as measured in the run that made these pages. A chapter that failed says where.
 
 myst-nb's ``{nb-exec-table}`` is not enough: it knows the times of notebooks that myst-nb itself executed.
 """
 
+import html
 import json
+import re
 from pathlib import Path
+from typing import NamedTuple
 
 from docutils import nodes
 from sphinx.application import Sphinx
@@ -15,6 +19,34 @@ def record(srcdir: str) -> dict[str, dict]:
     """What ``book/build.py`` noted beside its copy of the chapters; empty where nothing was executed."""
     path = Path(srcdir).parent / "executed.json"
     return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+
+
+WORDS_PER_MINUTE = 150  # of a text that one wants to understand, in a second language maybe
+SECONDS_PER_LINE = 4  # of code that is shown
+
+
+class Minutes(NamedTuple):
+    """What a reader needs for a chapter."""
+
+    reading: int
+    exercises: int
+
+    def __str__(self) -> str:
+        exercises = f", {self.exercises} for the exercises" if self.exercises else ""
+        return f"about {self.reading} minutes to read{exercises}"
+
+
+def minutes(notebook: Path) -> Minutes:
+    """Counted: words of the text, lines of the code that is shown, and the minutes that each exercise states."""
+    words = lines = exercises = 0
+    for cell in json.loads(notebook.read_text(encoding="utf-8"))["cells"]:
+        source = "".join(cell["source"])
+        if cell["cell_type"] == "markdown":
+            words += len(source.split())
+            exercises += sum(map(int, re.findall(r"^\*\*\d+ · .*?\((\d+) minutes\)", source, re.MULTILINE)))
+        elif not {"hide-input", "remove-cell"} & set(cell["metadata"].get("tags", [])):
+            lines += len(source.splitlines())
+    return Minutes(round(words / WORDS_PER_MINUTE + lines * SECONDS_PER_LINE / 60), exercises)
 
 
 def duration(seconds: float) -> str:
@@ -31,7 +63,8 @@ class ChapterTimes(SphinxDirective):
     def run(self) -> list[nodes.Node]:
         groups: dict[str, nodes.bullet_list] = {}
         for name, run in sorted(record(self.env.srcdir).items()):
-            text = f"{Path(name).stem}: {duration(run['seconds'])}"
+            computed = f"the computer works {duration(run['seconds'])}" if "seconds" in run else "it failed"
+            text = f"{Path(name).stem}: {minutes(Path(self.env.srcdir) / name)}; {computed}"
             item = nodes.list_item("", nodes.paragraph("", text))
             groups.setdefault(_setting(run), nodes.bullet_list()).append(item)
         self.env.note_dependency(str(Path(self.env.srcdir).parent / "executed.json"))
@@ -43,9 +76,16 @@ class ChapterTimes(SphinxDirective):
 def _add_line(app: Sphinx, pagename: str, templatename: str, context: dict, doctree: object) -> None:
     run = record(app.srcdir).get(f"{pagename}.ipynb")
     if run and "</h1>" in context.get("body", ""):
-        text = f"Time of the whole chapter: {duration(run['seconds'])} {_setting(run)}."
-        line = f'</h1>\n<p class="measured-time">{text}</p>'
-        context["body"] = context["body"].replace("</h1>", line, 1)
+        needs = str(minutes(Path(app.srcdir) / f"{pagename}.ipynb")).capitalize()
+        if "error" in run:
+            line = (
+                '<div class="admonition error"><p class="admonition-title">This chapter stopped</p>'
+                f"<p>{html.escape(run['error'])}. What lies below it was not executed.</p></div>"
+            )
+        else:
+            works = f"The computer works {duration(run['seconds'])} {_setting(run)}."
+            line = f'<p class="measured-time">{needs}. {works}</p>'
+        context["body"] = context["body"].replace("</h1>", f"</h1>\n{line}", 1)
 
 
 def setup(app: Sphinx) -> dict:
