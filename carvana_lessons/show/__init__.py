@@ -8,12 +8,13 @@ from carvana_lessons.show.intervals import intervals
 from carvana_lessons.show.live import play
 from carvana_lessons.show.network import architecture
 from carvana_lessons.show.numbers import numbers
-from carvana_lessons.show.photos import BLUE, GREEN, ORANGE, compare, errors, grid, overlay, shrink
+from carvana_lessons.show.photos import BLUE, GREEN, ORANGE, ContactSheet, compare, errors, grid, overlay, shrink
 
 __all__ = [
     "BLUE",
     "GREEN",
     "ORANGE",
+    "ContactSheet",
     "Flipbook",
     "Picture",
     "architecture",

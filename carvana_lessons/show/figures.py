@@ -57,17 +57,18 @@ class Picture:
         if not self.alt.strip():
             raise ValueError("A picture needs an alt text: say in one sentence what is seen.")
 
-    def tag(self, attributes: str = "") -> str:
+    def tag(self, attributes: str = "", width: str | None = None) -> str:
         """The ``<img>`` element; ``attributes`` go in as they are.
 
         Args:
             attributes: HTML to add, ``loading="lazy"`` for example.
+            width: in CSS, "100%" for example; unset, the picture's own.
 
         Returns:
             HTML.
         """
         source = f"data:image/{self.kind};base64,{base64.b64encode(self.data).decode()}"
-        style = f"width:{self.width}px;max-width:100%;height:auto;border-radius:4px"
+        style = f"width:{width or f'{self.width}px'};max-width:100%;height:auto;border-radius:4px"
         return f'<img alt="{html.escape(self.alt)}" style="{style}" {attributes} src="{source}">'
 
     def _repr_html_(self) -> str:
@@ -101,7 +102,7 @@ def encode(image: np.ndarray, alt: str, width: int | None = None) -> Picture:
     """Turn an array into a picture without axes or margin.
 
     Args:
-        image: (H, W, 3) uint8, or (H, W) uint8.
+        image: (H, W, 3) uint8, (H, W, 4) with transparency, or (H, W) uint8.
         alt: what is seen.
         width: in CSS pixels; unset, one CSS pixel for every pixel of the image.
 
@@ -109,6 +110,6 @@ def encode(image: np.ndarray, alt: str, width: int | None = None) -> Picture:
         the picture.
     """
     buffer = io.BytesIO()
-    photo = image.ndim == 3
+    photo = image.ndim == 3 and image.shape[2] == 3
     Image.fromarray(image).save(buffer, format="JPEG" if photo else "PNG", quality=88)
     return Picture(buffer.getvalue(), alt, width or image.shape[1], "jpeg" if photo else "png")

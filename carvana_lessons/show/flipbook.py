@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from carvana_lessons.show.figures import Picture
+from carvana_lessons.show.photos import ContactSheet
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ class Flipbook:
         start: index of the first picture shown.
     """
 
-    pictures: tuple[Picture, ...] = field(repr=False)
+    pictures: tuple[Picture | ContactSheet, ...] = field(repr=False)
     labels: tuple[str, ...]
     name: str
     start: int = 0
@@ -34,7 +35,7 @@ class Flipbook:
         # One attribute instead of a script: JupyterLab, Colab and a page all run it, and it needs no unique ids.
         turn = (
             "const f=this.closest('figure'),k=+this.value,t=this.dataset.labels.split('|')[k];"
-            "f.querySelectorAll('img').forEach((p,i)=>{p.hidden=i!==k});"
+            "[...f.children].slice(0,-1).forEach((p,i)=>{p.hidden=i!==k});"
             "f.querySelector('output').textContent=t;this.setAttribute('aria-valuetext',t)"
         )
         return (
@@ -50,7 +51,7 @@ class Flipbook:
         )
 
 
-def flipbook(pictures: Sequence[Picture], labels: Sequence[str], name: str, start: int = 0) -> Flipbook:
+def flipbook(pictures: Sequence[Picture | ContactSheet], labels: Sequence[str], name: str, start: int = 0) -> Flipbook:
     """Make a `Flipbook`.
 
     Args:

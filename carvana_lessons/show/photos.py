@@ -4,17 +4,19 @@ Lesson:
     01.
 """
 
+import html
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
-from matplotlib import pyplot as plt
 from PIL import Image
 
-from carvana_lessons.show.figures import Picture, figure
+from carvana_lessons.show.figures import Picture, encode
 from carvana_lessons.utils.errors import ArgumentError
 
 #: A colour of the pictures, RGB; after Okabe & Ito, told apart by colour-blind readers.
 BLUE, ORANGE, GREEN = (0, 114, 178), (213, 94, 0), (0, 158, 115)
+NARROW = 150  # CSS pixels: less wide, a photo is not readable
 
 
 def shrink(image: np.ndarray, width: int) -> np.ndarray:
@@ -76,44 +78,104 @@ def errors(photo: np.ndarray, target: np.ndarray, prediction: np.ndarray) -> np.
     return pale
 
 
+@dataclass(frozen=True)
+class ContactSheet:
+    """Pictures in rows. A page as narrow as a phone's shows two of four in a row, and the text of a title stays text.
+
+    Attributes:
+        pictures: in reading order.
+        alt: what is seen, in a sentence; it stands for all the pictures.
+        titles: above the pictures; empty, or one for each.
+        columns: pictures per row.
+        width: of a row, in CSS pixels; a narrow page shrinks it.
+    """
+
+    pictures: tuple[Picture, ...] = field(repr=False)
+    alt: str
+    titles: tuple[str, ...]
+    columns: int
+    width: int
+
+    def tag(self, attributes: str = "") -> str:
+        """The HTML element; ``attributes`` go in as they are.
+
+        Args:
+            attributes: HTML to add, ``hidden`` for example.
+
+        Returns:
+            HTML.
+        """
+        # Rows of two, four, six may break in the middle; a row of three stays whole, or its columns would be mixed.
+        narrow = min(NARROW, self.width // self.columns - 6)
+        least = f"max({narrow}px,{90 / self.columns:.2f}%)" if self.columns % 2 == 0 else "0px"
+        count = "auto-fill" if self.columns % 2 == 0 else self.columns
+        layout = (
+            f"display:grid;grid-template-columns:repeat({count},minmax({least},1fr));gap:6px;align-items:end;"
+            f"width:{self.width}px;max-width:100%"
+        )
+        titles = self.titles or ("",) * len(self.pictures)
+        cells = "".join(
+            f'<div><div style="font-size:.8em;line-height:1.25;text-align:center">{html.escape(title)}</div>'
+            f"{picture.tag(width='100%')}</div>"
+            for picture, title in zip(self.pictures, titles, strict=True)
+        )
+        label = html.escape(self.alt)
+        return f'<div role="img" aria-label="{label}" {attributes}><div style="{layout}">{cells}</div></div>'
+
+    def _repr_html_(self) -> str:
+        return self.tag()
+
+
 def grid(
     images: Sequence[np.ndarray], alt: str, titles: Sequence[str] | None = None, columns: int = 4, width: float = 8.0
-) -> Picture:
+) -> ContactSheet:
     """A contact sheet.
 
     Args:
         images: each (H, W, 3) uint8, or a mask or map (H, W), drawn from its lowest value (black) to its highest.
         alt: what is seen.
         titles: one for each image.
-        columns: images per row.
-        width: of the sheet, in inches.
+        columns: images per row; on a phone, two of an even number.
+        width: of the sheet, in inches of 100 CSS pixels.
 
     Returns:
-        the picture.
+        the sheet; as the last value of a cell it is displayed.
 
     Raises:
-        ValueError: if there are no images.
+        ValueError: if there are no images, no alt text, or not one title for each image.
     """
     if not len(images):
         raise ArgumentError("A contact sheet needs images: give one or more.")
+    titles = tuple(titles or ())
+    if titles and len(titles) != len(images):
+        raise ArgumentError(f"A contact sheet has a title for each image, not {len(titles)} for {len(images)}.")
     columns = min(columns, len(images))
-    rows = -(-len(images) // columns)
-    aspect = images[0].shape[0] / images[0].shape[1]
-    between = 0.03  # of an image's width; more below a row where titles follow
-    cell = width / (columns + between * (columns - 1))
-    below = 0.25 if titles else between * cell
-    fig, axes = plt.subplots(rows, columns, figsize=(width, rows * cell * aspect + (rows - 1) * below), squeeze=False)
-    for axis in axes.flat:
-        axis.axis("off")
-    for k, (axis, image) in enumerate(zip(axes.flat, images, strict=False)):
-        axis.imshow(shrink(image, 640) if image.dtype == np.uint8 else image)
-        if titles:
-            axis.set_title(titles[k], fontsize=8, pad=3)
-    fig.subplots_adjust(left=0, right=1, bottom=0, top=1, wspace=between, hspace=below / (cell * aspect))
-    return figure(fig, alt, kind="jpeg")
+    cell = round(100 * width / columns)
+    names = titles or [f"picture {k} of {len(images)}" for k in range(1, len(images) + 1)]
+    pictures = tuple(
+        encode(_pixels(image, 2 * cell), alt=name or alt, width=cell) for image, name in zip(images, names, strict=True)
+    )
+    if not alt.strip():
+        raise ArgumentError("A contact sheet needs an alt text: say in one sentence what is seen.")
+    return ContactSheet(pictures, alt, titles, columns, round(100 * width))
 
 
-def compare(photo: np.ndarray, target: np.ndarray, prediction: np.ndarray, alt: str, title: str = "") -> Picture:
+def _pixels(image: np.ndarray, width: int) -> np.ndarray:
+    """An image, a mask or a map as the bytes of a picture of about this width: shrunk, or each value a square."""
+    if image.ndim == 3:
+        if image.dtype != np.uint8:
+            raise ArgumentError(f"A photo on a contact sheet is uint8, 0 to 255, not {image.dtype}.")
+        return shrink(image, max(width, NARROW * 2))
+    low, high = float(np.min(image)), float(np.max(image))
+    grey = ((np.asarray(image, float) - low) / ((high - low) or 1) * 255).astype(np.uint8)
+    factor = max(1, width // grey.shape[1])
+    if factor == 1:
+        height = max(1, round(grey.shape[0] * width / grey.shape[1]))
+        return np.asarray(Image.fromarray(grey).resize((width, height), Image.Resampling.BOX))
+    return grey.repeat(factor, axis=0).repeat(factor, axis=1)
+
+
+def compare(photo: np.ndarray, target: np.ndarray, prediction: np.ndarray, alt: str, title: str = "") -> ContactSheet:
     """Photo, target, prediction and error map in a row.
 
     Args:
@@ -124,7 +186,7 @@ def compare(photo: np.ndarray, target: np.ndarray, prediction: np.ndarray, alt: 
         title: of the prediction, its score for example.
 
     Returns:
-        the picture.
+        the sheet.
     """
     wrong = int(((target > 0) != (prediction > 0)).sum())
     target, prediction = (target > 0).astype(np.uint8), (prediction > 0).astype(np.uint8)

@@ -63,11 +63,38 @@ def test_shrinking_keeps_aspect_and_masks_stay_masks():
     assert (small == mask[::2, ::2]).all()
 
 
-def test_a_grid_and_a_comparison_are_pictures():
+def test_a_grid_and_a_comparison_are_sheets_of_pictures():
     photo = np.zeros((20, 30, 3), np.uint8)
     mask = np.zeros((20, 30), np.uint8)
-    assert show.grid([photo] * 5, alt="Five photos.", titles=list("abcde"), columns=3).kind == "jpeg"
+    sheet = show.grid([photo] * 5, alt="Five <photos>.", titles=list("abcde"), columns=3)
+    html = sheet._repr_html_()
+    assert html.count("<img ") == 5 and 'role="img" aria-label="Five &lt;photos&gt;."' in html
+    assert [p.alt for p in sheet.pictures] == list("abcde") and {p.kind for p in sheet.pictures} == {"jpeg"}
+    assert "repeat(3," in html  # three columns stay three on a phone; four become two
+    assert "repeat(auto-fill,minmax(max(150px," in show.grid([photo] * 4, alt="Four.")._repr_html_()
     assert show.compare(photo, mask, mask, alt="Nothing is wrong.").alt == "Nothing is wrong."
+    for wrong in (dict(alt="Two.", titles=["one"]), dict(alt=" ")):
+        with pytest.raises(ValueError, match="contact sheet"):
+            show.grid([photo] * 2, **wrong)
+    with pytest.raises(ValueError, match="uint8"):
+        show.grid([photo / 255], alt="A photo of floats.")
+
+
+def test_a_map_is_drawn_from_black_to_white_each_value_a_square():
+    [picture] = show.grid([np.array([[-1.0, 0.0], [0.5, 3.0]])], alt="A map.", width=0.1).pictures
+    pixels = np.asarray(Image.open(io.BytesIO(picture.data)))
+    assert pixels.shape == (20, 20)
+    assert [pixels[0, 0], pixels[0, 19], pixels[19, 0], pixels[19, 19]] == [0, 63, 95, 255]
+    assert len(np.unique(pixels)) == 4
+    [flat] = show.grid([np.full((4, 4), 7.0)], alt="One value.").pictures
+    assert np.asarray(Image.open(io.BytesIO(flat.data))).max() == 0
+
+
+def test_a_flipbook_of_sheets_hides_whole_sheets():
+    sheets = [show.grid([np.zeros((4, 6, 3), np.uint8)] * 2, alt=f"Sheet {k}.") for k in range(3)]
+    html = show.flipbook(sheets, labels=list("abc"), name="stage")._repr_html_()
+    tags = re.findall(r'<div role="img" aria-label="[^"]*" (hidden)?>', html)
+    assert tags == ["", "hidden", "hidden"]
 
 
 def test_a_flipbook_shows_one_picture_and_labels_its_slider():
