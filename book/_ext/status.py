@@ -1,8 +1,10 @@
-"""``{status}``: from what the pages were made, and when. ``{downloads}``: what can be taken away from them.
+"""``{status}``: from what the pages were made, and when. ``{result-tables}``: the same of tables that were made before.
+``{downloads}``: what can be taken away.
 
 Sphinx itself knows the date (``html_last_updated_fmt``), and nothing of photos, scale and device.
 """
 
+import json
 import platform
 import subprocess
 from datetime import datetime, timezone
@@ -51,6 +53,7 @@ class Status(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         runs = record(self.env.srcdir).values()
+        failed = [Path(name).stem for name, run in record(self.env.srcdir).items() if "error" in run]
 
         def of_runs(name: str) -> str:
             return "; ".join(dict.fromkeys(run[name] for run in runs)) or "nothing was executed"
@@ -61,7 +64,8 @@ class Status(SphinxDirective):
             "Photos": of_runs("data"),
             "Scale": of_runs("scale"),
             "Device": of_runs("device"),
-            "All notebooks together": duration(sum(run["seconds"] for run in runs)),
+            "All notebooks, added up": duration(sum(run.get("seconds", 0) for run in runs)),
+            "Chapters that failed": ", ".join(failed) or "none",
             "Python": f"{platform.python_version()} on {platform.system()}, {platform.machine()}",
             "Packages": ", ".join(f"{name} {version(name)}" for name in ("carvana-lessons", *PACKAGES)),
         }
@@ -69,6 +73,20 @@ class Status(SphinxDirective):
         for name, what in facts.items():
             text = nodes.literal("", what) if name == "Commit" else nodes.Text(what)
             items += nodes.list_item("", nodes.paragraph("", "", nodes.strong("", name), nodes.Text(": "), text))
+        return [items]
+
+
+class ResultTables(SphinxDirective):
+    """``{result-tables}``: when and on what the tables of long runs in ``results/`` were made."""
+
+    def run(self) -> list[nodes.Node]:
+        items = nodes.bullet_list()
+        for path in sorted(Path(self.env.srcdir).glob("results/*/about.json")):
+            about = json.loads(path.read_text(encoding="utf-8"))
+            said = f" on {about['began'][:10]}, {about['photos']['cars']} real cars, {about['hours']} hours on a "
+            said += f"{about['device']}; torch {about['torch']}, commit {about['commit']}: "
+            text = [nodes.strong("", path.parent.name), nodes.Text(said), nodes.literal("", about["command"])]
+            items += nodes.list_item("", nodes.paragraph("", "", *text))
         return [items]
 
 
@@ -93,5 +111,6 @@ class Downloads(SphinxDirective):
 
 def setup(app: Sphinx) -> dict:
     app.add_directive("status", Status)
+    app.add_directive("result-tables", ResultTables)
     app.add_directive("downloads", Downloads)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
