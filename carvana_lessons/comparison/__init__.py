@@ -4,7 +4,7 @@ What others report stands beside it.
 """
 
 from carvana_lessons.comparison.protocol import Protocol
-from carvana_lessons.comparison.reported import LEADERBOARD, reported
+from carvana_lessons.comparison.reported import LEADERBOARD, leaderboard, reported
 from carvana_lessons.comparison.results import Results, load_results, save_results
 from carvana_lessons.comparison.runs import compare
 from carvana_lessons.comparison.speed import Speed, measure_speed
@@ -17,6 +17,7 @@ __all__ = [
     "Speed",
     "compare",
     "interval",
+    "leaderboard",
     "load_results",
     "markdown",
     "measure_speed",
