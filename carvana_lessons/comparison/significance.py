@@ -4,8 +4,6 @@ Lesson:
     09.
 """
 
-from itertools import product
-
 import numpy as np
 import pandas as pd
 
@@ -36,7 +34,8 @@ def permutation_test(differences: np.ndarray, seed: int = 0) -> float:
         return 1.0
     observed = abs(differences.sum())
     if len(differences) <= EXACT:
-        signs = np.array(list(product((1, -1), repeat=len(differences))))
+        choices = np.arange(2 ** len(differences))[:, None]
+        signs = 1 - 2 * (choices >> np.arange(len(differences)) & 1)  # the digits of each number in base 2
     else:
         draws = np.random.default_rng(seed).choice((1, -1), size=(DRAWS, len(differences)))
         signs = np.vstack([np.ones_like(draws[:1]), draws])  # the observed signs are one of the choices

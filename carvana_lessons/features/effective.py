@@ -47,31 +47,30 @@ def effective_receptive_field(model: nn.Module, x: Tensor, layer: str, place: tu
     return field / field.sum() if field.sum() > 0 else field
 
 
-def effective_size(field: Tensor, share: float = 0.9) -> int:
-    """Side of the smallest square around the middle of the image that holds a share of an effective receptive field.
+def effective_size(field: Tensor, middle: tuple[float, float] | None = None, share: float = 0.9) -> int:
+    """Side of the smallest square around a point that holds a share of an effective receptive field.
 
     Args:
-        field: (H, W), as `effective_receptive_field` gives it for a place in the middle.
-        share: of its sum, between 0 and 1.
+        field: (H, W), as `effective_receptive_field` gives it.
+        middle: (row, column) of the point in the image, halves for one between two pixels; None for the image's middle.
+            The place k of a layer behind pools lies at stride · (k + ½) − ½.
+        share: of the sum of the field, between 0 and 1.
 
     Returns:
-        in pixels; even where the image's sides are even, else odd; limited by the longer side.
+        in pixels.
 
     Raises:
-        ValueError: if the share is not between 0 and 1, or the two sides are not both even or both odd.
+        ValueError: if the share is not between 0 and 1.
 
     Lesson:
         07.
     """
-    height, width = field.shape
     if not 0 < share <= 1:
         raise ArgumentError(f"A share is above 0 and at most 1, not {share}.")
-    if (height - width) % 2:
-        raise ArgumentError(f"An image of {height}×{width} has no middle square; make both sides even or both odd.")
-    rows, columns = (torch.arange(side) * 2 - (side - 1) for side in (height, width))
-    # Side of the centred square on whose edge each pixel lies.
-    sides = torch.maximum(rows.abs()[:, None], columns.abs()) + 1
-    held = torch.zeros(max(height, width) + 1, dtype=torch.float64)
-    held.index_add_(0, sides.flatten(), field.double().flatten())
-    held = held.cumsum(0)
-    return int((held < share * held[-1] * (1 - 1e-9)).sum())
+    row, column = middle or ((side - 1) / 2 for side in field.shape)
+    rows, columns = (torch.arange(side) - point for side, point in zip(field.shape, (row, column), strict=True))
+    # Of each pixel: the side of the square around the point on whose edge it lies.
+    sides = (2 * torch.maximum(rows.abs()[:, None], columns.abs()) + 1).flatten()
+    order = sides.argsort()
+    held = field.double().flatten()[order].cumsum(0)
+    return int(sides[order][(held < share * (1 - 1e-9) * held[-1]).sum()])

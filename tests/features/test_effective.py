@@ -77,21 +77,23 @@ def test_looking_changes_nothing_in_the_network():
         effective_receptive_field(model, torch.rand(1, 3, 32, 32), "nowhere", (1, 1))
 
 
-@pytest.mark.parametrize(("height", "width"), [(5, 5), (6, 6), (4, 8), (9, 3)])
-def test_the_side_of_a_share_is_found_by_trying_all_squares(height, width):
-    field = torch.rand(height, width)
+@pytest.mark.parametrize("middle", [None, (4, 4), (2, 5), (3.5, 3.5), (0, 8)])
+def test_the_side_of_a_share_is_found_by_trying_all_squares(middle):
+    field = torch.rand(9, 9, generator=torch.Generator().manual_seed(0))
+    row, column = middle or (4, 4)
     for share in (0.1, 0.5, 0.9, 1.0):
-        sides = range(1 + (height % 2 == 0), max(height, width) + 1, 2)
-        held = {}
-        for side in sides:
-            top, left = max(0, (height - side) // 2), max(0, (width - side) // 2)
-            held[side] = field[top : height - top, left : width - left].sum() / field.sum()
-        first = next(side for side in sides if held[side] >= share - 1e-6)
-        assert effective_size(field, share) == first
+        for side in range(1 if row % 1 == 0 else 2, 20, 2):
+            top, left = (int(point - (side - 1) / 2) for point in (row, column))
+            held = field[max(0, top) : top + side, max(0, left) : left + side].sum() / field.sum()
+            if held >= share - 1e-6:
+                break
+        assert effective_size(field, middle, share) == side
 
 
-def test_a_share_and_a_middle_are_needed():
+def test_an_image_without_a_middle_pixel_has_a_middle():
+    assert effective_size(torch.ones(4, 4), share=0.25) == 2 and effective_size(torch.ones(2, 6)) == 6
+
+
+def test_a_share_is_above_zero():
     with pytest.raises(ValueError, match="above 0"):
-        effective_size(torch.ones(3, 3), 0)
-    with pytest.raises(ValueError, match="no middle square"):
-        effective_size(torch.ones(4, 3))
+        effective_size(torch.ones(3, 3), share=0)
