@@ -4,7 +4,7 @@ What others report stands beside it.
 """
 
 from carvana_lessons.comparison.protocol import Protocol
-from carvana_lessons.comparison.reported import LEADERBOARD, reported
+from carvana_lessons.comparison.reported import LEADERBOARD, leaderboard, reported
 from carvana_lessons.comparison.results import Results, load_results, save_results
 from carvana_lessons.comparison.runs import compare
 from carvana_lessons.comparison.significance import holm, permutation_test
@@ -19,6 +19,7 @@ __all__ = [
     "compare",
     "holm",
     "interval",
+    "leaderboard",
     "load_results",
     "markdown",
     "measure_speed",

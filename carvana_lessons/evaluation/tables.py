@@ -66,12 +66,15 @@ def by(scores: pd.DataFrame, what: str | pd.Series) -> pd.DataFrame:
             ``cars.metadata["body"]``.
 
     Returns:
-        one row per group, with mean and worst Dice, and the number of cars and photos.
+        one row per group, with mean and worst Dice, and the number of cars and photos; cars whose property is not known
+        are the group "unknown".
 
     Lesson:
         09.
     """
     key = scores[what] if isinstance(what, str) else scores["car"].map(what).rename(what.name)
+    if key.isna().any():  # no metadata.csv, or one without these cars
+        key = key.astype(object).where(key.notna(), "unknown")
     return (
         scores.groupby(key)
         .agg(mean=("dice", "mean"), worst=("dice", "min"), cars=("car", "nunique"), photos=("dice", "size"))

@@ -433,10 +433,10 @@ quiz = Quiz(
             ),
         ),
         Question(
-            "A car has 600,000 pixels, a predicted mask about as many, and Dice is 0.99. How many pixels are wrong?",
+            "A car has 518,000 pixels, a predicted mask about as many, and Dice is 0.99. How many pixels are wrong?",
             (
-                Choice("About 6,000.", "That is 1 % of one mask; Dice divides by both together."),
-                Choice("About 12,000.", "1 − Dice is 0.01, times |X| + |Y| = 1,200,000.", right=True),
+                Choice("About 5,200.", "That is 1 % of one mask; Dice divides by both together."),
+                Choice("About 10,400.", "1 − Dice is 0.01, times |X| + |Y| = 1,036,000.", right=True),
                 Choice("About 25,000.", "That is 1 % of the whole photo; its size does not enter into Dice."),
             ),
         ),

@@ -8,7 +8,18 @@ from carvana_lessons.show.intervals import intervals
 from carvana_lessons.show.live import play
 from carvana_lessons.show.network import architecture
 from carvana_lessons.show.numbers import numbers
-from carvana_lessons.show.photos import BLUE, GREEN, ORANGE, compare, errors, grid, overlay, shrink
+from carvana_lessons.show.photos import (
+    BLUE,
+    GREEN,
+    ORANGE,
+    captions,
+    compare,
+    confusion,
+    errors,
+    grid,
+    overlay,
+    shrink,
+)
 
 __all__ = [
     "BLUE",
@@ -18,7 +29,9 @@ __all__ = [
     "Picture",
     "architecture",
     "bars",
+    "captions",
     "compare",
+    "confusion",
     "encode",
     "errors",
     "figure",

@@ -10,6 +10,7 @@ import numpy as np
 from matplotlib import pyplot as plt
 from PIL import Image
 
+from carvana_lessons.data import CarFolder
 from carvana_lessons.show.figures import Picture, figure
 from carvana_lessons.utils.errors import ArgumentError
 
@@ -74,6 +75,40 @@ def errors(photo: np.ndarray, target: np.ndarray, prediction: np.ndarray) -> np.
     pale[(target > 0) & (prediction == 0)] = ORANGE
     pale[(target == 0) & (prediction > 0)] = BLUE
     return pale
+
+
+def confusion(target: np.ndarray, prediction: np.ndarray) -> np.ndarray:
+    """Two masks as one picture of right and wrong pixels.
+
+    Args:
+        target: (H, W), car where > 0.
+        prediction: (H, W), car where > 0.
+
+    Returns:
+        (H, W, 3) uint8: true positives green, false positives blue, false negatives orange, true negatives light grey.
+
+    Raises:
+        ValueError: if the sizes differ.
+    """
+    if target.shape != prediction.shape:
+        raise ValueError(f"The masks are {target.shape} and {prediction.shape} (height, width); resize one first.")
+    colors = np.array([(235, 235, 235), BLUE, ORANGE, GREEN], np.uint8)
+    return colors[2 * (target > 0) + (prediction > 0)]
+
+
+def captions(photos: CarFolder) -> list[str]:
+    """A title for each photo: make, model and view, as far as ``metadata.csv`` knows the car.
+
+    Args:
+        photos: of a folder with or without ``metadata.csv``.
+
+    Returns:
+        one text per photo, in their order: "Acura TL, view 4", or "0004d4463b50, view 4" for a car without make and
+        model.
+    """
+    known = photos.metadata[["make", "model"]].dropna()
+    names = {car: f"{row.make} {row.model}" for car, row in known.iterrows()}
+    return [f"{names.get(photo.car, photo.car)}, view {photo.view}" for photo in photos]
 
 
 def grid(

@@ -10,7 +10,7 @@ import torch
 from samples import other_process
 
 from carvana_lessons import models
-from carvana_lessons.comparison import LEADERBOARD, load_results, reported, save_results, summarise
+from carvana_lessons.comparison import LEADERBOARD, leaderboard, load_results, reported, save_results, summarise
 from carvana_lessons.comparison.results import PLACES
 from carvana_lessons.utils.errors import CarvanaError, DataError
 
@@ -44,6 +44,14 @@ def test_the_reported_table_is_the_defenses():
     assert 100 * (1 - error["maskingnet"] / error["unet"]) == pytest.approx(32.3, abs=0.05)
     assert 100 * (1 - error["maskingnet"] / error["segnet"]) == pytest.approx(23.8, abs=0.05)
     assert list(LEADERBOARD) == sorted(LEADERBOARD, reverse=True) and len(LEADERBOARD) == 12
+
+
+def test_the_leaderboard_has_a_row_for_each_place():
+    board = leaderboard()
+    assert board.index.tolist() == list(range(1, 13)) and tuple(board["dice"]) == LEADERBOARD
+    assert board.loc[12].tolist() == ["Onion x Potato", 0.997085, 20, 17]
+    public = board.index + board["change"]  # places on the public leaderboard
+    assert public.is_unique and (public > 0).all()
 
 
 @pytest.fixture

@@ -37,6 +37,14 @@ def test_groups():
     assert body.loc["suv", ["worst", "cars", "photos"]].tolist() == [0.7, 2, 4]
 
 
+@pytest.mark.parametrize("known", [{}, {"a": 2014}, {"a": "suv"}])
+def test_cars_that_metadata_does_not_know_are_a_group_of_their_own(known):
+    years = pd.Series(known, name="year", dtype="Int64" if known == {"a": 2014} else object)
+    groups = tables.by(TABLE, years)
+    assert groups.index.name == "year" and set(groups.index) == {*known.values(), "unknown"}
+    assert groups.loc["unknown", "photos"] == 5 - 2 * len(known)
+
+
 @pytest.fixture(scope="module")
 def painted(tmp_path_factory):
     """The cars of the book's own studio, smaller: 48 of them, 120×80 pixels."""

@@ -9,7 +9,7 @@ import pytest
 from matplotlib import pyplot as plt
 from PIL import Image
 
-from carvana_lessons import models, show
+from carvana_lessons import data, models, show
 from carvana_lessons.show.steps import added, trace
 
 
@@ -33,6 +33,32 @@ def test_a_picture_without_alt_text_is_refused():
         show.encode(np.zeros((2, 2), np.uint8), alt=" ")
     with pytest.raises(ValueError, match="needs an alt text"):
         show.figure(plt.figure(), alt="")
+
+
+def test_a_confusion_has_a_colour_for_each_kind_of_pixel():
+    target, prediction = np.array([[1, 0, 255, 0]], np.uint8), np.array([[True, True, False, False]])
+    found = show.confusion(target, prediction)[0].tolist()
+    assert found == [list(show.GREEN), list(show.BLUE), list(show.ORANGE), [235, 235, 235]]
+    with pytest.raises(ValueError, match="resize one first"):
+        show.confusion(target, prediction[:, :2])
+
+
+def test_captions_name_the_car_or_else_its_id(make_folder):
+    root = make_folder(cars=3, views=2)
+    table = root / "metadata.csv"
+    assert show.captions(data.CarFolder(root))[:3] == [
+        "Make Model 0, view 1",
+        "Make Model 0, view 2",
+        "Make Model 1, view 1",
+    ]
+    table.write_text("id,make,model\n000000000ab0,Make,\n000000000ab1,Make,300 C\n", encoding="utf-8")
+    assert show.captions(data.CarFolder(root).select(views=2)) == [
+        "000000000ab0, view 2",  # a make alone
+        "Make 300 C, view 2",
+        "000000000ab2, view 2",  # no row
+    ]
+    table.unlink()
+    assert show.captions(data.CarFolder(root)[1:3]) == ["000000000ab0, view 2", "000000000ab1, view 1"]
 
 
 def test_an_overlay_tints_the_mask_alone():
