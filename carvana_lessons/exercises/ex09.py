@@ -10,10 +10,11 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
+from carvana_lessons.evaluation import CAR_PIXELS
 from carvana_lessons.exercises.base import Each, Exercise, Function, Value
 from carvana_lessons.exercises.quiz import Choice, Question, Quiz
 
-_FIRST, _TWELFTH, _CAR = 0.997332, 0.997085, 600_000
+_FIRST, _TWELFTH, _CAR = 0.997332, 0.997085, CAR_PIXELS
 _LEAD, _ERROR, _BOTH_MASKS = _FIRST - _TWELFTH, 1 - _TWELFTH, 2 * _CAR
 _PERCENT = 100 * _LEAD / _ERROR
 # Rounded answers are right, too: nobody reads a fourth digit from such a table.
@@ -32,11 +33,11 @@ _percent = Value(
 _pixels = Value(
     _LEAD * _BOTH_MASKS,
     {
-        "Dice divides by both masks together, |X| + |Y|, and each of them has 600,000 pixels": _LEAD * _CAR,
+        "Dice divides by both masks together, |X| + |Y|, and each of them has 518,000 pixels": _LEAD * _CAR,
         "the size of the photo does not enter into Dice; only |X| + |Y| does": _LEAD * 1918 * 1280,
         "that many pixels are wrong in the 12th place's mask; the difference was asked for": _ERROR * _BOTH_MASKS,
         "that many pixels are wrong in the 1st place's mask; the difference was asked for": (1 - _FIRST) * _BOTH_MASKS,
-        "that is the percentage of 600,000; the pixels follow from the difference of the two Dice": _PERCENT
+        "that is the percentage of 518,000; the pixels follow from the difference of the two Dice": _PERCENT
         * _CAR
         / 100,
     },
@@ -50,7 +51,8 @@ lead = Exercise(
     minutes=2,
     task="The challenge was won with a Dice of 0.997332; the defense's author came twelfth with 0.997085 (*reported*, "
     "[B]). By how many per cent is the winner's *error* smaller than that of the twelfth? And how many wrong pixels "
-    "fewer is that, on a car of 600,000 pixels that is predicted about as large? Round as you like.",
+    "fewer is that, on a car of 518,000 pixels (the mean car, chapter 1) that is predicted about as large? Round as "
+    "you like.",
     stub="my_percent, my_pixels = ..., ...",
     hints=(
         "The error is 1 − Dice. The percentage is of the twelfth's error.",
@@ -59,25 +61,25 @@ lead = Exercise(
     answer="""
 first, twelfth = 0.997332, 0.997085
 my_percent = 100 * (first - twelfth) / (1 - twelfth)
-my_pixels = (first - twelfth) * 2 * 600_000
+my_pixels = (first - twelfth) * 2 * 518_000
 """,
-    explanation="8.5 % of the error is 296 pixels of a photo that has 2.5 million. A car's boundary in such a photo is "
+    explanation="8.5 % of the error is 256 pixels of a photo that has 2.5 million. A car's boundary in such a photo is "
     "thousands of pixels long, so the whole lead is a line that lies better by a small part of a pixel. How much "
     "of it is luck with the photos a leaderboard does not say: it gives no interval.",
     judge=Each({"of `my_percent`": _percent, "of `my_pixels`": _pixels}),
     faults={
-        _NUMBERS.format(0.0847, 296): "times 100",
-        _NUMBERS.format(9.26, 296): "not with the 1st place's",
-        _NUMBERS.format(0.000247, 296): "difference of the two Dice; divide",
-        _NUMBERS.format(0.0247, 296): "in percentage points",
-        _NUMBERS.format(91.5, 296): "the part of the error that is left",
-        _NUMBERS.format(-8.47, 296): "the sign",
-        _NUMBERS.format(8.47, 148): "both masks together",
+        _NUMBERS.format(0.0847, 256): "times 100",
+        _NUMBERS.format(9.26, 256): "not with the 1st place's",
+        _NUMBERS.format(0.000247, 256): "difference of the two Dice; divide",
+        _NUMBERS.format(0.0247, 256): "in percentage points",
+        _NUMBERS.format(91.5, 256): "the part of the error that is left",
+        _NUMBERS.format(-8.47, 256): "the sign",
+        _NUMBERS.format(8.47, 128): "both masks together",
         _NUMBERS.format(8.47, 606): "size of the photo",
-        _NUMBERS.format(8.47, 3498): "12th place's mask",
-        _NUMBERS.format(8.47, 3202): "1st place's mask",
-        _NUMBERS.format(8.47, 50_841): "percentage of 600,000",
-        _NUMBERS.format(8.47, -296): "-296 is not it",
+        _NUMBERS.format(8.47, 3020): "12th place's mask",
+        _NUMBERS.format(8.47, 2764): "1st place's mask",
+        _NUMBERS.format(8.47, 43_893): "percentage of 518,000",
+        _NUMBERS.format(8.47, -256): "-256 is not it",
     },
 )
 

@@ -1,5 +1,6 @@
 """A network and a photo become what lies inside: receptive fields, feature maps, and what can be read from them."""
 
+from carvana_lessons.features.effective import effective_receptive_field, effective_size
 from carvana_lessons.features.maps import ablate, feature_maps, stages
 from carvana_lessons.features.readout import Probe, Readout
 from carvana_lessons.features.receptive import ReceptiveField, receptive_field, receptive_fields, seen_from, seen_pixels
@@ -10,6 +11,8 @@ __all__ = [
     "Readout",
     "ReceptiveField",
     "ablate",
+    "effective_receptive_field",
+    "effective_size",
     "feature_maps",
     "receptive_field",
     "receptive_fields",
