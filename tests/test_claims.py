@@ -29,7 +29,6 @@ EVERYWHERE = {
     "09-results": {"submission-check": "a file against the masks that it was written from"},
     "10-beyond": {
         "free-flip-code-1": "a formula",
-        "losses-code-8": "formulae: a gradient's factor, five times the weight",
         "full-size-code-3": "a formula",
         "pseudo-code-3": "the sign of a gradient",
     },
