@@ -24,23 +24,18 @@ EVERYWHERE = {
         "where-wrong-pixels-code-2": "a factor of two; on larger photos the band is thinner still",
     },
     "08-feature-maps": {
-        "unpooling-restore-code-5": "exact; by chance a quarter, where a half is allowed",
-        "photos-excite-channel-code-1": "the side of a window, from the layers",
+        "unpooling-restore-code-5": "exact",
     },
     "09-results": {"submission-check": "a file against the masks that it was written from"},
     "10-beyond": {
-        "free-live-code-3": "an average of networks against the average network",
-        "free-live-code-4": "errors neither alike nor unlike, with wide bounds",
         "free-flip-code-1": "a formula",
-        "losses-code-3": "the share of a loss near the outline against that of the area, twice",
-        "losses-code-7": "five times the weight",
-        "full-size-code-1": "a formula",
+        "full-size-code-3": "a formula",
         "pseudo-code-3": "the sign of a gradient",
     },
     "cut-out": {"three-edges-count": "logits times four: a formula, with wide bounds"},
 }
 # Cells whose assertions touch a time, and what they assert instead.
-COUNTS = {"ready-code-2": "columns beside the times", "shuffle-workers": "batches; a clock has chosen how many"}
+COUNTS = {"shuffle-workers": "batches; a clock has chosen how many"}
 
 
 def names(node: ast.AST) -> set[str]:

@@ -4,11 +4,15 @@ Lesson:
     08.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
-from torch import Tensor
+import torch.nn.functional as F
+from torch import Tensor, nn
 
+from carvana_lessons.data import CarFolder, loader
+from carvana_lessons.features.maps import feature_maps, stages
 from carvana_lessons.utils.wording import counted
 
 
@@ -118,3 +122,49 @@ class Readout:
         scale = mix.abs().T @ (self._gram.diagonal()[:-1] / n).sqrt()
         spread[spread <= 1e-6 * scale] = torch.inf  # constant but for rounding
         return (cov / spread.outer(spread))[: weight.shape[1], weight.shape[1] :]
+
+
+def stage_readouts(
+    model: nn.Module,
+    photos: CarFolder,
+    size: int,
+    targets: Callable[[Tensor, Tensor], Tensor],
+    pixels: int = 512,
+    seed: int = 0,
+) -> dict[str, Readout]:
+    """A `Readout` of each stage of a network, over random pixels of each photo.
+
+    The maps of a stage may be smaller than the photo: their values at a pixel are interpolated bilinearly.
+
+    Args:
+        model: as `feature_maps` takes it.
+        photos: with masks.
+        size: side of the network's input.
+        targets: photos (B, 3, size, size) and masks (B, 1, size, size) → (B, K, size, size), what is to be read.
+        pixels: of each photo.
+        seed: of the choice of pixels.
+
+    Returns:
+        stage → `Readout`, in the order of `stages`.
+
+    Source:
+        Alain & Bengio 2016, "Understanding intermediate layers using linear classifier probes".
+
+    Lesson:
+        08.
+    """
+    found = {name: Readout() for name in stages(model)}
+    generator = torch.Generator().manual_seed(seed)
+    for x, y in loader(photos, size):
+        chosen = torch.randint(size, (len(x), pixels, 1, 2), generator=generator)
+        places = (chosen + 0.5) / size * 2 - 1  # as grid_sample counts them, from −1 to 1
+        wanted = _values_at(targets(x, y), places)
+        for name, maps in feature_maps(model, x).items():
+            found[name].add(_values_at(maps, places), wanted)
+    return found
+
+
+def _values_at(maps: Tensor, places: Tensor) -> Tensor:
+    """(B, C, h, w) at places (B, n, 1, 2), from −1 to 1 → (B, C, n, 1)."""
+    maps = maps if maps.is_cuda else maps.cpu()  # not every other device can do it
+    return F.grid_sample(maps, places.to(maps.device), padding_mode="border", align_corners=False)

@@ -8,7 +8,7 @@ from torch.nn import functional as F
 from torchvision.models.feature_extraction import create_feature_extractor
 
 from carvana_lessons import data, models
-from carvana_lessons.features import Readout, ablate, feature_maps, stages, top_activations
+from carvana_lessons.features import Readout, ablate, feature_maps, stage_readouts, stages, top_activations
 
 
 def hooks_left(model):
@@ -211,6 +211,29 @@ def test_a_readout_is_for_one_layer():
 
 
 # --- the strongest photos of a channel --------------------------------------------------------------------------
+
+
+def test_the_readouts_of_stages_are_those_of_the_pixels_themselves(cars, own_cache, net):
+    """A first stage has a value for each pixel, so nothing is interpolated: the oracle takes it from the map."""
+    found = stage_readouts(net, cars, 32, lambda x, y: torch.cat([x.mean(dim=1, keepdim=True), y], dim=1), 20, seed=3)
+    assert list(found) == stages(net)
+    generator, maps, wanted = torch.Generator().manual_seed(3), [], []
+    for x, y in data.loader(cars, 32):
+        column, row = torch.randint(32, (len(x), 20, 1, 2), generator=generator)[:, :, 0].movedim(-1, 0)
+        stage = feature_maps(net, x, ["down.0"])["down.0"]
+        for k in range(len(x)):
+            maps.append(stage[k][:, row[k], column[k]])
+            wanted.append(torch.cat([x[k].mean(dim=0, keepdim=True), y[k]])[:, row[k], column[k]])
+    maps, wanted = (torch.cat(part, dim=1).double().numpy() for part in (maps, wanted))
+    right = np.corrcoef(np.concatenate([maps, wanted]))[: len(maps), len(maps) :]
+    assert np.allclose(found["down.0"].correlations().numpy(), np.nan_to_num(right), atol=1e-4)
+
+
+def test_the_readouts_are_the_same_for_the_same_seed(cars, own_cache, net):
+    first, again, other = (
+        stage_readouts(net, cars, 32, lambda x, y: y, seed=seed)["middle"].correlations() for seed in (0, 0, 1)
+    )
+    assert torch.equal(first, again) and not torch.equal(first, other)
 
 
 def naive(net, photos, layer, size, top):
