@@ -18,6 +18,7 @@ import builtins
 import json
 import reprlib
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -60,16 +61,13 @@ def values(sides: Sequence[str], scope: dict) -> str:
     """
     found = []
     for side in sides:
-        try:
-            value = eval(side, scope)
-            found.append(f"{side} = {number(value)}")
-        except Exception:  # whatever a chapter's expression may raise a second time
-            continue
+        with suppress(Exception):  # whatever a chapter's expression may raise a second time
+            found.append(f"{side} = {number(eval(side, scope))}")
     return ", ".join(found)
 
 
 def number(value: object) -> str:
-    """A number with four digits, anything else by the beginning of its ``repr``.
+    """Numbers with four digits, anything else by the beginning of its ``repr``.
 
     Args:
         value: of any type.
@@ -77,6 +75,10 @@ def number(value: object) -> str:
     Returns:
         a few characters.
     """
+    with suppress(Exception):  # tensors, arrays and series, if they hold numbers
+        value = value.tolist()
+    if isinstance(value, list) and value and all(isinstance(one, int | float) for one in value):
+        return f"[{', '.join(map(number, value[:6]))}{', …' if len(value) > 6 else ''}]"
     try:
         return reprlib.repr(value) if isinstance(value, str | bool) else f"{float(value):.4g}"
     except (TypeError, ValueError, RuntimeError):

@@ -10,7 +10,9 @@ import sys
 from pathlib import Path
 
 import nbformat
+import pandas as pd
 import pytest
+import torch
 
 from benchmarks._chapter import execute
 from benchmarks._recorder import Recorder, values
@@ -139,6 +141,9 @@ def test_a_failed_comparison_tells_its_two_sides():
         == "fall = 0.06712, 1.5 * small = 0.0705, names[0] = 'a'"
     )
     assert len(values(["names"], scope)) < 60
+    scope |= {"two": pd.Series([0.5, 1 / 3]), "many": torch.arange(9), "one": torch.tensor(2.0)}
+    told = values(["two", "many", "one", "two.max()"], scope)
+    assert told == "two = [0.5, 0.3333], many = [0, 1, 2, 3, 4, 5, …], one = 2, two.max() = 0.5"
 
 
 def test_the_page_shows_a_table_with_its_day_machine_and_commit():
