@@ -38,7 +38,7 @@ from carvana_lessons.utils.wording import counted
 
 ROOT = Path(__file__).resolve().parents[1]
 SHOWN = 120  # characters of a message on the page; the CSV file has all
-ABOUT = ("folder", "chapter", "seconds", "assertions", "made", "commit")
+ABOUT = ("folder", "chapter", "photos", "seconds", "assertions", "made", "commit")
 
 
 def digest(*files: Path) -> str:
@@ -105,10 +105,16 @@ def tasks(options: argparse.Namespace, folders: dict[str, Path], chapters: list[
     package = digest(*sorted((ROOT / "carvana_lessons").rglob("*.py")))
     made, now, found = provenance(), commit(), []
     for folder, photos in folders.items():
-        fingerprint = data.CarFolder(photos).fingerprint
+        cars = data.CarFolder(photos)
         for notebook in chapters:
-            key = {"notebook": digest(notebook), "photos": fingerprint, "package": package, "torch": torch.__version__}
-            about = {"folder": folder, "chapter": notebook.stem, "made": made, "commit": now, "key": key}
+            key = {
+                "notebook": digest(notebook),
+                "photos": cars.fingerprint,
+                "package": package,
+                "torch": torch.__version__,
+            }
+            about = {"folder": folder, "chapter": notebook.stem, "photos": len(cars)}
+            about |= {"made": made, "commit": now, "key": key}
             name = f"{notebook.stem}--{folder}"
             found.append(
                 {
@@ -149,8 +155,8 @@ def run(every: list[dict], jobs: int, out: Path) -> None:
                 if (result := finished(task)) is None:
                     line = f"not done, its process ended with {process.returncode}"
                 else:
-                    failed = len(result["failures"])
-                    line = f"{result['seconds']:.0f} s, {result['assertions']} assertions, {failed} failures"
+                    failed = counted(len(result["failures"]), "failure")
+                    line = f"{result['seconds']:.0f} s, {counted(result['assertions'], 'assertion')}, {failed}"
                 print(f"{name}: {line}", file=sys.stderr, flush=True)
                 write(every, out)
     finally:
@@ -208,8 +214,8 @@ def report(results: list[dict], wanted: int) -> bool:
         kinds = Counter(failure["kind"] for result in own for failure in result["failures"])
         minutes = sum(result["seconds"] for result in own) / 60
         checked = sum(result["assertions"] for result in own)
-        rows.append([name, len(own), checked, kinds["assertion"], kinds["error"], f"{minutes:.1f}"])
-    table(["folder", "chapters", "assertions", "failed", "errors", "minutes"], rows)
+        rows.append([name, own[0]["photos"], len(own), checked, kinds["assertion"], kinds["error"], f"{minutes:.1f}"])
+    table(["folder", "photos", "chapters", "assertions", "failed", "errors", "minutes"], rows)
     if len(results) < wanted:
         print(f"{wanted - len(results)} executions are not done; the same command goes on.", file=sys.stderr)
     return not failed and len(results) == wanted

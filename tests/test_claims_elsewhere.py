@@ -76,7 +76,7 @@ def test_the_table_has_every_failure_of_every_folder_and_nothing_runs_twice(tmp_
     assert all(re.match(r"20\d\d-\d\d-\d\d, .+, 1 threads of torch, torch [\d.]+", r["made"]) for r in found)
     assert r"| bad | `bad-1` | `cars > 2` | `too few \| cars; cars = 2` | two | 1 of 2 |" in done.stdout
     assert "| bad | `bad-3` | `KeyError` | `KeyError: 'year'` | two, three | 2 of 2 |" in done.stdout
-    assert re.search(r"^\| two \| 2 \| 5 \| 1 \| 1 \| [\d.]+ \|$", done.stdout, re.MULTILINE)
+    assert re.search(r"^\| two \| 6 \| 2 \| 5 \| 1 \| 1 \| [\d.]+ \|$", done.stdout, re.MULTILINE)
 
     write(tmp_path / "book", "bad", ["assert True"])
     again = claims(tmp_path, "--folders", *folders)
@@ -151,7 +151,7 @@ def test_the_page_shows_a_table_with_its_day_machine_and_commit():
     assert "```{include} claims/table.txt\n" in page
     text = (ROOT / "book" / "claims" / "table.txt").read_text(encoding="utf-8")
     line = r"^20\d\d-\d\d-\d\d, .+, 1 threads of torch, torch [\d.]+, pillow [\d.]+; commit [\w-]+\.$"
-    assert re.search(line, text, re.MULTILINE) and "| folder | chapters | assertions | failed |" in text
+    assert re.search(line, text, re.MULTILINE) and "| folder | photos | chapters | assertions | failed |" in text
 
 
 def test_an_unknown_chapter_is_told_before_anything_is_drawn(monkeypatch):
