@@ -100,9 +100,9 @@ def described(cars: data.CarFolder) -> str:
     return f"{len(cars)} photos of {cars[0].size[0]}×{cars[0].size[1]}"
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Print a Markdown table; the first column is text, the others are numbers."""
-    print(f"| {' | '.join(head)} |\n| --- |{' ---: |' * (len(head) - 1)}")
+def table(head: Sequence[str], rows: Iterable[Sequence[object]], texts: int = 1) -> None:
+    """Print a Markdown table; the first columns are ``texts``, the others are numbers."""
+    print(f"| {' | '.join(head)} |\n|{' --- |' * texts}{' ---: |' * (len(head) - texts)}")
     for row in rows:
         print(f"| {' | '.join(map(str, row))} |", flush=True)
     print()
@@ -110,11 +110,16 @@ def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
 
 def introduce(what: str, *packages: str, medians: bool = True) -> None:
     """Print what is measured, where and when; ``medians`` says how to read tables of repeated rounds."""
-    versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in ("torch", "pillow", *packages))
-    print(f"{what}\n\n{date.today()}, {_processor()}, {torch.get_num_threads()} threads of torch, {versions}.")
+    print(f"{what}\n\n{provenance(*packages)}.")
     if medians:
         print("Medians, in brackets the smallest and the largest; ratios are of the same round.")
     print(flush=True)
+
+
+def provenance(*packages: str) -> str:
+    """The day, the machine and the versions, for the head of a table."""
+    versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in ("torch", "pillow", *packages))
+    return f"{date.today()}, {_processor()}, {torch.get_num_threads()} threads of torch, {versions}"
 
 
 def _processor() -> str:
