@@ -37,7 +37,7 @@ EVERYWHERE = {
         "full-size-code-1": "a formula",
         "pseudo-code-3": "the sign of a gradient",
     },
-    "cut-out": {"three-edges-count": "logits times four: a formula, with wide bounds"},
+    "cut-out": {"three-edges-check": "logits times four: fewer between two bounds, and 0 stays where it is"},
 }
 # Cells whose assertions touch a time, and what they assert instead.
 COUNTS = {"ready-code-2": "columns beside the times", "shuffle-workers": "batches; a clock has chosen how many"}
