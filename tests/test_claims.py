@@ -32,7 +32,7 @@ EVERYWHERE = {
         "full-size-code-3": "a formula",
         "pseudo-code-3": "the sign of a gradient",
     },
-    "cut-out": {"three-edges-count": "logits times four: a formula, with wide bounds"},
+    "cut-out": {"three-edges-check": "logits times four: fewer between two bounds, and 0 stays where it is"},
 }
 # Cells whose assertions touch a time, and what they assert instead.
 COUNTS = {"shuffle-workers": "batches; a clock has chosen how many"}

@@ -133,7 +133,10 @@ def estimate_foreground(photo: np.ndarray, alpha: np.ndarray, steps: int = 64) -
 
 
 def composite(
-    photo: np.ndarray, alpha: np.ndarray, background: np.ndarray | tuple[int, int, int] = WHITE
+    photo: np.ndarray,
+    alpha: np.ndarray,
+    background: np.ndarray | tuple[int, int, int] = WHITE,
+    linear: bool = False,
 ) -> np.ndarray:
     """Put the car on another background: alpha · photo + (1 − alpha) · background, rounded.
 
@@ -141,6 +144,7 @@ def composite(
         photo: (H, W, 3) uint8.
         alpha: (H, W) in [0, 1].
         background: an RGB colour, or a picture (H, W, 3) uint8 of the photo's size.
+        linear: mix light, as a camera does, in place of the sRGB values, as browsers and most editors do.
 
     Returns:
         (H, W, 3) uint8.
@@ -149,7 +153,7 @@ def composite(
         ValueError: if the sizes differ.
 
     Source:
-        Porter & Duff 1984, "over".
+        Porter & Duff 1984, "over"; IEC 61966-2-1 for sRGB.
 
     Lesson:
         cut-out.
@@ -162,6 +166,9 @@ def composite(
             "picture resized to the photo's size."
         )
     share = alpha[..., None].astype(np.float32)
+    if linear:
+        light = share * _srgb_to_linear(photo) + (1 - share) * _srgb_to_linear(behind)
+        return (_linear_to_srgb(light) + 0.5).astype(np.uint8)
     return (share * photo + (1 - share) * behind + 0.5).astype(np.uint8)
 
 
@@ -245,6 +252,17 @@ def _to_boundary(z: np.ndarray, reach: int) -> np.ndarray:
         squared[:, step:] = np.minimum(squared[:, step:], along[:, :-step] + step**2)
         squared[:, :-step] = np.minimum(squared[:, :-step], along[:, step:] + step**2)
     return np.sqrt(squared)
+
+
+def _srgb_to_linear(values: np.ndarray) -> np.ndarray:
+    """sRGB values, 0 to 255, as light, 0 to 1: float64."""
+    v = values / 255
+    return np.where(v <= 0.04045, v / 12.92, ((v + 0.055) / 1.055) ** 2.4)
+
+
+def _linear_to_srgb(light: np.ndarray) -> np.ndarray:
+    """Light, 0 to 1, as sRGB values, 0 to 255: float64, not rounded."""
+    return 255 * np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
 
 
 def _same_size(photo: np.ndarray, alpha: np.ndarray) -> None:

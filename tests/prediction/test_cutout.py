@@ -47,6 +47,17 @@ def test_alpha_is_a_half_on_the_outline_and_the_width_is_twice_the_radius():
     assert np.allclose(between[15, 20] + between[15, 21], 1, atol=1e-6)
 
 
+def test_light_is_mixed_by_the_srgb_standard():
+    """Half and half against values of IEC 61966-2-1; where nothing is mixed, all 256 values stay as they are."""
+    photo = np.repeat(np.arange(256, dtype=np.uint8)[None, :, None], 3, axis=2)
+    half = np.full((1, 256), 0.5)
+    assert composite(photo, half, (0, 0, 0), linear=True)[0, [0, 10, 128, 255], 0].tolist() == [0, 5, 92, 188]
+    assert np.array_equal(composite(photo, half, photo, linear=True), photo)
+    for alpha in (0.0, 1.0):
+        mixed = composite(photo, np.full((1, 256), alpha), (28, 44, 84), linear=True)
+        assert np.array_equal(mixed, photo if alpha else np.full_like(photo, (28, 44, 84)))
+
+
 @given(arrays(bool, (9, 12)), st.sampled_from([0, 0.5, 1, 3]))
 @settings(max_examples=60, deadline=None)
 def test_a_mask_is_where_alpha_is_above_a_half_also_as_a_byte(mask, radius):
