@@ -25,7 +25,7 @@ from sphinx.util.nodes import nested_parse_with_titles
 
 _ROOM = re.compile(r"^```\{room\} +(.+)$", re.MULTILINE)
 _LESSON = re.compile(r"^Lesson:\n((?: .*\n?)+)", re.MULTILINE)  # the section of a docstring
-_CHAPTER = re.compile(r"\b\d\d\b|cut-out|appendix")
+_CHAPTER = re.compile(r"\b\d\d\b|cut-out|appendix-\w+")
 
 
 @dataclass(frozen=True)

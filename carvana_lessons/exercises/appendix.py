@@ -1,7 +1,7 @@
 """Exercises of the appendix: sizes, stamps and weights of transposed convolutions.
 
 Lesson:
-    appendix.
+    appendix-upsampling.
 """
 
 import numpy as np

@@ -23,7 +23,7 @@ CHAPTERS = {
     "10-beyond": ("ex10", "10 · Beyond"),
     "appendix-upsampling": ("appendix", "Appendix · Upsampling"),
 }
-PAGES = ("cut-out",)  # notebooks without exercises
+PAGES = ("cut-out", "appendix-loading")  # notebooks without exercises
 
 
 @dataclass(frozen=True)
