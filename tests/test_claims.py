@@ -20,8 +20,7 @@ OF_ONE_SCALE = "lesson.scale == 'quick'"
 EVERYWHERE = {
     "04-augmentation": {"help-on-cars-code-2": "a count of parameters"},
     "05-segnet-unpooling": {
-        "how-they-on-code-2": "far below what any of the networks scores",
-        "where-wrong-pixels-code-2": "a factor of two; on larger photos the band is thinner still",
+        "where-wrong-pixels-code-2": "more than the area's share, where a multiple is usual",
     },
     "08-feature-maps": {
         "unpooling-restore-code-5": "exact",
