@@ -18,7 +18,10 @@ TRAINERS, CLOCKS = (
 OF_ONE_SCALE = "lesson.scale == 'quick'"
 # Cells that assert something of a training at every scale, and why that is safe.
 EVERYWHERE = {
-    "04-augmentation": {"help-on-cars-code-2": "a count of parameters"},
+    "04-augmentation": {
+        "batch-norm-code-2": "in evaluation mode no other photo counts",
+        "batch-norm-light-table": "a formula, but for the small number under the root, with wide bounds",
+    },
     "05-segnet-unpooling": {
         "where-wrong-pixels-code-2": "more than the area's share, where a multiple is usual",
     },

@@ -425,7 +425,7 @@ quiz = Quiz(
                     "It has learned its training cars by heart.",
                     "Then it would score higher on them, and lower on others.",
                 ),
-                Choice("It must be worse on turned photos as well.", "There it was better, in every pair of seeds."),
+                Choice("It must be worse on turned photos as well.", "Turned photos are what it was trained for."),
                 Choice(
                     "It underfits: in as many steps it had more to learn.",
                     "Turned and mirrored cars took a share of the same steps and the same weights.",

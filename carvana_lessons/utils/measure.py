@@ -152,7 +152,7 @@ class RandomDraws(Dataset):
             first draw, in the process that draws.
 
     Lesson:
-        03.
+        appendix-loading.
     """
 
     def __init__(self, way: str) -> None:
