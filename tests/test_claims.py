@@ -31,7 +31,7 @@ EVERYWHERE = {
     "09-results": {"submission-check": "a file against the masks that it was written from"},
     "10-beyond": {
         "free-flip-code-1": "a formula",
-        "full-size-code-3": "a formula",
+        "full-size-check": "a formula",
         "pseudo-code-3": "the sign of a gradient",
     },
     "cut-out": {"three-edges-check": "logits times four: fewer between two bounds, and 0 stays where it is"},
