@@ -279,7 +279,7 @@ _STEP_UP = "import torch\n\n\ndef my_step_up(x, across, up, merge):\n    return 
 step_up = Exercise(
     title="The step up",
     minutes=15,
-    task="Write a step up of the U-Net. `x` is the lower map (B, 2c, h, w) and `across` the map that is handed across, "
+    task="Write a step up of the U-Net. `x` is the lower map (B, 2c, h, w) and `across` the map of the skip connection, "
     "(B, c, 2h, 2w), both tensors. `up` doubles the size and halves the channels; `merge` makes c channels of 2c. The "
     "answer is (B, c, 2h, 2w). In which order do the two maps go into `merge`? The chapter printed the code.",
     stub="def my_step_up(x, across, up, merge):\n    return ...",
@@ -321,11 +321,11 @@ quiz = Quiz(
             ),
         ),
         Question(
-            "A U-Net without the dashed lines: what does it lose?",
+            "A U-Net without its skip connections: what does it lose?",
             (
                 Choice(
                     "The exact places of edges.",
-                    "They fade in the pools, and only what is handed across still has them.",
+                    "They fade in the pools; the maps of the skip connections still have them.",
                     right=True,
                 ),
                 Choice("The view of the whole car.", "That comes from going down, and it still goes down."),
