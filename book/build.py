@@ -242,15 +242,23 @@ def drop_empty_outputs(notebook: Path) -> None:
     An output with nothing in it is a gap in the page; of a cell tagged ``remove-cell``, which the page does not show,
     the widget would still load its scripts from an external server.
     """
+    from carvana_lessons.training.cached import WAITING  # of the chapter beside it; here: --help needs no torch
+
     text = json.loads(notebook.read_text(encoding="utf-8"))
     text["metadata"].pop("widgets", None)
     for cell in text["cells"]:
+        live = "remove-cell" in cell["metadata"].get("tags", [])
+        for output in cell.get("outputs", []):
+            if "text" in output:
+                lines = "".join(output["text"]).splitlines(keepends=True)
+                output["text"] = [line for line in lines if not line.startswith(WAITING)]
         if cell["cell_type"] == "code":
-            live = "remove-cell" in cell["metadata"].get("tags", [])
             cell["outputs"] = [
                 output
                 for output in cell["outputs"]
-                if not live and "".join(output.get("data", {}).get("text/html", "something"))
+                if not live
+                and output.get("text", True)
+                and "".join(output.get("data", {}).get("text/html", "something"))
             ]
     notebook.write_text(json.dumps(text, ensure_ascii=False, indent=1) + "\n", encoding="utf-8", newline="\n")
 

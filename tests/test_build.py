@@ -10,6 +10,8 @@ from types import SimpleNamespace
 
 import pytest
 
+from carvana_lessons.training.cached import WAITING
+
 ROOT = Path(__file__).resolve().parent.parent
 RUN = {"device": "cpu", "scale": "quick", "data": "none"}
 
@@ -190,7 +192,8 @@ def test_what_a_progress_bar_leaves_is_no_gap_in_the_page(build, tmp_path):
         return {"output_type": "display_data", "data": {"text/html": text, "text/plain": "x"}, "metadata": {}}
 
     printed = {"output_type": "stream", "name": "stdout", "text": ["a"]}
-    outputs = [html([]), html(""), html(["<p>kept</p>"]), printed]
+    waited = {"output_type": "stream", "name": "stdout", "text": [f"{WAITING}\n"]}  # for the chapter beside it
+    outputs = [html([]), html(""), waited, html(["<p>kept</p>"]), printed]
     cells = [
         {"cell_type": "code", "id": "a", "metadata": {}, "source": "", "outputs": outputs},
         {"cell_type": "markdown", "id": "b", "metadata": {}},
@@ -202,7 +205,7 @@ def test_what_a_progress_bar_leaves_is_no_gap_in_the_page(build, tmp_path):
     )
     build.drop_empty_outputs(path)
     left = json.loads(path.read_text(encoding="utf-8"))
-    assert left["cells"][0]["outputs"] == outputs[2:] and left["cells"][1] == cells[1]
+    assert left["cells"][0]["outputs"] == outputs[3:] and left["cells"][1] == cells[1]
     # A widget brings scripts of a foreign server into the page, even of a cell that the page does not show.
     assert left["cells"][2]["outputs"] == [] and left["metadata"] == {"kernelspec": {}}
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import os
 import random
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -24,6 +25,7 @@ from carvana_lessons.training.history import History
 from carvana_lessons.training.trainer import Trainer
 from carvana_lessons.utils.archive import keep_folder
 from carvana_lessons.utils.fingerprint import NoFingerprint, fingerprint
+from carvana_lessons.utils.locking import owned
 from carvana_lessons.utils.paths import cache_folder
 
 if TYPE_CHECKING:  # a lesson brings the studio and every picture along
@@ -34,6 +36,8 @@ CODE = (
     *("data", "models", "training"),
     *("prediction/inference.py", "evaluation/metrics.py", "utils/device.py", "utils/memory.py"),
 )
+#: What a process says before it waits.
+WAITING = "Another process does the same training: waiting for it."
 
 
 class _Left(NamedTuple):
@@ -63,9 +67,9 @@ def train_once(
     The same kind: the same layers and first weights, photos, settings, device and code, the package's and the
     notebook's. A change of a loss, a transform or a ``forward``, or of a number that they use, is another training. A
     run that was interrupted or failed, on a full disk for example, continues where it stopped, in another session too
-    if `course.start` was given ``keep``. The same call with the network that it has trained gives the same again; where
-    an argument, or the network, was changed since, the training begins with the network's weights as they are.
-    The history keeps the times of the run that trained. What cannot be told from another, as a loss that calls
+    if `course.start` was given ``keep``; one that another process is doing is waited for. The same call with the
+    network that it has trained gives the same again; where an argument, or the network, was changed since, the
+    training begins with the network's weights as they are. The history keeps the times of the run that trained. What cannot be told from another, as a loss that calls
     ``eval``, is trained again by every call, and a sentence says so.
 
     Args:
@@ -111,15 +115,26 @@ def train_once(
     first = _weights(model)
     finished = None
     try:
-        history = Trainer(model, folder=folder, **settings).fit(
-            batches, loader(valid, size) if valid is not None else None, epochs=epochs, resume=folder is not None
-        )
+        with _alone(folder):
+            history = Trainer(model, folder=folder, **settings).fit(
+                batches, loader(valid, size) if valid is not None else None, epochs=epochs, resume=folder is not None
+            )
         finished = folder
     finally:  # after a stop and whatever error too: the weights are no longer those by which the run is found
         if folder is not None:
             with contextlib.suppress(Exception):  # of a GPU that has failed: its own error is the one to read
                 _LEFT[model] = _Left(fingerprint(model), first, finished)
     return history
+
+
+def _alone(folder: Path | None) -> contextlib.AbstractContextManager:
+    """Of two processes that want the same training one trains; the other waits and finds it done.
+
+    The processes of one distributed training want it together: one that waited here would hold up the others.
+    """
+    if folder is None or int(os.environ.get("WORLD_SIZE", 1)) > 1:
+        return contextlib.nullcontext()
+    return owned(folder, wait=WAITING)
 
 
 def _weights(model: nn.Module) -> dict[str, Tensor]:

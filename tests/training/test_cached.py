@@ -5,6 +5,8 @@ import dataclasses
 import functools
 import random
 import signal
+import subprocess
+import sys
 import threading
 import time
 
@@ -15,8 +17,9 @@ import torch
 from carvana_lessons import course, data, models, show
 from carvana_lessons.evaluation import evaluate
 from carvana_lessons.models import checkpoint
-from carvana_lessons.training import losses, train_once
+from carvana_lessons.training import cached, losses, train_once
 from carvana_lessons.utils.errors import CarvanaError
+from carvana_lessons.utils.locking import owned
 
 
 @pytest.fixture
@@ -42,6 +45,52 @@ def test_the_second_call_trains_nothing_and_gives_the_same(lesson, own_cache):
     assert all(
         torch.equal(a, b) for a, b in zip(first.state_dict().values(), second.state_dict().values(), strict=True)
     )
+
+
+def test_of_two_processes_one_trains_and_the_other_waits_for_it(lesson, own_cache, make_folder):
+    """Chapters that run side by side train the same networks."""
+    code = (
+        "import dataclasses, torch\n"
+        "from carvana_lessons import course, data, models\n"
+        "from carvana_lessons.training import train_once\n"
+        "lesson = dataclasses.replace(course.start('test'), size=16, batch_size=2, epochs=30)\n"
+        "torch.manual_seed(0)\n"
+        "model = models.create('unet-tiny', width=2)\n"
+        "print('ready', flush=True); input()\n"
+        "train_once(lesson, model, data.CarFolder(lesson.data))\n"
+        "print('sum', sum(p.double().sum().item() for p in model.parameters()))\n"
+    )
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    both = [subprocess.Popen([sys.executable, "-c", code], **pipes) for _ in range(2)]
+    for process in both:
+        assert any(line == "ready\n" for line in iter(process.stdout.readline, ""))
+    for process in both:
+        process.stdin.write("\n")
+        process.stdin.flush()
+    told = [process.communicate(timeout=300) for process in both]
+    assert [process.returncode for process in both] == [0, 0], told
+    assert len({out.splitlines()[-1] for out, _ in told}) == 1 and len(list(own_cache.glob("runs/*"))) == 1
+    assert sum(cached.WAITING in out for out, _ in told) <= 1
+
+
+def test_a_training_that_another_process_does_is_waited_for(lesson, own_cache, capsys):
+    train_once(lesson, fresh(), data.CarFolder(lesson.data))
+    [run] = own_cache.glob("runs/*")
+    held, free = threading.Event(), threading.Event()
+
+    def other():
+        with owned(run):
+            held.set()
+            free.wait(60)
+
+    thread = threading.Thread(target=other)
+    thread.start()
+    held.wait(60)
+    capsys.readouterr()
+    threading.Timer(0.5, free.set).start()
+    train_once(lesson, fresh(), data.CarFolder(lesson.data))
+    thread.join()
+    assert capsys.readouterr().out.count(cached.WAITING) == 1
 
 
 @pytest.mark.parametrize(
