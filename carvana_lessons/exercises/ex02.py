@@ -280,8 +280,9 @@ step_up = Exercise(
     title="The step up",
     minutes=15,
     task="Write a step up of the U-Net. `x` is the lower map (B, 2c, h, w) and `across` the map of the skip "
-    "connection, (B, c, 2h, 2w), both tensors. `up` doubles the size and halves the channels; `merge` makes c channels of 2c. The "
-    "answer is (B, c, 2h, 2w). In which order do the two maps go into `merge`? The chapter printed the code.",
+    "connection, (B, c, 2h, 2w), both tensors. `up` doubles the size and halves the channels; `merge` makes c "
+    "channels of 2c. The answer is (B, c, 2h, 2w). In which order do the two maps go into `merge`? The chapter "
+    "printed the code.",
     stub="def my_step_up(x, across, up, merge):\n    return ...",
     hints=(
         "First double `x`. What are its channels then, and what those of `across`?",

@@ -69,8 +69,8 @@ def train_once(
     run that was interrupted or failed, on a full disk for example, continues where it stopped, in another session too
     if `course.start` was given ``keep``; one that another process is doing is waited for. The same call with the
     network that it has trained gives the same again; where an argument, or the network, was changed since, the
-    training begins with the network's weights as they are. The history keeps the times of the run that trained. What cannot be told from another, as a loss that calls
-    ``eval``, is trained again by every call, and a sentence says so.
+    training begins with the network's weights as they are. The history keeps the times of the run that trained. What
+    cannot be told from another, as a loss that calls ``eval``, is trained again by every call, and a sentence says so.
 
     Args:
         lesson: gives batch size, learning rate, seed and, where they are not given here, size and length.
