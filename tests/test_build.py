@@ -226,3 +226,19 @@ def test_a_setting_that_makes_no_sense_is_one_sentence(make_folder, name, value,
     )
     assert answer.returncode == 1 and answer.stdout == ""
     assert answer.stderr.startswith("book: ") and words in answer.stderr and len(answer.stderr.splitlines()) == 1
+
+
+def test_the_bar_of_a_folded_cell_has_its_title(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "book" / "_ext")
+    import folded_cells
+
+    bar = (
+        '<summary aria-label="Toggle hidden content">\n<p class="collapsed admonition-title">Show code cell source</p>\n'
+        '<p class="expanded admonition-title">Hide code cell source</p>\n</summary>\n'
+        '<div class="cell_input docutils container">\n<div class="highlight-ipython3 notranslate">'
+        '<div class="highlight"><pre><span></span>'
+    )
+    page = folded_cells.with_titles(f'{bar}<span class="c1"># @title Draw two &lt; curves</span>\n<span>x</span>')
+    assert "Code: Draw two &lt; curves</p></summary>" in page and "@title" not in page and "<span>x</span>" in page
+    untitled = f"{bar}<span>x</span>"
+    assert folded_cells.with_titles(untitled) == untitled

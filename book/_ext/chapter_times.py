@@ -80,7 +80,7 @@ def _add_line(app: Sphinx, pagename: str, templatename: str, context: dict, doct
         if "error" in run:
             line = (
                 '<div class="admonition error"><p class="admonition-title">This chapter stopped</p>'
-                f"<p>{html.escape(run['error'])}. What lies below it was not executed.</p></div>"
+                f"<p>{html.escape(run['error'].rstrip('.'))}. What lies below it was not executed.</p></div>"
             )
         else:
             works = f"The computer works {duration(run['seconds'])} {_setting(run)}."

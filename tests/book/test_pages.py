@@ -118,6 +118,14 @@ def test_every_chapter_has_its_time_and_its_colab_button(pages):
         )
 
 
+def test_every_folded_cell_shows_its_title():
+    for path in CHAPTERS:
+        text = (HTML / f"{path.stem}.html").read_text(encoding="utf-8")
+        folded = sum("hide-input" in cell["metadata"].get("tags", []) for cell in executed(path))
+        assert folded > 3 and text.count('<p class="admonition-title">Code: ') == folded, path.stem
+        assert "@title" not in text
+
+
 def test_no_page_and_not_the_site_is_heavy():
     assert {p.name: p.stat().st_size for p in HTML.rglob("*.html") if p.stat().st_size > 3_000_000} == {}
     assert sum(p.stat().st_size for p in HTML.rglob("*") if p.is_file()) < 60_000_000
