@@ -233,7 +233,8 @@ def test_the_bar_of_a_folded_cell_has_its_title(monkeypatch):
     import folded_cells
 
     bar = (
-        '<summary aria-label="Toggle hidden content">\n<p class="collapsed admonition-title">Show code cell source</p>\n'
+        '<summary aria-label="Toggle hidden content">\n'
+        '<p class="collapsed admonition-title">Show code cell source</p>\n'
         '<p class="expanded admonition-title">Hide code cell source</p>\n</summary>\n'
         '<div class="cell_input docutils container">\n<div class="highlight-ipython3 notranslate">'
         '<div class="highlight"><pre><span></span>'

@@ -1,7 +1,7 @@
 """A folded cell shows its title instead of "Show code cell source": what a reader finds when it is opened.
 
-myst-nb's ``code_prompt_show`` is one text for all cells. The title is the cell's first line, ``# @title …``, which Colab
-shows too; on the page that line is then left out of the code.
+myst-nb's ``code_prompt_show`` is one text for all cells. The title is the cell's first line, ``# @title …``, which
+Colab shows too; on the page that line is then left out of the code.
 """
 
 import re
