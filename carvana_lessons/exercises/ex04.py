@@ -427,8 +427,8 @@ quiz = Quiz(
                 ),
                 Choice("It must be worse on turned photos as well.", "Turned photos are what it was trained for."),
                 Choice(
-                    "It underfits: in as many steps it had more to learn.",
-                    "Turned and mirrored cars took a share of the same steps and the same weights.",
+                    "It underfits: it does not fit even its training cars as well.",
+                    "One reason may be that turned and mirrored cars took a share of the same steps and weights.",
                     right=True,
                 ),
             ),

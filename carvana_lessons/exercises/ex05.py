@@ -137,7 +137,7 @@ neighbour = Exercise(
     ),
     answer=_NEIGHBOUR.format("super().forward(x, indices.roll(1, dims=0), output_size)"),
     explanation="The values are right and stand in the wrong places of their windows, at most one pixel off at each of "
-    "five sizes. What that costs says how much of SegNet's outline the indices carry.",
+    "five sizes. What that costs says how much of SegNet's boundaries the indices carry.",
     judge=_judge_neighbour,
     faults={
         _NEIGHBOUR.format("super().forward(x, indices, output_size)"): "still each photo's own",

@@ -356,7 +356,7 @@ quiz = Quiz(
             (
                 Choice(
                     "The rates 1, 2, 4, 8, 4, 2 with as many weights.",
-                    "Their window of 43 pixels shows the middle of the disc its outline.",
+                    "Their window of 43 pixels shows the middle of the disc its boundary.",
                     right=True,
                 ),
                 Choice("Ten times as many training steps.", "An empty window inside and one outside still look alike."),
