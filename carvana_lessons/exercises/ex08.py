@@ -168,7 +168,7 @@ def _judge_maps(answer) -> str | None:
         if layer == "stage.1" and difference(given, right["stage"]) is None:
             return (
                 "of a batch norm's map all negative numbers are gone: the ReLU after it wrote over the tensor that you "
-                "kept. Keep a copy that is yours alone, with `clone`, and let the hook return nothing."
+                "stored. Store a copy that is yours alone, with `clone`, and let the hook return nothing."
             )
         if difference(given, taken[layer]) is None:
             return f"that is what {layer} took, not what it gave."
@@ -188,10 +188,10 @@ import torch
 
 
 def my_maps(model, layer, x):
-    kept = []
+    stored = []
 
     def note(module, taken, given):
-        kept.append(given.clone())
+        stored.append(given.clone())
 
     hook = dict(model.named_modules())[layer].register_forward_hook(note)
     try:
@@ -199,7 +199,7 @@ def my_maps(model, layer, x):
             model(x)
     finally:
         hook.remove()
-    return kept[0]
+    return stored[0]
 """
 
 look_inside = Exercise(
@@ -225,11 +225,13 @@ look_inside = Exercise(
     faults={
         _MAPS.replace(".clone()", ""): "all negative numbers are gone",
         _MAPS.replace(
-            "        kept.append(given.clone())", "        kept.append(given.clone())\n        return kept[-1]"
+            "        stored.append(given.clone())", "        stored.append(given.clone())\n        return stored[-1]"
         ): ("let the hook return nothing"),
         _MAPS.replace("given.clone()", "taken[0].clone()"): "what stage.0 took",
-        _MAPS.replace("            model(x)", "            out = model(x)").replace("kept[0]", "out"): "whole network",
-        _MAPS.replace("kept[0]", "kept[0][0]"): "expected shape",
+        _MAPS.replace("            model(x)", "            out = model(x)").replace(
+            "stored[0]", "out"
+        ): "whole network",
+        _MAPS.replace("stored[0]", "stored[0][0]"): "expected shape",
         _MAPS.replace("hook.remove()", "pass"): "you left 1 hook behind",
         _MAPS.replace("    try:", "    if True:").replace("    finally:\n        hook", "    hook"): "`finally`",
     },
@@ -273,10 +275,12 @@ signed_edge = Exercise(
     "3, and the answer is (B, 1, H, W). When it is right, ask how well a weighted sum of each stage tells it, on 16 "
     "photos:\n\n"
     "```python\n"
+    'names = ["down.0", "down.1", "down.2", "down.3"]\n'
     "wanted = my_signed_edge(x16)\n"
-    'for name, maps in feature_maps(model, x16, ["down.0", "down.1", "down.2", "down.3"]).items():\n'
+    "for name, maps in feature_maps(model, x16, names).items():\n"
     "    readout = Readout()\n"
-    "    readout.add(maps.cpu(), F.adaptive_avg_pool2d(wanted, maps.shape[2:]))\n"
+    "    small = F.adaptive_avg_pool2d(wanted, maps.shape[2:])\n"
+    "    readout.add(maps.cpu(), small)\n"
     "    print(name, readout.agreement(readout.probe()).item())\n"
     "```",
     stub="def my_signed_edge(x):\n    return ...",
@@ -368,15 +372,17 @@ _LOST = [
 needed_together = Exercise(
     title="Needed together",
     minutes=15,
-    task="Silencing one channel at a time misses copies. Write `my_pair(lost, channels)`. `lost` is a function that "
+    task="Ablating one channel at a time misses copies. Write `my_pair(lost, channels)`. `lost` is a function that "
     "takes a list of channels: `lost([1])` is the Dice lost without channel 1, `lost([1, 2])` that without both. "
     "`channels` are the numbers to try, in ascending order; they need not begin at 0. Return the pair (i, j), i < j, "
     "whose joint loss exceeds the *sum* of its two single losses the most. When it is right, try it on the discs:\n\n"
     "```python\n"
     "def toy_loss(channels):\n"
-    "    return (toy_dice([], toy_x, toy_y) - toy_dice(channels, toy_x, toy_y)).mean().item()\n"
+    "    lost = whole_toy - toy_dice(channels, toy_x, toy_y)\n"
+    "    return lost.mean().item()\n"
     "\n\n"
-    "net = known_network()  # the name has come to stand for another one\n"
+    "net = known_network()  # `net` means another network by now\n"
+    "whole_toy = toy_dice([], toy_x, toy_y)\n"
     "my_pair(toy_loss, range(5))\n"
     "```",
     stub="def my_pair(lost, channels):\n    return ...",
@@ -431,24 +437,24 @@ def my_pair(lost, channels):
 quiz = Quiz(
     (
         Question(
-            "A hook keeps what a batch norm gave, without `clone`. The next layer is a ReLU with `inplace=True`. What "
-            "do you see when you draw what was kept?",
+            "A hook stores what a batch norm gave, without `clone`. The next layer is a ReLU with `inplace=True`. What "
+            "do you see when you draw what was stored?",
             (
-                Choice("The batch norm's map: the hook ran before the ReLU.", "It did, but it kept no copy."),
+                Choice("The batch norm's map: the hook ran before the ReLU.", "It did, but it stored no copy."),
                 Choice("Nothing: PyTorch raises an error.", "Writing in place is allowed; nobody is warned."),
                 Choice(
                     "The map as it is after the ReLU.",
-                    "The hook kept the same tensor that the ReLU wrote over.",
+                    "The hook stored the same tensor that the ReLU wrote over.",
                     right=True,
                 ),
             ),
         ),
         Question(
-            "With channel 7 silenced, the Dice stays as it was. What follows?",
+            "With channel 7 ablated, the Dice stays as it was. What follows?",
             (
                 Choice(
                     "The network can spare channel 7 as long as the others are there.",
-                    "A copy may do its work; silence both, and the Dice may fall.",
+                    "A copy may do its work; ablate both, and the Dice may fall.",
                     right=True,
                 ),
                 Choice(
@@ -468,16 +474,17 @@ quiz = Quiz(
                     "Random filters hold brightness as well; only the difference is training's.",
                     right=True,
                 ),
-                Choice("The Dice with the first stage silenced.", "That tells whether the stage is used."),
+                Choice("The Dice with the first stage ablated.", "That tells whether the stage is used."),
             ),
         ),
         Question(
-            "All eight favourite patches of a channel show a wheel. Which finding says most about what was learned?",
+            "All eight patches that activate a channel most show a wheel. Which finding says most about what was "
+            "learned?",
             (
-                Choice("That the patches look alike.", "An untrained filter has favourites that look alike, too."),
+                Choice("That the patches look alike.", "An untrained filter has such patches, too."),
                 Choice("That the channel's values are high there.", "They were chosen for that."),
                 Choice(
-                    "That its favourites lie on the car much more often than without training.",
+                    "That they lie on the car much more often than without training.",
                     "It compares with the untrained network, so it is about training.",
                     right=True,
                 ),

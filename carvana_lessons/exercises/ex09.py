@@ -119,11 +119,9 @@ same_order = Exercise(
     "the share that both tables put in the same order. Within a table no two scores are equal. When it is right, ask "
     "it of the reported table and of ours:\n\n"
     "```python\n"
-    "from carvana_lessons.comparison import load_results, reported\n"
-    "\n"
-    "theirs = reported().dice\n"
-    'ours = load_results("six-networks").table.set_index("network").dice[theirs.index]\n'
-    "my_agreement(theirs.to_numpy(), ours.to_numpy())\n"
+    'theirs = reported["dice"]\n'
+    'here = found.table.set_index("network")["dice"][theirs.index]\n'
+    "my_agreement(theirs.to_numpy(), here.to_numpy())\n"
     "```",
     stub="def my_agreement(first, second):\n    return ...",
     hints=(
