@@ -25,7 +25,8 @@ def test_axe_finds_nothing(page: Page, site, name):
     page.emulate_media(color_scheme="light")
     page.goto(f"{site}/{name}.html", wait_until="load")
     page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")  # what is folded counts too
-    page.add_style_tag(content="* { transition: none !important }")  # else colours are judged on their way
+    # Else colours are judged on their way.
+    page.add_style_tag(content="* { transition: none !important; animation: none !important }")
     page.evaluate(ONE_OF_A_KIND)
     found = _violations(page)
     page.evaluate("document.documentElement.dataset.theme = 'dark'")  # where nothing but the colours is different
