@@ -140,8 +140,7 @@ def confusion(target: np.ndarray, prediction: np.ndarray) -> np.ndarray:
     Raises:
         ValueError: if the sizes differ.
     """
-    if target.shape != prediction.shape:
-        raise ValueError(f"The masks are {target.shape} and {prediction.shape} (height, width); resize one first.")
+    _same_size(target, prediction)
     colors = np.array([(235, 235, 235), BLUE, ORANGE, GREEN], np.uint8)
     return colors[2 * (target > 0) + (prediction > 0)]
 
@@ -181,6 +180,8 @@ def grid(
     """
     if not len(images):
         raise ArgumentError("A contact sheet needs images: give one or more.")
+    if not alt.strip():
+        raise ArgumentError("A contact sheet needs an alt text: say in one sentence what is seen.")
     titles = tuple(titles or ())
     if titles and len(titles) != len(images):
         raise ArgumentError(f"A contact sheet has a title for each image, not {len(titles)} for {len(images)}.")
@@ -190,8 +191,6 @@ def grid(
     pictures = tuple(
         encode(_pixels(image, 2 * cell), alt=name or alt, width=cell) for image, name in zip(images, names, strict=True)
     )
-    if not alt.strip():
-        raise ArgumentError("A contact sheet needs an alt text: say in one sentence what is seen.")
     return ContactSheet(pictures, alt, titles, columns, round(100 * width))
 
 
@@ -236,4 +235,5 @@ def _same_size(photo: np.ndarray, mask: np.ndarray) -> None:
     if mask is None:
         raise ArgumentError("There is no mask to show: the photo's folder was opened without masks.")
     if photo.shape[:2] != mask.shape:
-        raise ValueError(f"The photo is {photo.shape[:2]} and the mask {mask.shape} (height, width); resize one first.")
+        sizes = f"{photo.shape[:2]} and {mask.shape}"
+        raise ValueError(f"Two sizes, {sizes} (height, width), cannot be laid on each other; resize one first.")

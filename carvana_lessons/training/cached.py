@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
 import random
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -21,6 +20,7 @@ from torch import Tensor, nn
 
 from carvana_lessons.data import CarFolder, loader
 from carvana_lessons.data.dataset import Transform
+from carvana_lessons.training.distributed import is_distributed
 from carvana_lessons.training.history import History
 from carvana_lessons.training.trainer import Trainer
 from carvana_lessons.utils.archive import keep_folder
@@ -132,7 +132,7 @@ def _alone(folder: Path | None) -> contextlib.AbstractContextManager:
 
     The processes of one distributed training want it together: one that waited here would hold up the others.
     """
-    if folder is None or int(os.environ.get("WORLD_SIZE", 1)) > 1:
+    if folder is None or is_distributed():
         return contextlib.nullcontext()
     return owned(folder, wait=WAITING)
 

@@ -24,6 +24,15 @@ from carvana_lessons.utils.errors import CarvanaError
 LOST = re.compile(r"^Dist\w*Error|gloo|Connection (?:closed|reset|refused)|Broken pipe")  # what torch says then
 
 
+def is_distributed() -> bool:
+    """Whether this is one of several processes of one training, as torchrun and ``accelerate launch`` tell each.
+
+    Returns:
+        True for one of several.
+    """
+    return int(os.environ.get("WORLD_SIZE", "1")) > 1
+
+
 def make_accelerator(accumulate: int) -> Accelerator:
     """Accelerate for what several processes share; device and precision are the trainer's own business.
 
@@ -36,9 +45,8 @@ def make_accelerator(accumulate: int) -> Accelerator:
     Returns:
         The accelerator; it moves nothing to a device.
     """
-    several = int(os.environ.get("WORLD_SIZE", "1")) > 1
     return Accelerator(
-        cpu=several and find_device() == "cpu",
+        cpu=is_distributed() and find_device() == "cpu",
         device_placement=False,
         mixed_precision="no",
         gradient_accumulation_steps=accumulate,

@@ -93,6 +93,13 @@ def test_a_training_that_another_process_does_is_waited_for(lesson, own_cache, c
     assert capsys.readouterr().out.count(cached.WAITING) == 1
 
 
+def test_the_processes_of_one_distributed_training_do_not_wait_for_each_other(tmp_path, monkeypatch):
+    """They meet in every step: one that waited for the lock of another would hold up both for ever."""
+    assert not isinstance(cached._alone(tmp_path / "run"), contextlib.nullcontext)
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    assert isinstance(cached._alone(tmp_path / "run"), contextlib.nullcontext)
+
+
 @pytest.mark.parametrize(
     "change",
     [
