@@ -100,7 +100,7 @@ inflate = Exercise(
     title="Zeros in the kernel",
     minutes=10,
     task="A dilated convolution is a regular one with a larger kernel that is mostly zeros. Write the function that "
-    "makes it: of a kernel (k, k) and a rate *r* a kernel whose side is 1 + (k − 1)·r.",
+    "makes it: from a kernel (k, k) and a rate *r*, a kernel whose side is 1 + (k − 1)·r.",
     stub="def my_inflate(kernel, rate):\n    return ...",
     hints=(
         "Draw the kernel of three taps at rate 2: tap, zero, tap, zero, tap. Between two taps lie rate − 1 zeros, and "
