@@ -9,7 +9,7 @@ import hashlib
 import os
 import re
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +17,9 @@ import numpy as np
 from PIL import Image
 
 from carvana_lessons.data.decode import UNREADABLE, decode
+from carvana_lessons.data.formats import LITTER, PICTURES
 from carvana_lessons.data.images import unreadable
+from carvana_lessons.data.mask_rule import MaskRule
 from carvana_lessons.utils.errors import DataError
 from carvana_lessons.utils.paths import existing_folder
 from carvana_lessons.utils.progress import bar
@@ -25,42 +27,52 @@ from carvana_lessons.utils.progress import bar
 NAME = re.compile(r"[0-9a-f]{12}_(?:0[1-9]|1[0-6])")
 PHOTO = re.compile(rf"(?P<name>{NAME.pattern})\.jpe?g")
 MASK = re.compile(rf"(?P<name>{NAME.pattern})(?:_mask)?\.(?:gif|png)")  # a widely used copy has PNG masks
-PICTURE = re.compile(r"[^.].*\.(?:jpe?g|png|gif|bmp|tiff?|webp|heic|heif|avif)")
+PICTURE = re.compile(rf"[^.].*(?:{'|'.join(map(re.escape, PICTURES))})")
 AS_KAGGLE = "photos are named <12 hex digits>_<01 to 16>.jpg, as in 00087a6bd4dc_05.jpg"
-LITTER = {".ds_store", "thumbs.db", "desktop.ini", ".ipynb_checkpoints", "__macosx"}  # what systems leave behind
 ENDINGS = {"JPEG": b"\xff\xd9", "MPO": b"\xff\xd9", "GIF": b"\0;", "PNG": b"IEND\xaeB`\x82"}
 
 
 @dataclass(frozen=True)
 class Index:
-    """What ``inspect`` found: one entry per photo, in the order of the names.
+    """The photos of a folder: one entry per photo, in the order of the names.
 
     Attributes:
         images: folder of the photos.
         masks: folder of the masks; None where none are wanted.
         names: of the photos, sorted, without ending.
-        image_files: file name of each photo.
-        mask_files: file name of each mask.
+        cars: the car of each photo, or whatever else its group is.
+        views: number of each photo within its group, counted from 1.
+        image_files: path of each photo within ``images``.
+        mask_files: path of each mask within ``masks``.
         sizes: (width, height) of each photo, in pixels.
         fingerprint: hex digits that change when a file does.
+        unit: what a group is, in a word: "car", "group" or "photo".
+        upright: whether each photo is turned as its EXIF says; None where none is.
+        rule: which values of a mask are car; None for the brighter of two.
     """
 
     images: Path
     masks: Path | None
     names: list[str]
+    cars: np.ndarray  # (N,) str
+    views: np.ndarray  # (N,) int32
     image_files: list[str]
     mask_files: list[str] | None
     sizes: np.ndarray  # (N, 2) int32: width, height
     fingerprint: str
+    unit: str = "car"
+    upright: np.ndarray | None = None  # (N,) bool
+    rule: MaskRule | None = None
 
 
-def inspect(root: Path, images: str, masks: str | None) -> Index:
+def inspect(root: Path, images: str, masks: str | None, rule: MaskRule | None = None) -> Index:
     """Find the pairs of a folder and check all that can be checked without decoding pixels.
 
     Args:
         root: the data set's folder.
         images: name of the folder of photos in it.
         masks: name of the folder of masks in it; None where none are wanted.
+        rule: which values of a mask are car; None for the brighter of two.
 
     Returns:
         the index.
@@ -113,14 +125,18 @@ def inspect(root: Path, images: str, masks: str | None) -> Index:
         warnings.warn(note, UserWarning, stacklevel=3)  # 3: the line that opened the CarFolder
     if faults:
         raise DataError("\n".join(faults))
+    entries = [files[name] for files in (photos, pairs) if files is not None for name in names]
     return Index(
         images=image_folder,
         masks=mask_folder,
         names=names,
+        cars=np.array([name[:12] for name in names]),
+        views=np.array([int(name[13:]) for name in names], dtype=np.int32),
         image_files=[photos[name].name for name in names],
         mask_files=None if pairs is None else [pairs[name].name for name in names],
         sizes=sizes,
-        fingerprint=_fingerprint([files[name] for files in (photos, pairs) if files is not None for name in names]),
+        fingerprint=fingerprint(((entry.name, entry.stat()) for entry in entries), rule),
+        rule=rule,
     )
 
 
@@ -280,9 +296,20 @@ def _no_photos(folder: Path) -> DataError:
     )
 
 
-def _fingerprint(entries: list[os.DirEntry[str]]) -> str:
+def fingerprint(files: Iterable[tuple[str, os.stat_result]], *told: object) -> str:
+    """A hash of the names, sizes and times of files, and of what else decides what is read from them.
+
+    Args:
+        files: name and state of each.
+        told: what is not None changes it.
+
+    Returns:
+        16 hex digits.
+    """
     digest = hashlib.blake2b(digest_size=8)
-    for entry in entries:
-        stat = entry.stat()
-        digest.update(f"{entry.name} {stat.st_size} {stat.st_mtime_ns}\n".encode())
+    for name, stat in files:
+        digest.update(f"{name} {stat.st_size} {stat.st_mtime_ns}\n".encode())
+    for value in told:
+        if value is not None:
+            digest.update(f"{value}\n".encode())
     return digest.hexdigest()

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
+from carvana_lessons.data.mask_rule import Color, MaskRule
 from carvana_lessons.data.sixteen_bit import has_16_bit_colors, read_16_bit_colors
 from carvana_lessons.utils.errors import DataError
 
@@ -67,7 +68,7 @@ def load_mask(image: Image.Image) -> Image.Image:
     return image if _is_grey(image) or image.mode in COLORED else image.convert("RGB")
 
 
-def find_car(image: Image.Image) -> np.ndarray:
+def find_car(image: Image.Image, rule: MaskRule | None = None) -> np.ndarray:
     """1 where a mask says car, 0 elsewhere.
 
     - A mask of two values: the brighter one is car.
@@ -78,6 +79,7 @@ def find_car(image: Image.Image) -> np.ndarray:
 
     Args:
         image: as `load_mask` gives it.
+        rule: which values are car; None for the rules above.
 
     Returns:
         (H, W) uint8 in {0, 1}, perhaps read-only.
@@ -85,6 +87,8 @@ def find_car(image: Image.Image) -> np.ndarray:
     Raises:
         NoMask: for anything else: soft edges, colours and transparency that disagree.
     """
+    if rule is not None and rule.car is not None:
+        return _chosen(image, rule.car)
     # With a plain palette the stored indices are what the eye sees, without a pass to look it up.
     if image.mode == "P" and _plain_palette(image):
         values = np.asarray(image)
@@ -99,6 +103,33 @@ def find_car(image: Image.Image) -> np.ndarray:
     if levels is not None and levels.high == 0 and not _has_two_colors(image):
         return np.zeros(image.size[::-1], np.uint8)
     return _bright(image)
+
+
+def _chosen(image: Image.Image, car: tuple[int | Color, ...]) -> np.ndarray:
+    """Where an image has one of these values or colours."""
+    numbers = [value for value in car if not isinstance(value, tuple)]
+    colors = [value for value in car if isinstance(value, tuple)]
+    found = np.zeros(image.size[::-1], bool)
+    if numbers:
+        found |= np.isin(_numbers(image), numbers)
+    if colors:
+        pixels = np.asarray(_rgb(image if not _is_grey(image) else Image.fromarray(_numbers(image).astype(np.uint8))))
+        codes = pixels[..., 0].astype(np.uint32) << 16 | pixels[..., 1].astype(np.uint32) << 8 | pixels[..., 2]
+        found |= np.isin(codes, [red << 16 | green << 8 | blue for red, green, blue in colors])
+    return found.astype(np.uint8)
+
+
+def _numbers(image: Image.Image) -> np.ndarray:
+    """The one number that each pixel holds: grey, or its place in a palette."""
+    if _is_grey(image) or image.mode == "P":
+        return np.asarray(image)
+    if image.mode in ("LA", "PA"):
+        return np.asarray(image)[..., 0]
+    bands = np.asarray(_rgb(image))
+    if (bands == bands[..., :1]).all():
+        return bands[..., 0]
+    raise NoMask("holds colours and no numbers; name the colour of the car, `--car '#ff0000'` for red (car=\"#ff0000\" "
+                 "in Python)")  # fmt: skip
 
 
 def _narrow(values: np.ndarray) -> np.ndarray:
