@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from carvana_lessons.data.decode import UNREADABLE, decode
+from carvana_lessons.data.decode import UNREADABLE, decode, exif_orientation
 from carvana_lessons.data.formats import LITTER, PICTURES
 from carvana_lessons.data.images import unreadable
 from carvana_lessons.data.mask_rule import MaskRule
@@ -115,12 +115,10 @@ def inspect(root: Path, images: str, masks: str | None, rule: MaskRule | None = 
         if found[0] is not None:
             sizes[i] = found[0]
         if len(set(found)) > 1 and None not in found:
-            (w, h), (mw, mh) = found
-            unequal.append(f"{files[1].name} ({mw}×{mh}, its photo {w}×{h})")
+            unequal.append((files[1].name, found[1], found[0]))
     if broken:
         faults.append(f"Cut off or not an image: {listed(broken)}. Copy or download again.")
-    if unequal:
-        faults.append(f"The mask has another size than its photo: {listed(unequal)}. Put the original mask back.")
+    faults += size_faults(unequal)
     for note in notes:
         warnings.warn(note, UserWarning, stacklevel=3)  # 3: the line that opened the CarFolder
     if faults:
@@ -149,22 +147,74 @@ def header(path: Path) -> tuple[int, int] | None:
         path: of the file.
 
     Returns:
-        (width, height), in pixels, or None.
+        (width, height), in pixels as stored, or None.
 
     Raises:
         DataError: for a file that claims more pixels than any photo has, or that may not be read.
     """
+    found = oriented_header(path, orientation=False)
+    return None if found is None else found[0]
+
+
+def oriented_header(path: Path, orientation: bool = True) -> tuple[tuple[int, int], int] | None:
+    """As `header`, with the orientation that EXIF states.
+
+    Args:
+        path: of the file.
+        orientation: whether to look for it.
+
+    Returns:
+        (width, height) in pixels as stored, and 1 to 8 as in EXIF; or None.
+
+    Raises:
+        DataError: as `header`.
+    """
     try:
         with path.open("rb") as file:
-            kind, size = decode(file, lambda image: (image.format or "", image.size))
+            kind, size, turn = decode(
+                file,
+                lambda image: (
+                    image.format or "",
+                    image.size,
+                    exif_orientation(image, whole=False) if orientation else 1,
+                ),
+            )
             file.seek(-min(1024, file.seek(0, os.SEEK_END)), os.SEEK_END)
             if not file.read().rstrip(b"\0\r\n \xff").endswith(ENDINGS.get(kind, b"")):
                 decode(file, lambda image: image.load())
-            return size
+            return size, turn
+    except DataError:
+        raise
     except (Image.DecompressionBombError, PermissionError) as error:
         raise unreadable(path, error) from error
     except UNREADABLE:
         return None
+
+
+def size_faults(unequal: Sequence[tuple[str, tuple[int, int], tuple[int, int]]]) -> list[str]:
+    """What to say of masks that have another size than their photos: one sentence for each cure.
+
+    Args:
+        unequal: name and (width, height) of each mask, and (width, height) of its photo.
+
+    Returns:
+        one sentence for each kind; none where there is no such mask.
+    """
+    by_cure: dict[str, list[str]] = {}
+    for name, (mw, mh), (w, h) in unequal:
+        if (mw, mh) == (h, w):
+            cure = ", or turn this one by 90 degrees, as it is turned against its photo"
+        elif abs(mw - w) <= 1 and abs(mh - h) <= 1:
+            cure = ", or crop or pad this one: it differs by a single row or column"
+        elif abs(mw * h - mh * w) <= max(w, h):  # one factor, but for the rounding of a side
+            cure = ", or resize this one, of the same shape: mask.resize(photo.size, Image.Resampling.NEAREST)"
+        else:
+            cure = ""
+        by_cure.setdefault(cure, []).append(f"{name} ({mw}×{mh}, its photo {w}×{h})")
+    return [
+        f"The mask has another size than its photo: {listed(names)}. Put the original mask back{cure}."
+        for cure, names in by_cure.items()
+    ]
 
 
 def listed(names: Sequence[str], total: int | None = None) -> str:
