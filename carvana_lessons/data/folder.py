@@ -7,6 +7,9 @@ Lesson:
 from __future__ import annotations
 
 import copy
+import hashlib
+import os
+import re
 import warnings
 from collections.abc import Iterable, Iterator
 from functools import cached_property
@@ -17,7 +20,7 @@ import numpy as np
 import pandas as pd
 
 from carvana_lessons.data.decode import decode, exif_orientation
-from carvana_lessons.data.images import Photo, read_mask
+from carvana_lessons.data.images import Photo, read_mask, unreadable
 from carvana_lessons.data.layout import Index, inspect, listed
 from carvana_lessons.data.mask_rule import MaskRule
 from carvana_lessons.utils.errors import DataError
@@ -25,6 +28,8 @@ from carvana_lessons.utils.paths import expand
 from carvana_lessons.utils.progress import bar
 from carvana_lessons.utils.wording import counted
 
+CAR = re.compile("[0-9a-f]{12}")
+ENDS = 1 << 15  # bytes at either end of a photo that tell it from others
 COLUMNS = ["year", "make", "model", "trim1", "trim2"]
 
 
@@ -93,9 +98,7 @@ class CarFolder:
         return (self[i] for i in range(len(self)))
 
     def __repr__(self) -> str:
-        photos = counted(len(self), "photo")
-        groups = "" if self.unit == "photo" else f" of {counted(len(self.ids), self.unit)}"
-        return f"CarFolder({self.root.name}: {photos}{groups}, {self.source})"
+        return f"CarFolder({self.root.name}: {self.size_in_words}, {self.source})"
 
     def subset(self, indices: Iterable[int]) -> CarFolder:
         """The photos at these positions (or where a boolean list of the same length is True), in that order.
@@ -154,6 +157,28 @@ class CarFolder:
     def unit(self) -> str:
         """What a split does not divide, in a word: "car", in a folder of other names "group", or "photo"."""
         return self._index.unit
+
+    @cached_property
+    def marks(self) -> dict[str, frozenset[str]]:
+        """What tells each car from all others, in this folder and elsewhere; `Provenance` holds these.
+
+        An id of 12 hex digits does, as Kaggle's. Other names do not (two folders may both have a ``1``): there the
+        bytes of the photos do, of which the first and the last are read.
+
+        Returns:
+            by car, its id, or a hash of each of its photos.
+        """
+        found: dict[str, set[str]] = {}
+        for photo in self:
+            known = CAR.fullmatch(photo.car)
+            found.setdefault(photo.car, set()).add(photo.car if known else _digest(photo.image))
+        return {car: frozenset(marks) for car, marks in found.items()}
+
+    @property
+    def size_in_words(self) -> str:
+        """How many photos there are, of how many cars: "1,536 photos of 96 cars", "40 photos" where none are known."""
+        photos = counted(len(self), "photo")
+        return photos if self.unit == "photo" else f"{photos} of {counted(len(self.ids), self.unit)}"
 
     @property
     def has_masks(self) -> bool:
@@ -276,7 +301,7 @@ class CarFolder:
 
     def _view(self, rows: np.ndarray) -> CarFolder:
         view = copy.copy(self)
-        for name in ("ids", "metadata", "source"):
+        for name in ("ids", "marks", "metadata", "source"):
             view.__dict__.pop(name, None)  # what was computed for other rows
         view._rows = rows
         return view
@@ -288,6 +313,20 @@ STRANGE = {
     "inverted": "Masks that look inverted, with car along the border rather than within; look whether car and "
     "background were exchanged, and save them again as `1 - mask` if so",
 }
+
+
+def _digest(file: Path) -> str:
+    """A hash of a file's length, beginning and end."""
+    try:
+        with file.open("rb") as opened:
+            length = opened.seek(0, os.SEEK_END)
+            digest = hashlib.blake2b(str(length).encode(), digest_size=8)
+            for place in (0, max(0, length - ENDS)):
+                opened.seek(place)
+                digest.update(opened.read(ENDS))
+            return digest.hexdigest()
+    except OSError as error:
+        raise unreadable(file, error) from error
 
 
 def _strange(mask: np.ndarray) -> str | None:

@@ -66,7 +66,7 @@ def read_photo(path: str | Path, upright: bool = False) -> np.ndarray:
     misalign the two.
 
     Args:
-        path: JPEG or PNG.
+        path: of a picture of any kind in `carvana_lessons.data.formats.FORMATS`.
         upright: apply the EXIF orientation, for a photo without a mask.
 
     Returns:
@@ -85,7 +85,7 @@ def read_size(path: str | Path) -> tuple[int, int]:
     """(height, width) of a photo after EXIF orientation, as ``read_photo(path, upright=True)`` returns it.
 
     Args:
-        path: JPEG or PNG.
+        path: of a picture of any kind in `carvana_lessons.data.formats.FORMATS`.
 
     Returns:
         (height, width), in pixels.
@@ -123,7 +123,7 @@ def read_resized(path: str | Path, size: tuple[int, int], upright: bool = False)
     """Decode a photo at the input size of a network, as `read_pair` does.
 
     Args:
-        path: JPEG or PNG.
+        path: of a picture of any kind in `carvana_lessons.data.formats.FORMATS`.
         size: (height, width) wanted, both at least 1.
         upright: as `read_photo`.
 

@@ -83,6 +83,18 @@ def open_folder(
     return cars
 
 
+def as_folder(folder: str | Path | CarFolder) -> CarFolder:
+    """A folder that somebody named or has opened.
+
+    Args:
+        folder: a path, which is opened as by `open_folder`, or an open folder.
+
+    Returns:
+        the open folder.
+    """
+    return folder if isinstance(folder, CarFolder) else open_folder(folder)
+
+
 def _is_kaggle(root: Path, masks: str | Path | None) -> bool:
     """Whether a folder is in Kaggle's layout, whatever may be wrong with it."""
     if masks is not None and (expand(masks).is_absolute() or not (root / masks).is_dir()):
