@@ -17,7 +17,7 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 from carvana_lessons.data.decode import UNREADABLE, decode
-from carvana_lessons.data.formats import HIDDEN, PICTURES, is_lossy, skip_reason
+from carvana_lessons.data.formats import HIDDEN, OTHER_MASK, PICTURES, is_lossy, skip_reason
 from carvana_lessons.utils.errors import ArgumentError, DataError
 from carvana_lessons.utils.paths import existing_folder
 
@@ -107,10 +107,11 @@ def find_pairs(photos: str | Path, masks: str | Path | None = None, group: str |
         mask_root = None
     skipped: dict[str, list[Path]] = defaultdict(list)
     files = list(_walk(root, skipped, leave=mask_root))
-    if mask_root is None:
-        photo_files, mask_files = _told_apart(files)
-    else:
-        photo_files, mask_files = files, list(_walk(mask_root, skipped, leave=root))
+    photo_files, mask_files = _told_apart(files)
+    if mask_root is not None:
+        if photo_files and mask_files:
+            skipped[OTHER_MASK] += [file.path for file in mask_files]
+        photo_files, mask_files = photo_files or files, list(_walk(mask_root, skipped, leave=root))
     found = _match(photo_files, mask_files)
     if mask_root is None:
         _match_leftovers(found, photo_files, mask_files)
