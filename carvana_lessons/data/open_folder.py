@@ -6,6 +6,8 @@ Lesson:
 
 from __future__ import annotations
 
+import os
+import re
 import warnings
 from collections import Counter
 from collections.abc import Iterable
@@ -18,7 +20,7 @@ from carvana_lessons.data.decode import UNREADABLE, decode, is_rotated_90
 from carvana_lessons.data.folder import CarFolder
 from carvana_lessons.data.formats import CURES
 from carvana_lessons.data.images import read_mask
-from carvana_lessons.data.layout import PHOTO, Index, fingerprint, header, listed, oriented_header, size_faults
+from carvana_lessons.data.layout import MASK, PHOTO, Index, fingerprint, header, listed, oriented_header, size_faults
 from carvana_lessons.data.mask_rule import Color, MaskRule, mask_rule
 from carvana_lessons.data.mask_values import in_words, values_of
 from carvana_lessons.data.masks import FULL, car_value, load_mask
@@ -68,10 +70,12 @@ def open_folder(
     rule = mask_rule(car, soft)
     place = existing_folder(root)
     notes: list[str] = []
-    if group is None and _is_kaggle(place, masks):
-        cars = CarFolder(place, masks="train_masks" if masks is None else str(masks), rule=rule)
+    mask_place = None if masks is None else _mask_folder(place, masks)
+    if mask_place is not None and os.path.realpath(mask_place) == os.path.realpath(place):
+        mask_place = None
+    if group is None and _is_kaggle(place, mask_place):
+        cars = CarFolder(place, masks="train_masks" if mask_place is None else str(mask_place), rule=rule)
     else:
-        mask_place = None if masks is None else _mask_folder(place, masks)
         found = find_pairs(place, mask_place, group)
         notes += _notes(place, found)
         cars = CarFolder.from_index(place, _index(place, mask_place or place, found, rule, notes))
@@ -95,15 +99,16 @@ def as_folder(folder: str | Path | CarFolder) -> CarFolder:
     return folder if isinstance(folder, CarFolder) else open_folder(folder)
 
 
-def _is_kaggle(root: Path, masks: str | Path | None) -> bool:
+def _is_kaggle(root: Path, masks: Path | None) -> bool:
     """Whether a folder is in Kaggle's layout, whatever may be wrong with it."""
-    if masks is not None and (expand(masks).is_absolute() or not (root / masks).is_dir()):
-        return False
+    folders = [root / "train", root / "train_images"]
+    return _has(folders, PHOTO) and (masks is None or _has([masks], MASK))
+
+
+def _has(folders: list[Path], names: re.Pattern[str]) -> bool:
+    """Whether one of these folders holds a name of that kind."""
     return any(
-        PHOTO.fullmatch(entry.name.lower())
-        for images in ("train", "train_images")
-        if (root / images).is_dir()
-        for entry in (root / images).iterdir()
+        names.fullmatch(entry.name.lower()) for folder in folders if folder.is_dir() for entry in folder.iterdir()
     )
 
 
@@ -131,6 +136,9 @@ def _notes(root: Path, found: FoundPairs) -> list[str]:
         if reason in CURES
     ]
     if not found.pairs:
+        if any(names.fullmatch(path.name.lower()) for path in (*found.without_mask, *found.without_photo)
+               for names in (PHOTO, MASK)):  # fmt: skip
+            CarFolder(root)  # Kaggle's, and something is wrong with it
         photos, masks = counted(len(found.without_mask), "photo"), counted(len(found.without_photo), "mask")
         there = f"{photos} and {masks}" if found.without_mask or found.without_photo else "no picture"
         beside = f"; there {'is' if len(skipped) == 1 else 'are'} {' and '.join(skipped)}" if skipped else ""

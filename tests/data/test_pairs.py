@@ -2,6 +2,8 @@
 
 import pickle
 import shutil
+import subprocess
+import sys
 import warnings
 from pathlib import Path
 
@@ -203,6 +205,28 @@ def test_a_number_is_no_word_beside_a_name(tmp_path):
     found = find_pairs(plant(tmp_path, ["photos/1.jpg", "masks/1_2.png", "photos/3.jpg", "masks/3.png"]))
     assert [p.name for p in found.pairs] == ["3"]
     assert [p.name for p in found.without_mask] == ["1.jpg"] and [p.name for p in found.without_photo] == ["1_2.png"]
+
+
+def test_one_mask_is_not_shared_by_two_photos_that_only_seem_alike(tmp_path):
+    tree = ["a/img_1.jpg", "a/photo_1.jpg", "a/mask_1.png", "b/A.jpg", "b/a.jpg", "b/a_mask.png"]
+    found = find_pairs(plant(tmp_path, tree))
+    assert [(p.name, p.mask.name) for p in found.pairs] == [("b/a", "a_mask.png")]
+    assert [p.name for p in found.without_mask] == ["img_1.jpg", "photo_1.jpg", "A.jpg"]
+
+
+def test_one_picture_in_two_formats_is_one_group(tmp_path):
+    found = find_pairs(plant(tmp_path, ["photos/1.jpg", "photos/1.webp", "masks/1.png", "photos/2.jpg", "masks/2.png"]))
+    assert [(p.name, p.group) for p in found.pairs] == [("1.jpg", "1"), ("1.webp", "1"), ("2", "2")]
+
+
+def test_a_folder_of_kaggles_that_is_not_in_order_is_told_as_such(make_folder):
+    root = make_folder()
+    with pytest.raises(DataError, match=r"it seems to be such a folder itself; give its parent"):
+        open_folder(root / "train")
+    (root / "train").rename(root / "Train")
+    (root / "train_masks").rename(root / "other")
+    with pytest.raises(DataError, match=r"rename Train to train"):
+        open_folder(root)
 
 
 def test_a_word_that_few_names_share_is_no_rule(tmp_path):
@@ -526,3 +550,55 @@ def test_real_names_of_a_real_folder(real_photos, tmp_path):
         save_mask(tmp_path / one.mask.name, data.read_mask(one))
     own = open_folder(tmp_path)
     assert own.ids == real_photos[:32].ids and len(own) == 32
+
+
+def typed(*words: object) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-m", "carvana_lessons", *map(str, words)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, encoding="utf-8")
+
+
+def test_the_commands_take_the_options_of_a_folder(tmp_path, own_cache):
+    root = mixed(tmp_path / "own", groups=4)
+    (root / "masks").rename(tmp_path / "drawn")
+    for path in (tmp_path / "drawn").rglob("*.png"):  # 0 to 3, of which 2 and 3 are the car
+        Image.fromarray(data.read_mask(path) * np.uint8(2) + np.eye(*data.read_mask(path).shape, dtype=np.uint8)).save(
+            path
+        )
+    options = ["--masks", tmp_path / "drawn", "--group", r"(car\d)/", "--car", "2,3"]
+    small = ["--size", 32, "--batch-size", 4, "--epochs", 1, "--width", 4]
+    run = tmp_path / "run"
+    answer = typed("train", root, run, "--network", "unet-tiny", *small, *options)
+    assert answer.returncode == 0, answer.stderr
+    assert "on 1 held-out group, at 32×32" in answer.stdout and "note:" not in answer.stderr
+    answer = typed("evaluate", root, "--weights", run, "--by", "car", "--out", tmp_path / "s.csv", *options)
+    assert answer.returncode == 0, answer.stderr
+    assert " on 2 photos of 1 group." in answer.stdout
+    unclear = typed("evaluate", root, "--weights", run, *options[:4], "--out", tmp_path / "t.csv")
+    assert unclear.returncode == 1 and len(unclear.stderr.splitlines()) == 1
+    assert "has the values 0 (" in unclear.stderr and "--car" in unclear.stderr
+    both = typed("compare", root, tmp_path / "c", "--network", "unet-tiny", *small, "--soft", *options)
+    assert both.returncode == 1 and "take one of the two" in both.stderr
+    alone = typed("evaluate", root, "--weights", run, "--valid", "1", "--masks", tmp_path / "drawn", "--car", "2,3")
+    assert "carvana-lessons: note: No group is named" in alone.stderr and "the network was trained on 6" in alone.stderr
+
+
+def test_chapters_take_it_by_the_environment(tmp_path, own_cache, monkeypatch, capsys):
+    from carvana_lessons import course
+
+    root = mixed(tmp_path / "own", groups=3)
+    (root / "masks").rename(root / "drawn by hand")
+    monkeypatch.setenv("CARVANA_DATA", str(root))
+    for name, value in {"MASKS": "drawn by hand", "GROUP": "(.+)/", "CAR": "255"}.items():
+        monkeypatch.setenv(f"CARVANA_{name}", value)
+    lesson = course.start("01-the-task")
+    assert "data: real photos, 3 groups, 6 photos" in capsys.readouterr().out
+    assert lesson.data == root and lesson.photos.ids == ["car0", "car1", "car2"]
+    assert data.read_mask(lesson.photos[0]).any()
+    monkeypatch.delenv("CARVANA_CAR")
+    monkeypatch.setenv("CARVANA_SOFT", "yes")
+    with pytest.raises(CarvanaError, match="CARVANA_SOFT is 'yes'; set it to 1"):
+        course.start("01-the-task")
+    monkeypatch.setenv("CARVANA_SOFT", "1")
+    monkeypatch.delenv("CARVANA_GROUP")
+    with pytest.warns(UserWarning, match="No group is named"):
+        course.start("01-the-task")
