@@ -59,7 +59,7 @@ def open_photo(name: str, content: bytes, side: int = SIDE) -> np.ndarray:
 
     Args:
         name: for the error.
-        content: of a JPEG or PNG file.
+        content: of a picture of any kind in `carvana_lessons.data.formats.FORMATS`.
         side: the longest allowed, in pixels.
 
     Returns:
@@ -77,6 +77,8 @@ def open_photo(name: str, content: bytes, side: int = SIDE) -> np.ndarray:
             return decode(io.BytesIO(content), lambda image: _small(image, side))
     except Image.DecompressionBombError as error:
         raise unreadable(name, error) from error
+    except DataError as error:  # a photo of a phone, where nothing reads these
+        raise DataError(f"{name}: {error}") from error
     except UNREADABLE as error:
         raise DataError(f"{name} is no photo that can be read here; choose a JPEG or PNG file.") from error
 

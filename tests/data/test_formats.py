@@ -16,6 +16,7 @@ from carvana_lessons.data.formats import FORMATS, HIDDEN, NEEDS_HEIF, NO_PICTURE
 from carvana_lessons.data.images import read_size
 from carvana_lessons.data.layout import header, oriented_header
 from carvana_lessons.prediction import predict_folder
+from carvana_lessons.prediction.upload import open_photo
 from carvana_lessons.utils.errors import DataError
 
 ORIENTATION = 0x0112
@@ -117,6 +118,8 @@ def test_without_pillow_heif_a_photo_of_a_phone_is_one_sentence(tmp_path, monkey
             for read in (data.read_photo, header, read_size):
                 with pytest.raises(DataError, match=rf"{name} is a HEIC picture, .*`pip install pillow-heif`"):
                     read(tmp_path / name)
+        with pytest.raises(DataError, match=r"^IMG_1\.HEIC: .* is a HEIC picture, .*`pip install pillow-heif`"):
+            open_photo("IMG_1.HEIC", content)
         with pytest.raises(DataError, match=r"1 file, IMG_1\.HEIC, of a format that needs pillow-heif \(install it"):
             predict_folder(Brightness(), tmp_path / "IMG_1.HEIC", tmp_path / "out", 16)
     finally:

@@ -561,9 +561,8 @@ def test_the_commands_take_the_options_of_a_folder(tmp_path, own_cache):
     root = mixed(tmp_path / "own", groups=4)
     (root / "masks").rename(tmp_path / "drawn")
     for path in (tmp_path / "drawn").rglob("*.png"):  # 0 to 3, of which 2 and 3 are the car
-        Image.fromarray(data.read_mask(path) * np.uint8(2) + np.eye(*data.read_mask(path).shape, dtype=np.uint8)).save(
-            path
-        )
+        mask = data.read_mask(path)
+        Image.fromarray(2 * mask + np.eye(*mask.shape, dtype=np.uint8)).save(path)
     options = ["--masks", tmp_path / "drawn", "--group", r"(car\d)/", "--car", "2,3"]
     small = ["--size", 32, "--batch-size", 4, "--epochs", 1, "--width", 4]
     run = tmp_path / "run"
@@ -574,8 +573,10 @@ def test_the_commands_take_the_options_of_a_folder(tmp_path, own_cache):
     assert answer.returncode == 0, answer.stderr
     assert " on 2 photos of 1 group." in answer.stdout
     unclear = typed("evaluate", root, "--weights", run, *options[:4], "--out", tmp_path / "t.csv")
-    assert unclear.returncode == 1 and len(unclear.stderr.splitlines()) == 1
-    assert "has the values 0 (" in unclear.stderr and "--car" in unclear.stderr
+    told = unclear.stderr.splitlines()[-1]
+    assert unclear.returncode == 1 and told.startswith("carvana-lessons: ") and "Traceback" not in unclear.stderr
+    assert "has the values 0 (" in told and "--car 3 or --car 1,3 for example" in told
+    assert not (tmp_path / "t.csv").exists()
     both = typed("compare", root, tmp_path / "c", "--network", "unet-tiny", *small, "--soft", *options)
     assert both.returncode == 1 and "take one of the two" in both.stderr
     alone = typed("evaluate", root, "--weights", run, "--valid", "1", "--masks", tmp_path / "drawn", "--car", "2,3")
