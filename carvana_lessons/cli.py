@@ -1,6 +1,7 @@
 """The course on the command line: the same functions; every error is one sentence."""
 
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -61,8 +62,8 @@ def _common(
     ] = False,
     debug: Annotated[bool, typer.Option(DEBUG, help="Print the traceback of an error too.")] = False,
 ) -> None:
-    """Segment cars in photos. In the order of the course: make photos or download the real ones, check them, train,
-    evaluate, predict, submit, compare."""
+    """Segment cars in photos. In the order of the course: make photos or download the real ones, check them, plan,
+    train, evaluate, predict, submit, compare."""
 
 
 @commands.command("studio")
@@ -114,8 +115,35 @@ def check(folder: Folder) -> None:
     typer.echo(f"{'In order, except for the notes above' if notes else 'In order'}: {describe_data(cars)}.")
 
 
+@commands.command("plan")
+def plan_training(
+    folder: Folder,
+    out: Annotated[Path | None, typer.Option(help="JSON file for the plan, which `train --plan` takes.")] = None,
+    hours: Annotated[
+        float | None, typer.Option(**options.HOURS, help="Hours that the training may take. Default: any.")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file of --out.")] = False,
+) -> None:
+    """Chapter 2: choose settings for a training, from the photos and this machine, and say why."""
+    existing_folder(folder)
+    from carvana_lessons import data
+    from carvana_lessons.training.folder_plan import plan_folder
+    from carvana_lessons.training.plan_file import as_options, describe_plan, write_plan
+    from carvana_lessons.utils.files import new_file
+
+    if out is not None:
+        new_file(out, overwrite)
+    plan = plan_folder(data.CarFolder(folder), hours)
+    typer.echo(f"{describe_plan(plan)}\n")
+    if out is None:
+        typer.echo(f"To train so: {NAME} train FOLDER OUT {as_options(asdict(plan.settings))}")
+    else:
+        typer.echo(f"To train so: {NAME} train FOLDER OUT --plan {write_plan(plan, out)}")
+
+
 @commands.command()
 def train(
+    context: typer.Context,
     folder: Folder,
     out: Annotated[Path, typer.Argument(help="Folder for last.safetensors, best.safetensors and history.csv.")],
     network: Annotated[
@@ -151,6 +179,10 @@ def train(
             help="Time limit in hours: start no epoch after it; the same command with --resume continues.",
         ),
     ] = None,
+    plan: Annotated[
+        Path | None,
+        typer.Option(help="A plan's JSON file: its settings, except for those that are typed here too."),
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue after the last full epoch in OUT.")] = False,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Start again where OUT holds a run; that run is lost.")
@@ -160,28 +192,34 @@ def train(
     existing_folder(folder)
     if resume and overwrite:
         raise typer.BadParameter("--resume continues a run and --overwrite starts a new one; take one of the two.")
+    settings = {
+        "network": network,
+        "width": width,
+        "size": size,
+        "batch_size": batch_size,
+        "epochs": epochs,
+        "lr": lr,
+        "schedule": schedule,
+        "accumulate": accumulate,
+    }
+    if plan is not None:
+        settings |= _of_plan(context, plan, set(settings))
     from carvana_lessons.training import train_folder
 
     history, unseen = train_folder(
         folder,
         out,
-        network,
-        width=width,
-        size=size,
-        batch_size=batch_size,
-        epochs=epochs,
-        lr=lr,
-        schedule=schedule,
+        **settings,
         valid=valid,
         seed=seed,
         workers=workers,
-        accumulate=accumulate,
         clip=clip or None,
         precision=precision,
         hours=hours,
         resume=resume,
         overwrite=overwrite,
     )
+    size, epochs = settings["size"], settings["epochs"]
     typer.echo(
         f"Validation Dice of the last epoch on {counted(len(unseen.ids), 'held-out car')}, at {size}×{size}: "
         f"{history.last['valid_dice']:.4f}. Saved in {expand(out)}."
@@ -437,6 +475,19 @@ def set_course_repository(
 
     for path in set_repository(root, address):
         typer.echo(f"Changed {path}.")
+
+
+def _of_plan(context: typer.Context, plan: Path, names: set[str]) -> dict:
+    """The settings of a plan's file, less those that were typed; prints which came from where."""
+    from carvana_lessons.training.plan_file import as_options, read_plan
+
+    planned = read_plan(plan)
+    typed = {name for name in names if context.get_parameter_source(name).name == "COMMANDLINE"}
+    taken = {name: value for name, value in planned.items() if name not in typed}
+    typer.echo(f"From {plan}: {as_options(taken) or 'nothing'}.")
+    if other := {name: value for name, value in planned.items() if name in typed and value != context.params[name]}:
+        typer.echo(f"Typed, and so not from the plan, which has: {as_options(other)}.")
+    return taken
 
 
 def _find_images(folder: Path, images: str) -> None:

@@ -42,7 +42,7 @@ def test_help_reads_like_a_map_and_loads_no_torch():
     assert answer.returncode == 0
     places = [
         answer.stdout.index(f"\n  {c} ")
-        for c in ["studio", "download", "check", "train", "evaluate", "predict", "submit", "compare"]
+        for c in ["studio", "download", "check", "plan", "train", "evaluate", "predict", "submit", "compare"]
     ]
     assert places == sorted(places)
 
@@ -402,7 +402,7 @@ def test_no_option_ends_in_a_traceback(run, make_folder, tmp_path, own_cache):
 # What is typed wrong, the exit code, and what the one sentence says: the value that was typed, and the cure. Of all but
 # the photos nothing is needed: each is answered before anything is read, and before torch is loaded.
 MISTAKES = [
-    ("typo", 2, "'typo'", "there are studio, download, check, train"),
+    ("typo", 2, "'typo'", "there are studio, download, check, plan, train"),
     ("course", 2, "command is missing", "there are export, refresh, results, repository"),
     ("course typo", 2, "'typo'", "there are export, refresh"),
     ("--typo", 2, "--typo", "`carvana-lessons --help` says more"),
@@ -425,6 +425,7 @@ MISTAKES = [
         "name the folder",
     ),
     ("check my photos", 2, "photos", "put a name with spaces in quotes"),
+    ("plan p --hours 0", 2, "--hours: '0'", "above 0"),
     ("train p o --size 480x320", 2, "'480x320' is no square", "320"),
     ("evaluate p --weights unet --size 480x320", 2, "'480x320' is no square", "320"),
     ("predict p o --weights unet --size 320x320x3", 2, "'320x320x3'", "320 or 320x320"),
@@ -596,7 +597,9 @@ def test_a_reader_that_has_gone_is_no_error():
 
 
 words = st.one_of(
-    st.sampled_from(["studio", "download", "check", "train", "evaluate", "predict", "submit", "compare", "course"]),
+    st.sampled_from(
+        ["studio", "download", "check", "plan", "train", "evaluate", "predict", "submit", "compare", "course"]
+    ),
     st.sampled_from(["--help", "--size", "--weights", "--shard", "--", "-", "export", "--merge", "--seed", "1/2"]),
     st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=12),
 )
