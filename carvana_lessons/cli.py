@@ -16,16 +16,20 @@ from carvana_lessons.utils.errors import CarvanaError
 from carvana_lessons.utils.options import (
     Batch,
     Book,
+    Car,
     Epochs,
     Flip,
     Folder,
+    Group,
     Hours,
     InputSize,
+    Masks,
     Overwrite,
     Photos,
     Precision,
     Seed,
     Size,
+    Soft,
     Weights,
     Workers,
     each,
@@ -123,6 +127,10 @@ def plan_training(
         float | None, typer.Option(**options.HOURS, help="Hours that the training may take. Default: any.")
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file of --out.")] = False,
+    masks: Masks = None,
+    group: Group = None,
+    car: Car = None,
+    soft: Soft = False,
 ) -> None:
     """Chapter 2: choose settings for a training, from the photos and this machine, and say why."""
     existing_folder(folder)
@@ -133,7 +141,7 @@ def plan_training(
 
     if out is not None:
         new_file(out, overwrite)
-    plan = plan_folder(data.CarFolder(folder), hours)
+    plan = plan_folder(data.open_folder(folder, masks, group, car, soft), hours)
     typer.echo(f"{describe_plan(plan)}\n")
     if out is None:
         typer.echo(f"To train so: {NAME} train FOLDER OUT {as_options(asdict(plan.settings))}")
@@ -187,6 +195,10 @@ def train(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Start again where OUT holds a run; that run is lost.")
     ] = False,
+    masks: Masks = None,
+    group: Group = None,
+    car: Car = None,
+    soft: Soft = False,
 ) -> None:
     """Chapter 2: train a network, split by car. On several GPUs: accelerate launch -m carvana_lessons train …"""
     existing_folder(folder)
@@ -204,10 +216,11 @@ def train(
     }
     if plan is not None:
         settings |= _of_plan(context, plan, set(settings))
+    from carvana_lessons import data
     from carvana_lessons.training import train_folder
 
     history, unseen = train_folder(
-        folder,
+        data.open_folder(folder, masks, group, car, soft),
         out,
         **settings,
         valid=valid,
@@ -219,10 +232,11 @@ def train(
         resume=resume,
         overwrite=overwrite,
     )
+    held_out = counted(len(unseen.ids), f"held-out {unseen.unit}")
     size, epochs = settings["size"], settings["epochs"]
     typer.echo(
-        f"Validation Dice of the last epoch on {counted(len(unseen.ids), 'held-out car')}, at {size}×{size}: "
-        f"{history.last['valid_dice']:.4f}. Saved in {expand(out)}."
+        f"Validation Dice of the last epoch on {held_out}, at {size}×{size}: {history.last['valid_dice']:.4f}. "
+        f"Saved in {expand(out)}."
     )
     if len(history) < epochs:
         typer.echo(f"{len(history)} of {counted(epochs, 'epoch')} are done; the same command with --resume continues.")
@@ -253,15 +267,20 @@ def evaluate(
     ] = None,
     out: Annotated[Path | None, typer.Option(help="CSV file for the scores, one row per photo.")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file of --out.")] = False,
+    masks: Masks = None,
+    group: Group = None,
+    car: Car = None,
+    soft: Soft = False,
 ) -> None:
     """Chapter 2: compute Dice at the photos' own size. Also lists the best and the worst photos."""
     existing_folder(folder)
+    from carvana_lessons import data
     from carvana_lessons.evaluation import evaluate_folder, tables
 
     networks = _networks(weights, size, precision)
     scores, photos = evaluate_folder(
         networks,
-        folder,
+        data.open_folder(folder, masks, group, car, soft),
         size,
         batch_size,
         flip=flip,
@@ -271,8 +290,7 @@ def evaluate(
         out=out,
         overwrite=overwrite,
     )
-    about = f"{counted(len(photos), 'photo')} of {counted(len(photos.ids), 'car')}"
-    typer.echo(f"Dice {scores.dice.mean():.4f} on {about}.")
+    typer.echo(f"Dice {scores.dice.mean():.4f} on {photos.size_in_words}.")
     for title, table in (("best", tables.best(scores)), ("worst", tables.worst(scores))):
         typer.echo(f"\nThe {title}:\n{table.to_string(index=False)}")
     if by is not None:
@@ -400,6 +418,10 @@ def compare_networks(
     ] = 0.0,
     hours: Hours = None,
     speed: Annotated[bool, typer.Option(help="Also measure time and memory; needs an idle machine.")] = True,
+    masks: Masks = None,
+    group: Group = None,
+    car: Car = None,
+    soft: Soft = False,
 ) -> None:
     """Chapter 9: train and score several networks under one protocol."""
     existing_folder(folder)
@@ -409,7 +431,8 @@ def compare_networks(
 
     protocol = Protocol(size, width or None, epochs, batch_size, lr, valid, rotate, flip, color)
     try:
-        table = compare(data.CarFolder(folder), out, networks or DEFENSE, seeds or (0, 1), protocol, hours, speed)
+        photos = data.open_folder(folder, masks, group, car, soft)
+        table = compare(photos, out, networks or DEFENSE, seeds or (0, 1), protocol, hours, speed)
     except KeyboardInterrupt as stop:
         raise Stopped(f"Stopped: what is done is saved in {out}, and the same command continues it.") from stop
     typer.echo(f"{protocol}\n\n{markdown(table)}\nKept in {out}.")

@@ -9,6 +9,8 @@ from carvana_lessons.data.dataset import CarDataset, loader
 from carvana_lessons.data.download import download
 from carvana_lessons.data.folder import CarFolder
 from carvana_lessons.data.images import Photo, read_mask, read_pair, read_photo, read_resized
+from carvana_lessons.data.open_folder import open_folder
+from carvana_lessons.data.pairs import FoundPairs, Pair, find_pairs
 from carvana_lessons.data.rle import rle_decode, rle_encode, submission_line
 from carvana_lessons.data.split import k_folds_by_car, sample_evenly, split_by_car, split_by_image
 
@@ -16,12 +18,16 @@ __all__ = [
     "Augment",
     "CarDataset",
     "CarFolder",
+    "FoundPairs",
+    "Pair",
     "Photo",
     "cache",
     "download",
+    "find_pairs",
     "k_folds_by_car",
     "loader",
     "mirror",
+    "open_folder",
     "read_mask",
     "read_pair",
     "read_photo",

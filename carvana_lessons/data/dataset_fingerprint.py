@@ -106,7 +106,7 @@ def dataset_fingerprint(cars: CarFolder, sample: int = SAMPLE, progress: bool = 
     chosen = sample_evenly(cars, sample)
     shares, widths, dice = [], [], {side: [] for side in sides}
     for photo in bar(chosen, total=len(chosen), desc="measuring masks", unit="mask", disable=not progress):
-        mask = read_mask(photo.mask)
+        mask = read_mask(photo)
         shares.append(mask.mean())
         if not mask.any():
             continue  # without an object there is nothing to lose

@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
+from carvana_lessons.data.formats import CURES, NO_PICTURE, PICTURES, skip_reason
 from carvana_lessons.data.images import UNREADABLE, unreadable
 from carvana_lessons.data.layout import listed
 from carvana_lessons.prediction.manifest import KEY, difference, from_text, to_text
@@ -19,13 +20,6 @@ from carvana_lessons.utils.files import replacing
 from carvana_lessons.utils.paths import check_there, expand
 from carvana_lessons.utils.wording import counted
 
-PHOTOS = {".jpg", ".jpeg", ".png"}
-# Photos too, and not read: of phones, of the web, of scanners, of cameras.
-OTHERS = {
-    *(".heic", ".heif", ".webp", ".tif", ".tiff", ".gif", ".bmp", ".avif", ".jxl", ".jp2", ".jfif", ".jpe"),
-    *(".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf", ".orf", ".rw2", ".pef", ".srw"),
-}
-CURE = "save as JPEG or PNG"
 LONGEST = 255  # bytes of a name on most disks
 
 
@@ -35,20 +29,23 @@ class PhotoFiles:
 
     Attributes:
         photos: in the order of their names.
-        others: photos in formats that are not read.
+        others: photos that are not read, by the reason, as `skip_reason` gives it.
         own: masks and cut-outs that `predict` wrote.
     """
 
     photos: list[Path] = field(default_factory=list)
-    others: list[Path] = field(default_factory=list)
+    others: dict[str, list[Path]] = field(default_factory=dict)
     own: list[Path] = field(default_factory=list)
 
     @property
     def left_out(self) -> str:
         """What is left out, and the cure; empty where all is used."""
-        told = []
-        if self.others:
-            told.append(f"{_named(self.others, 'file')} of a kind that is not read ({CURE})")
+        told = [
+            f"{_named(files, 'file')} {reason}"
+            if reason not in CURES
+            else f"{_named(files, 'file')} of {reason} ({CURES[reason]})"
+            for reason, files in sorted(self.others.items())
+        ]
         if self.own:
             told.append(f"{_named(self.own, 'file')} that `predict` wrote itself")
         return f"Left out: {' and '.join(told)}." if told else ""
@@ -117,10 +114,10 @@ def find_photos(sources: str | Path | Sequence[str | Path]) -> PhotoFiles:
         if source.is_dir():
             for file in _below(source)[0]:
                 _sort_in(file, found)
-        elif source.suffix.lower() in PHOTOS | OTHERS:
+        elif skip_reason(source) != NO_PICTURE:
             _sort_in(source, found)
         else:
-            raise DataError(f"{source} is no .jpg or .png; name photos, or the folder that holds them.")
+            raise DataError(f"{source} is no photo by its ending; name photos, or the folder that holds them.")
     found.photos = list({photo.absolute(): photo for photo in found.photos}.values())  # named twice, used once
     if not found.photos:
         raise _no_photos(sources, found)
@@ -232,9 +229,9 @@ def content(photo: Path) -> str:
 
 
 def _below(folder: Path) -> tuple[list[Path], list[Path]]:
-    """Files and folders of a folder, without the files that macOS adds beside every file."""
+    """Files and folders of a folder."""
     try:
-        entries = sorted(p for p in folder.iterdir() if not p.name.startswith("._"))
+        entries = sorted(folder.iterdir())
         folders = [p for p in entries if p.is_dir()]
     except OSError as error:
         raise DataError(
@@ -244,11 +241,11 @@ def _below(folder: Path) -> tuple[list[Path], list[Path]]:
 
 
 def _sort_in(file: Path, found: PhotoFiles) -> None:
-    ending = file.suffix.lower()
-    if ending in OTHERS:
-        found.others.append(file)
-    elif ending in PHOTOS:
+    reason = skip_reason(file)
+    if reason is None:
         (found.photos if read_note(file) is None else found.own).append(file)
+    elif reason in CURES or file.suffix.lower() in PICTURES:  # what was never a photo is not worth a word
+        found.others.setdefault(reason, []).append(file)
 
 
 def _named(files: list[Path], thing: str) -> str:
@@ -258,11 +255,9 @@ def _named(files: list[Path], thing: str) -> str:
 def _no_photos(sources: list[Path], found: PhotoFiles) -> DataError:
     where = str(sources[0]) if len(sources) == 1 else "these folders"
     if found.others or found.own:
-        return DataError(f"There is no .jpg or .png to predict in {where}. {found.left_out}")
+        return DataError(f"There is no photo to predict in {where}. {found.left_out}")
     folders = [folder for source in sources if source.is_dir() for folder in _below(source)[1]]
-    holding = next((f for f in folders if any(p.suffix.lower() in PHOTOS for p in _below(f)[0])), None)
+    holding = next((f for f in folders if any(skip_reason(p) is None for p in _below(f)[0])), None)
     if holding is not None:
-        return DataError(
-            f"There is no .jpg or .png in {where} itself, and sub-folders are not searched: name {holding}."
-        )
-    return DataError(f"There is no .jpg or .png in {where}; name the folder that holds the photos.")
+        return DataError(f"There is no photo in {where} itself, and sub-folders are not searched: name {holding}.")
+    return DataError(f"There is no photo in {where}; name the folder that holds the photos.")

@@ -155,7 +155,7 @@ def predict_folder(
 
     Args:
         model: (B, 3, h, w) in [0, 1] → logits (B, K, h, w), or several whose logits are averaged.
-        folder: JPEG or PNG files, a folder of them, or several of either.
+        folder: photos, a folder of them, or several of either; `carvana_lessons.data.formats` lists their formats.
         out: where to write; photos are never changed.
         size: side, or (height, width), of the input; None: each network at the size that it was trained for.
         batch_size: photos per forward pass.

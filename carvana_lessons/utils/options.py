@@ -220,10 +220,38 @@ def is_count(text: str) -> bool:
 
 
 Book = Annotated[Path, typer.Option(help="Folder of the chapters.")]
-Folder = Annotated[Path, typer.Argument(help="A folder in Kaggle's layout: train/, train_masks/, metadata.csv.")]
+Folder = Annotated[
+    Path,
+    typer.Argument(
+        help="A folder of photos and masks: in Kaggle's layout (train/, train_masks/), or any other where a mask has "
+        "its photo's name."
+    ),
+]
+Masks = Annotated[
+    Path | None,
+    typer.Option(
+        help="Folder of the masks, within FOLDER or elsewhere. Default: found by their names.", metavar="FOLDER"
+    ),
+]
+Group = Annotated[
+    str | None,
+    typer.Option(
+        metavar="PATTERN",
+        help=r"Regular expression with one bracket around what a photo's name says that it belongs to, '(.+)_\d+' for "
+        "example: no split divides such a group. Default: the car in Kaggle's names, else each photo for itself.",
+    ),
+]
+Car = Annotated[
+    str | None,
+    typer.Option(
+        metavar="VALUES",
+        help="Values of the masks that are car, 1 or 1,3, or colours, '#ff0000'. Default: the brighter of two.",
+    ),
+]
+Soft = Annotated[bool, typer.Option("--soft", help="Cut masks with soft edges at one half.")]
 Photos = Annotated[
     list[Path] | None,
-    typer.Argument(help="JPEG or PNG files, or folders of them.", show_default=False),
+    typer.Argument(help="Photos (JPEG, PNG, WebP, TIFF, …), or folders of them.", show_default=False),
 ]
 Weights = Annotated[
     list[str],
