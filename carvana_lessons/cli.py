@@ -107,16 +107,46 @@ def fetch(
 
 
 @commands.command()
-def check(folder: Folder) -> None:
-    """Chapter 1: decode all photos and masks of a folder and report errors."""
+def check(
+    folder: Folder,
+    masks: Masks = None,
+    group: Group = None,
+    car: Car = None,
+    soft: Soft = False,
+    sheet: Annotated[
+        Path | None, typer.Option(help="A .png or .html file for a contact sheet of photos with outlines of masks.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="JSON file for the report, with the names of all files.")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the files of --sheet and --out.")] = False,
+) -> None:
+    """Chapter 1: decode all photos and masks of a folder and report all that is wrong or odd, with its cure."""
     existing_folder(folder)
-    from carvana_lessons import data
     from carvana_lessons.course.lesson import describe_data
+    from carvana_lessons.data.report import DOUBT, check_folder
+    from carvana_lessons.data.report_text import describe_report, write_report
+    from carvana_lessons.show.mask_sheet import check_kind, write_sheet
+    from carvana_lessons.utils.errors import DataError
+    from carvana_lessons.utils.files import new_file
 
-    with print_notes(NAME) as notes:
-        cars = data.CarFolder(folder)
-        cars.check()
-    typer.echo(f"{'In order, except for the notes above' if notes else 'In order'}: {describe_data(cars)}.")
+    if sheet is not None:
+        check_kind(sheet)
+    for path in (sheet, out):
+        if path is not None:
+            new_file(path, overwrite)
+    report = check_folder(folder, masks, group, car, soft)
+    typer.echo(describe_report(report))
+    if out is not None:
+        typer.echo(f"The report is in {write_report(report, out)}.")
+    if sheet is not None:
+        pairs = [look.pair for look in report.looks]
+        write_sheet(pairs, sheet, report.suspects, report.rule, report.root.name)
+        typer.echo(f"The contact sheet is {sheet}.")
+    if report.problems:
+        raise DataError(
+            f"{folder} is not in order: {counted(len(report.problems), 'problem')} to be mended, told above."
+        )
+    except_for = ", except for what is told above" if report.of(DOUBT) else ""
+    typer.echo(f"In order{except_for}: {describe_data(report.cars)}.")
 
 
 @commands.command("plan")

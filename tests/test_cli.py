@@ -71,7 +71,9 @@ def test_a_broken_folder_is_one_sentence_and_exit_code_one(run, make_folder):
     mask.unlink()
     answer = run("check", folder)
     assert answer.returncode == 1
-    assert mask.name.removesuffix("_mask.gif") in answer.stderr and "Traceback" not in answer.stderr
+    assert mask.name.removesuffix("_mask.gif") in answer.stdout, "the report, with its cure, is what was asked for"
+    told = answer.stderr.splitlines()[-1]
+    assert told.startswith("carvana-lessons: ") and "is not in order: 1 problem to be mended" in told
 
 
 def test_a_size_that_is_none_is_explained(run, tmp_path):
@@ -538,10 +540,10 @@ def test_the_version(run):
 def test_a_fault_of_the_package_is_called_one(run, monkeypatch, debug):
     """An exception that nobody expected, of a kind that was taken for the user's until now."""
 
-    def broken(folder):
+    def broken(*place):
         raise ValueError("operands could not be broadcast\ntogether")
 
-    monkeypatch.setattr("carvana_lessons.data.CarFolder", broken)
+    monkeypatch.setattr("carvana_lessons.data.report.check_folder", broken)
     answer = run("check", ".", *debug)
     assert answer.returncode == 70
     assert ("Traceback" in answer.stderr) == bool(debug)
@@ -563,10 +565,10 @@ class Kept(KeyboardInterrupt):
 
 @pytest.mark.parametrize(("error", "told"), [(KeyboardInterrupt(), "Stopped."), (Kept("Kept; go on."), "Kept; go on.")])
 def test_an_interrupt_ends_with_its_text(run, monkeypatch, error, told):
-    def stopped(folder):
+    def stopped(*place):
         raise error
 
-    monkeypatch.setattr("carvana_lessons.data.CarFolder", stopped)
+    monkeypatch.setattr("carvana_lessons.data.report.check_folder", stopped)
     answer = run("check", ".")
     assert (answer.returncode, answer.stderr) == (130, f"carvana-lessons: {told}\n")
 
@@ -582,9 +584,10 @@ def test_a_warning_is_a_note_of_one_line(run, make_folder, tmp_path, monkeypatch
     first, *_ = answer.stderr.splitlines()
     assert first.startswith("carvana-lessons: note: The weights called unet-small come with the package")
     assert "UserWarning" not in answer.stderr and ".py:" not in answer.stderr
-    answer = run("check", folder)
+    (folder / "train_masks" / "notes.txt").touch()
+    answer = run("evaluate", folder, "--weights", "unet-small", "--size", 32, "--valid", 1)
     notes = [line for line in answer.stderr.splitlines() if "notes.txt" in line]
-    assert len(notes) == 1 and notes[0].startswith("carvana-lessons: note: Left out of ")
+    assert len(notes) == 2 and all(note.startswith("carvana-lessons: note: Left out of ") for note in notes)
 
 
 def test_a_reader_that_has_gone_is_no_error():

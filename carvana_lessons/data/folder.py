@@ -23,6 +23,7 @@ from carvana_lessons.data.decode import decode, exif_orientation
 from carvana_lessons.data.images import Photo, read_mask, unreadable
 from carvana_lessons.data.layout import Index, inspect, listed
 from carvana_lessons.data.mask_rule import MaskRule
+from carvana_lessons.data.strange import STRANGE, strange
 from carvana_lessons.utils.errors import DataError
 from carvana_lessons.utils.paths import expand
 from carvana_lessons.utils.progress import bar
@@ -264,18 +265,18 @@ class CarFolder:
             UserWarning: of masks that are empty, full, or look inverted, and of photos that are not RGB, or that EXIF
                 rotates: all are used as they are stored.
         """
-        faults, odd, strange = [], [], {look: [] for look in STRANGE}
+        faults, odd, looks = [], [], {look: [] for look in STRANGE}
         for photo in bar(self, total=len(self), desc="decoding", unit="photo") if progress else self:
             try:
                 photo.read()
                 mode, turned = decode(photo.image, lambda image: (image.mode, exif_orientation(image) != 1))
                 if mode != "RGB" or turned:
                     odd.append(f"{photo.image.name} ({mode}{', turned' * turned})")
-                if photo.mask is not None and (look := _strange(read_mask(photo))):
-                    strange[look].append(photo.mask.name)
+                if photo.mask is not None and (look := strange(read_mask(photo))):
+                    looks[look].append(photo.mask.name)
             except DataError as error:
                 faults.append(str(error))
-        notes = [f"{STRANGE[look]}: {listed(names, len(self))}." for look, names in strange.items() if names]
+        notes = [f"{STRANGE[look]}: {listed(names, len(self))}." for look, names in looks.items() if names]
         if odd:
             notes.append(f"Not plain upright RGB, read as RGB and not turned: {listed(odd, len(self))}.")
         for note in notes:
@@ -307,14 +308,6 @@ class CarFolder:
         return view
 
 
-STRANGE = {
-    "empty": "Masks that are empty, with no car at all; look whether that is right",
-    "full": "Masks that are full, with car everywhere; look whether that is right",
-    "inverted": "Masks that look inverted, with car along the border rather than within; look whether car and "
-    "background were exchanged, and save them again as `1 - mask` if so",
-}
-
-
 def _digest(file: Path) -> str:
     """A hash of a file's length, beginning and end."""
     try:
@@ -327,18 +320,6 @@ def _digest(file: Path) -> str:
             return digest.hexdigest()
     except OSError as error:
         raise unreadable(file, error) from error
-
-
-def _strange(mask: np.ndarray) -> str | None:
-    """What may be wrong with a mask, (H, W) in {0, 1}: a key of `STRANGE`."""
-    if not mask.any():
-        return "empty"
-    if mask.all():
-        return "full"
-    if min(mask.shape) < 3:  # all of it is border
-        return None
-    border = np.concatenate([mask[0], mask[-1], mask[:, 0], mask[:, -1]]).mean()
-    return "inverted" if border > 2 / 3 and border > mask[1:-1, 1:-1].mean() else None
 
 
 def _no_metadata() -> pd.DataFrame:

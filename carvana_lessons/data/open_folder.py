@@ -68,10 +68,10 @@ def open_folder(
     rule = mask_rule(car, soft)
     place = existing_folder(root)
     notes: list[str] = []
-    if group is None and _is_kaggle(place, masks):
+    if group is None and is_kaggle(place, masks):
         cars = CarFolder(place, masks="train_masks" if masks is None else str(masks), rule=rule)
     else:
-        mask_place = None if masks is None else _mask_folder(place, masks)
+        mask_place = None if masks is None else mask_folder(place, masks)
         found = find_pairs(place, mask_place, group)
         notes += _notes(place, found)
         cars = CarFolder.from_index(place, _index(place, mask_place or place, found, rule, notes))
@@ -95,8 +95,16 @@ def as_folder(folder: str | Path | CarFolder) -> CarFolder:
     return folder if isinstance(folder, CarFolder) else open_folder(folder)
 
 
-def _is_kaggle(root: Path, masks: str | Path | None) -> bool:
-    """Whether a folder is in Kaggle's layout, whatever may be wrong with it."""
+def is_kaggle(root: Path, masks: str | Path | None) -> bool:
+    """Whether a folder is in Kaggle's layout, whatever may be wrong with it.
+
+    Args:
+        root: the folder.
+        masks: as `open_folder`.
+
+    Returns:
+        True for ``train/`` or ``train_images/`` with photos named as Kaggle's.
+    """
     if masks is not None and (expand(masks).is_absolute() or not (root / masks).is_dir()):
         return False
     return any(
@@ -107,7 +115,19 @@ def _is_kaggle(root: Path, masks: str | Path | None) -> bool:
     )
 
 
-def _mask_folder(root: Path, masks: str | Path) -> Path:
+def mask_folder(root: Path, masks: str | Path) -> Path:
+    """The folder of the masks that somebody named.
+
+    Args:
+        root: the folder of the photos.
+        masks: within it, or anywhere.
+
+    Returns:
+        the path.
+
+    Raises:
+        DataError: if it is in neither place.
+    """
     inside = root / expand(masks)
     return inside if inside.is_dir() else existing_folder(masks)
 

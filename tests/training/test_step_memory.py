@@ -15,7 +15,7 @@ from carvana_lessons.training.measured_step import measure_step
 from carvana_lessons.training.step_memory import step_memory, tensor_memory
 from carvana_lessons.utils.device import layout_for
 
-STEPS = [("unet", 8, 64, 4), ("unet-small", 4, 96, 2), ("segnet", 2, 64, 2)]
+STEPS = [("unet", 8, 64, 4), ("unet-small", 4, 96, 2), ("segnet", 8, 128, 2)]
 
 
 def profiled(network: str, width: int, size: int, batch_size: int) -> int:
