@@ -55,7 +55,9 @@ def read_table(path: Path, columns: Collection[str], cure: str) -> pd.DataFrame:
         DataError: if it is not there, cannot be read, has no row, or lacks a column or a value in one.
     """
     try:
-        table = pd.read_csv(path, converters=dict.fromkeys(TEXTS, str))  # a car may be called 007, or NA
+        numbers = [name for name in pd.read_csv(path, nrows=0).columns if name not in TEXTS]
+        texts, gaps = dict.fromkeys(TEXTS, str), {name: ["", "nan"] for name in numbers}
+        table = pd.read_csv(path, dtype=texts, keep_default_na=False, na_values=gaps)  # a car may be called 007, or NA
     except ValueError as error:  # pandas' own are ValueErrors too
         raise _damaged(path, str(error), cure) from error
     except OSError as error:

@@ -182,6 +182,11 @@ class CarFolder:
         return photos if self.unit == "photo" else f"{photos} of {counted(len(self.ids), self.unit)}"
 
     @property
+    def mask_folder(self) -> Path | None:
+        """Where the masks lie; None for a folder opened without."""
+        return self._index.masks
+
+    @property
     def has_masks(self) -> bool:
         """False for a folder opened with ``masks=None``."""
         return self._index.masks is not None
@@ -270,6 +275,7 @@ class CarFolder:
             try:
                 photo.read()
                 mode, turned = decode(photo.image, lambda image: (image.mode, exif_orientation(image) != 1))
+                turned = turned and not photo.upright
                 if mode != "RGB" or turned:
                     odd.append(f"{photo.image.name} ({mode}{', turned' * turned})")
                 if photo.mask is not None and (look := strange(read_mask(photo))):

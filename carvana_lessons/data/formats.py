@@ -35,6 +35,7 @@ LITTER = {".ds_store", "thumbs.db", "desktop.ini", ".ipynb_checkpoints", "__maco
 HIDDEN = "hidden"
 SYSTEM = "left by a system"
 NO_PICTURE = "no picture"
+OTHER_MASK = "a mask beside those that are named"
 OTHER_FORMAT = "a format that is not read"
 NEEDS_HEIF = "a format that needs pillow-heif"
 NEEDS_AVIF = "a format that needs a newer Pillow"

@@ -6,8 +6,6 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-import numpy as np
-
 from carvana_lessons.utils.errors import ArgumentError
 
 Color = tuple[int, int, int]
@@ -54,7 +52,7 @@ def mask_rule(car: int | str | Iterable[int | str | Color] | None = None, soft: 
         raise ArgumentError("A mask is cut at one half, or certain values of it are car: take one of the two.")
     if isinstance(car, str):
         car = re.split(r"[,\s]+", car.strip(", "))
-    given = [car] if isinstance(car, int | np.integer) else list(car)
+    given = list(car) if isinstance(car, Iterable) else [car]
     values = {_value(one) for one in given}
     if not values:
         raise ArgumentError(f"No value of the masks is named that is car; {HOW}.")

@@ -6,6 +6,8 @@ Lesson:
 
 from __future__ import annotations
 
+import os
+import re
 import warnings
 from collections import Counter
 from collections.abc import Iterable
@@ -18,7 +20,7 @@ from carvana_lessons.data.decode import UNREADABLE, decode, is_rotated_90
 from carvana_lessons.data.folder import CarFolder
 from carvana_lessons.data.formats import CURES
 from carvana_lessons.data.images import read_mask
-from carvana_lessons.data.layout import PHOTO, Index, fingerprint, header, listed, oriented_header, size_faults
+from carvana_lessons.data.layout import MASK, PHOTO, Index, fingerprint, header, listed, oriented_header, size_faults
 from carvana_lessons.data.mask_rule import Color, MaskRule, mask_rule
 from carvana_lessons.data.mask_values import in_words, values_of
 from carvana_lessons.data.masks import FULL, car_value, load_mask
@@ -68,10 +70,10 @@ def open_folder(
     rule = mask_rule(car, soft)
     place = existing_folder(root)
     notes: list[str] = []
-    if group is None and is_kaggle(place, masks):
-        cars = CarFolder(place, masks="train_masks" if masks is None else str(masks), rule=rule)
+    mask_place = mask_folder(place, masks)
+    if group is None and is_kaggle(place, mask_place):
+        cars = CarFolder(place, masks="train_masks" if mask_place is None else str(mask_place), rule=rule)
     else:
-        mask_place = None if masks is None else mask_folder(place, masks)
         found = find_pairs(place, mask_place, group)
         notes += _notes(place, found)
         cars = CarFolder.from_index(place, _index(place, mask_place or place, found, rule, notes))
@@ -95,41 +97,45 @@ def as_folder(folder: str | Path | CarFolder) -> CarFolder:
     return folder if isinstance(folder, CarFolder) else open_folder(folder)
 
 
-def is_kaggle(root: Path, masks: str | Path | None) -> bool:
+def is_kaggle(root: Path, masks: Path | None) -> bool:
     """Whether a folder is in Kaggle's layout, whatever may be wrong with it.
 
     Args:
         root: the folder.
-        masks: as `open_folder`.
+        masks: of `mask_folder`.
 
     Returns:
-        True for ``train/`` or ``train_images/`` with photos named as Kaggle's.
+        True for ``train/`` or ``train_images/`` with photos named as Kaggle's, and masks that are too.
     """
-    if masks is not None and (expand(masks).is_absolute() or not (root / masks).is_dir()):
-        return False
+    folders = [root / "train", root / "train_images"]
+    return _has(folders, PHOTO) and (masks is None or _has([masks], MASK))
+
+
+def _has(folders: list[Path], names: re.Pattern[str]) -> bool:
+    """Whether one of these folders holds a name of that kind."""
     return any(
-        PHOTO.fullmatch(entry.name.lower())
-        for images in ("train", "train_images")
-        if (root / images).is_dir()
-        for entry in (root / images).iterdir()
+        names.fullmatch(entry.name.lower()) for folder in folders if folder.is_dir() for entry in folder.iterdir()
     )
 
 
-def mask_folder(root: Path, masks: str | Path) -> Path:
+def mask_folder(root: Path, masks: str | Path | None) -> Path | None:
     """The folder of the masks that somebody named.
 
     Args:
         root: the folder of the photos.
-        masks: within it, or anywhere.
+        masks: within it, or anywhere; None where none is named.
 
     Returns:
-        the path.
+        the path; None where none is named, or the photos' own.
 
     Raises:
         DataError: if it is in neither place.
     """
+    if masks is None:
+        return None
     inside = root / expand(masks)
-    return inside if inside.is_dir() else existing_folder(masks)
+    place = inside if inside.is_dir() else existing_folder(masks)
+    return None if os.path.realpath(place) == os.path.realpath(root) else place
 
 
 def _notes(root: Path, found: FoundPairs) -> list[str]:
@@ -151,6 +157,9 @@ def _notes(root: Path, found: FoundPairs) -> list[str]:
         if reason in CURES
     ]
     if not found.pairs:
+        if any(names.fullmatch(path.name.lower()) for path in (*found.without_mask, *found.without_photo)
+               for names in (PHOTO, MASK)):  # fmt: skip
+            CarFolder(root)  # Kaggle's, and something is wrong with it
         photos, masks = counted(len(found.without_mask), "photo"), counted(len(found.without_photo), "mask")
         there = f"{photos} and {masks}" if found.without_mask or found.without_photo else "no picture"
         beside = f"; there {'is' if len(skipped) == 1 else 'are'} {' and '.join(skipped)}" if skipped else ""

@@ -11,13 +11,13 @@ import os
 import re
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 from carvana_lessons.data.decode import UNREADABLE, decode
-from carvana_lessons.data.formats import HIDDEN, PICTURES, is_lossy, skip_reason
+from carvana_lessons.data.formats import HIDDEN, OTHER_MASK, PICTURES, is_lossy, skip_reason
 from carvana_lessons.utils.errors import ArgumentError, DataError
 from carvana_lessons.utils.paths import existing_folder
 
@@ -107,10 +107,11 @@ def find_pairs(photos: str | Path, masks: str | Path | None = None, group: str |
         mask_root = None
     skipped: dict[str, list[Path]] = defaultdict(list)
     files = list(_walk(root, skipped, leave=mask_root))
-    if mask_root is None:
-        photo_files, mask_files = _told_apart(files)
-    else:
-        photo_files, mask_files = files, list(_walk(mask_root, skipped, leave=root))
+    photo_files, mask_files = _told_apart(files)
+    if mask_root is not None:
+        if photo_files and mask_files:
+            skipped[OTHER_MASK] += [file.path for file in mask_files]
+        photo_files, mask_files = photo_files or files, list(_walk(mask_root, skipped, leave=root))
     found = _match(photo_files, mask_files)
     if mask_root is None:
         _match_leftovers(found, photo_files, mask_files)
@@ -262,28 +263,30 @@ def _match(photos: list[_File], masks: list[_File]) -> _Found:
     found: _Found = defaultdict(list)
     open_masks = []
     for mask in masks:
-        owners = of.get(mask.exact, ())
+        owners = _own(of.get(mask.exact, ()), mask)
         for photo in owners:
             found[photo].append(mask)
         if not owners:
             open_masks.append(mask)
     rest = []
     for mask in open_masks:
-        owners = of.get(mask.less_mask_words, ())
+        owners = _own(of.get(mask.less_mask_words, ()), mask)
         for photo in owners:
             found[photo].append(mask)
         if not owners:
             rest.append(mask)
-    rest = _add(found, [p for p in photos if p not in found], rest, "less_words")
+    rest = _add(found, [p for p in photos if p not in found], rest)
     _add_by_name(found, [p for p in photos if p not in found], rest)
-    for photo, candidates in found.items():  # two photos whose names differ in capitals alone
-        same = [mask for mask in candidates if mask.stem == photo.stem]
-        if len(candidates) > 1 and len(same) == 1 and len(of[photo.exact]) > 1:
-            found[photo] = same
     if (left := [p for p in photos if p not in found]) and rest:
         used = {mask for candidates in found.values() for mask in candidates}
         _add_by_affix(found, left, [mask for mask in rest if mask not in used])
     return found
+
+
+def _own(photos: Sequence[_File], mask: _File) -> list[_File]:
+    """Of photos whose names differ in capitals alone, those that are written as in the mask's name."""
+    same = [photo for photo in photos if photo.stem in mask.stem]
+    return same if len({photo.stem for photo in photos}) > 1 and same else list(photos)
 
 
 def _match_leftovers(found: _Found, photos: list[_File], masks: list[_File]) -> None:
@@ -305,14 +308,14 @@ def _by(files: Iterable[_File], key: str) -> dict[tuple[str, str], list[_File]]:
     return dict(table)
 
 
-def _add(found: _Found, photos: list[_File], masks: list[_File], key: str) -> list[_File]:
-    """Pair those whose keys are alike; the masks that are left."""
-    of, rest = _by(photos, key), []
+def _add(found: _Found, photos: list[_File], masks: list[_File]) -> list[_File]:
+    """Pair ``image_1`` with ``label_1``, where no other photo is left without these words too; the masks left."""
+    of, rest = _by(photos, "less_words"), []
     for mask in masks:
-        owners = of.get(getattr(mask, key), ())
-        for photo in owners:
-            found[photo].append(mask)
-        if not owners:
+        owners = of.get(mask.less_words, ())
+        if len(owners) == 1:
+            found[owners[0]].append(mask)
+        else:
             rest.append(mask)
     return rest
 
@@ -393,7 +396,8 @@ def _groups(
     if pattern is None and names and all(KAGGLE.fullmatch(name) for name in names):
         pattern = KAGGLE
     if pattern is None:
-        return names, False
+        # Two files of one name, 1.jpg and 1.webp, are one picture; their endings are in their names.
+        return [name.removesuffix(photo.inner.suffix) for name, photo in zip(names, photos, strict=True)], False
     found = [pattern.search(name) for name in names]
     if wrong := [name for name, match in zip(names, found, strict=True) if not (match and match[1])]:
         some = ", ".join(wrong[:3]) + (f" and {len(wrong) - 3:,} more" if len(wrong) > 3 else "")

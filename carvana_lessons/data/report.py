@@ -177,11 +177,12 @@ class _Names:
 
 def _pairs(root: Path, masks: str | Path | None, group: str | None) -> tuple[FoundPairs, bool]:
     """The pairs; of Kaggle's layout those of its two folders alone, as test/ may lie beside them."""
-    if group is None and is_kaggle(root, masks):
+    mask_place = mask_folder(root, masks)
+    if group is None and is_kaggle(root, mask_place):
         images = next(root / name for name in ("train", "train_images") if (root / name).is_dir())
-        beside = root / ("train_masks" if masks is None else masks)
+        beside = mask_place or root / "train_masks"
         return find_pairs(images, beside if beside.is_dir() else None), True
-    return find_pairs(root, None if masks is None else mask_folder(root, masks), group), False
+    return find_pairs(root, mask_place, group), False
 
 
 def _look(found: FoundPairs, rule: MaskRule | None, progress: bool) -> list[Look]:

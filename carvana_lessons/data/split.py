@@ -128,18 +128,18 @@ def sample_evenly(cars: CarFolder, count: int) -> CarFolder:
     taken, chosen = Counter[int](), []
     for car in views:
         # The views that were taken least so far; among equals every seventh of 16, as neighbouring views look alike.
-        step, turn = _stride(max(view for view, _ in views[car]))
-        picked = sorted(views[car], key=lambda photo: (taken[photo[0]], photo[0] * step % turn))[: quotas[car]]
+        walk = _walk(max(view for view, _ in views[car]))
+        picked = sorted(views[car], key=lambda photo: (taken[photo[0]], walk[photo[0]]))[: quotas[car]]
         taken.update(view for view, _ in picked)
         chosen += [position for _, position in picked]
     return cars.subset(sorted(chosen))
 
 
-def _stride(views: int) -> tuple[int, int]:
-    """A step around so many views that comes to each of them once: 7 of 16, and of more the same share."""
+def _walk(views: int) -> dict[int, int]:
+    """When each view, from 1, comes in a walk around all of them by steps of 7 of 16, of more by the same share."""
     turn = max(16, views)
     step = next(k for k in range(7 * turn // 16, turn + 1) if math.gcd(k, turn) == 1)
-    return step, turn
+    return {place * step % turn or turn: place % turn for place in range(1, turn + 1)}
 
 
 def _shares(total: int, fractions: Sequence[float], what: str) -> list[int]:
