@@ -322,7 +322,7 @@ def _of_duplicates(looks: list[Look], tell: _Names, unit: str) -> Iterator[Findi
             yield Finding(NOTE, "duplicates", "One file under several names", files, "All but one can be removed.")
     pairs = near_pairs(np.stack([look.bits for look in read]))
     # Those across groups alone: views of one thing may well look alike, and stay together in a split.
-    keep = [groups[i] != groups[j] and (i, j) not in same for i, j, _ in pairs]
+    keep = [groups[i] != groups[j] and (i, j) not in same for i, j in pairs.tolist()]
     for members in clusters(len(read), pairs[np.array(keep, bool)]):
         yield Finding(
             DOUBT, "near-duplicates across groups", f"Photos that look like one, as {apart}",
