@@ -5,12 +5,12 @@ as many where it gets darker. They outlive another compression and another size.
 photos has, of those that either has, says how different they are: 0 for the same marks, 1 for none in common.
 
 Where to draw the line was measured on 1,536 real photos of 96 cars in one studio, and on 192 of them saved again. Two
-views of one car differ by 0.26 or more, photos of two cars by 0.25 or more. A photo saved as JPEG of quality 60 differs
-from itself by 0.09 at most (0.05 in the median), resized by 3 % by 0.10 (0.06), to a third by 0.12 (0.08), a tenth
-brighter by 0.11 (0.07). In 98 drawn photos, of 240 and 480 pixels, neighbouring views differ by 0.26 or more, and
-photos saved again by 0.15 at most. The plain hash, which marks every difference, fails on these: in the even backdrop of a
-studio it marks noise, and a photo saved again was as far from itself as from the next view. A photo that is cropped by
-1 % differs by 0.24 in the median (0.31 at most), and most of those are missed.
+views of one car differ by 0.26 or more, photos of two cars by 0.25 or more. A photo saved as JPEG of quality 60
+differs from itself by 0.09 at most (0.05 in the median), resized by 3 % by 0.10 (0.06), to a third by 0.12 (0.08), a
+tenth brighter by 0.11 (0.07). In 98 drawn photos, of 240 and 480 pixels, neighbouring views differ by 0.26 or more,
+and photos saved again by 0.15 at most. The plain hash, which marks every difference, fails on these: in the even
+backdrop of a studio it marks noise, and a photo saved again was as far from itself as from the next view. A photo that
+is cropped by 1 % differs by 0.24 in the median (0.31 at most), and most of those are missed.
 
 Source:
     the difference hash, Krawetz 2013, https://www.hackerfactor.com/blog/index.php?/archives/529-Kind-of-Like-That.html
