@@ -120,14 +120,14 @@ def settle(
             return Plan(photos, machine, choice, measured, _hours(photos, choice.settings, measured, decoding))
         if not smaller:
             raise CarvanaError(
-                f"One epoch takes longer than {hours:g} hours here even at {settings.size}×{settings.size}: allow more "
+                f"One epoch takes longer than {hours:g} h here, even at {settings.size}×{settings.size}: allow more "
                 "time with --hours, or train on another machine."
             )
         most = smaller[-1]
 
 
 def _shortened(choice: Choice, epochs: int, hours: float) -> Choice:
-    why = f"{choice.settings.epochs} would be better, and {hours:g} hours are what it may take."
+    why = f"as many as the time holds that it may take, {hours:g} h; {choice.settings.epochs} would be better."
     return replace(choice, settings=replace(choice.settings, epochs=epochs), reasons=choice.reasons | {"epochs": why})
 
 

@@ -188,12 +188,12 @@ def test_a_short_time_takes_epochs_and_then_pixels():
 
     half, asked = plan(1)
     assert (half.settings.size, half.settings.epochs) == (256, 12) and half.hours <= 1 and asked == [(256, 8)]
-    assert half.choice.reasons["epochs"] == "25 would be better, and 1 hours are what it may take."
+    assert half.choice.reasons["epochs"] == "as many as the time holds that it may take, 1 h; 25 would be better."
     tenth, asked = plan(0.2)
     assert [size for size, _ in asked] == [256, 192, 128] and tenth.hours <= 0.2 and tenth.settings.epochs >= 8
     assert "a larger one proved too slow" in tenth.choice.reasons["size"]
-    assert plan(1e-3)[0].settings.size == 32, "at the smallest any epoch is better than none"
-    with pytest.raises(CarvanaError, match="One epoch takes longer than 1e-07 hours here even at 32×32"):
+    assert plan(2e-3)[0].settings.size == 32, "at the smallest any epoch is better than none"
+    with pytest.raises(CarvanaError, match="One epoch takes longer than 1e-07 h here, even at 32×32"):
         plan(1e-7)
 
 
