@@ -24,10 +24,10 @@ from carvana_lessons.prediction.cutout import (
     composite,
     estimate_foreground,
     feather,
-    photo_logits,
     remove_small_regions,
     to_rgba,
 )
+from carvana_lessons.prediction.refine import refined_logits
 from carvana_lessons.show import encode, flipbook, shrink
 from carvana_lessons.utils.errors import CarvanaError, DataError
 
@@ -94,8 +94,8 @@ def answer(
     """Before and after as HTML, with a link to the transparent PNG.
 
     Args:
-        model: as `photo_logits`.
-        size: as `photo_logits`.
+        model: as `refined_logits`.
+        size: as `refined_logits`.
         name: of the file.
         content: of the file.
         radius: of the feather, in pixels.
@@ -107,7 +107,7 @@ def answer(
         DataError: as `open_photo`.
     """
     photo = open_photo(name, content)
-    alpha = feather(remove_small_regions(photo_logits(model, photo, size)), radius)
+    alpha = feather(remove_small_regions(refined_logits(model, photo, size)), radius)
     clean = estimate_foreground(photo, alpha)
     pages = {
         "before": photo,
@@ -133,8 +133,8 @@ def cut_out_widget(model: nn.Module, size: int | tuple[int, int] | None = None, 
     Only the kernel reads the photo.
 
     Args:
-        model: as `photo_logits`.
-        size: as `photo_logits`.
+        model: as `refined_logits`.
+        size: as `refined_logits`.
         radius: of the feather, in pixels.
 
     Returns:
