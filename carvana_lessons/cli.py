@@ -13,11 +13,13 @@ from carvana_lessons.utils.command_line import run
 from carvana_lessons.utils.console import print_anywhere, print_notes
 from carvana_lessons.utils.errors import CarvanaError
 from carvana_lessons.utils.options import (
+    Backdrop,
     Batch,
     Book,
     Epochs,
     Flip,
     Folder,
+    Format,
     Hours,
     InputSize,
     Overwrite,
@@ -31,7 +33,7 @@ from carvana_lessons.utils.options import (
     photo_size,
     shard_of,
 )
-from carvana_lessons.utils.paths import check_there, existing_folder, expand
+from carvana_lessons.utils.paths import check_there, existing_folder, expand, matching
 from carvana_lessons.utils.wording import counted
 
 # Rooms are imported inside the commands, so that --help and usage errors answer at once, without loading torch.
@@ -263,8 +265,7 @@ def predict_masks(
     """
     if not photos:  # of one name alone the last argument is what is given
         raise CarvanaError(f"There is only {out}: name the photos, and at the end the folder for the masks.")
-    for place in photos:
-        check_there(place)
+    photos = _photos(photos)
     if out.is_file():
         raise CarvanaError(f"{out} cannot be a folder, a file is in the way: name the folder for the masks at the end.")
     from carvana_lessons.prediction.submission import predict_folder
@@ -275,6 +276,67 @@ def predict_masks(
         typer.echo(f"Wrote the masks of {counted(count, 'photo')} to {out}.")
     else:
         typer.echo(f"Every photo has its mask in {out} already.")
+
+
+@commands.command("cut-out")
+def cut_out_cars(
+    photos: Photos = None,
+    *,
+    out: Annotated[Path, typer.Argument(help="Folder for the cut-outs.")],
+    background: Backdrop = None,
+    shadow: Annotated[bool, typer.Option("--shadow", help="Draw a soft shadow where the car touches the ground.")] = (
+        False
+    ),
+    crop: Annotated[
+        float | None,
+        typer.Option(
+            **options.PER_CENT,
+            help="Crop to the car, with a margin of so many per cent of its longer side. Default: the whole photo.",
+        ),
+    ] = None,
+    picture: Format = "png",
+    keep_specks: Annotated[
+        bool, typer.Option("--keep-specks", help="Keep specks beside the car, and small holes in it.")
+    ] = False,
+    one_look: Annotated[
+        bool, typer.Option("--one-look", help="Do not refine the edge: half the time, and a coarser edge.")
+    ] = False,
+    weights: Weights = ("unet",),
+    size: InputSize = None,
+    precision: Precision = None,
+    flip: Flip = False,
+    overwrite: Overwrite = False,
+) -> None:
+    """Cut it out: write the cars of any photos without their background.
+
+    NAME_cut_out.png is the car alone, soft at the edge. Existing files are skipped.
+    """
+    if not photos:
+        raise CarvanaError(f"There is only {out}: name the photos, and at the end the folder for the cut-outs.")
+    photos = _photos(photos)
+    if out.is_file():
+        raise CarvanaError(
+            f"{out} cannot be a folder, a file is in the way: name the folder for the cut-outs at the end."
+        )
+    from carvana_lessons.prediction.cutout_files import cut_out_files
+
+    done = cut_out_files(
+        _networks(list(weights), size, precision),
+        photos,
+        out,
+        size,
+        refined=not one_look,
+        tidied=not keep_specks,
+        background=background,
+        shadow=shadow,
+        margin=crop,
+        picture=picture,
+        flip=flip,
+        precision=precision,
+        overwrite=overwrite,
+    )
+    already = f" {counted(done.kept, 'photo')} had a cut-out there already." if done.kept else ""
+    typer.echo(f"Wrote {counted(done.written, 'cut-out')} to {out}.{already}")
 
 
 @commands.command("submit")
@@ -437,6 +499,14 @@ def set_course_repository(
 
     for path in set_repository(root, address):
         typer.echo(f"Changed {path}.")
+
+
+def _photos(places: list[Path]) -> list[Path]:
+    """The photos and folders of some names and patterns; a name that is not there is refused."""
+    found = matching(places)
+    for place in found:
+        check_there(place)
+    return found
 
 
 def _find_images(folder: Path, images: str) -> None:

@@ -42,7 +42,7 @@ def test_help_reads_like_a_map_and_loads_no_torch():
     assert answer.returncode == 0
     places = [
         answer.stdout.index(f"\n  {c} ")
-        for c in ["studio", "download", "check", "train", "evaluate", "predict", "submit", "compare"]
+        for c in ["studio", "download", "check", "train", "evaluate", "predict", "cut-out", "submit", "compare"]
     ]
     assert places == sorted(places)
 
@@ -345,6 +345,7 @@ COMMANDS = {
     "train": ["{folder}", "{out}", "--network", "unet-tiny", "--epochs", "1", "--size", "16", "--width", "2"],
     "evaluate": ["{folder}", "--weights", "{weights}", "--size", "16"],
     "predict": ["{folder}/train", "{out}", "--weights", "{weights}", "--size", "16"],
+    "cut-out": ["{folder}/train", "{out}", "--weights", "{weights}", "--size", "16"],
     "submit": ["{folder}", "{out}/s.csv", "--images", "train", "--weights", "{weights}", "--size", "16"],
 }
 OPTIONS = {
@@ -367,11 +368,15 @@ OPTIONS = {
     "--by": ["size"],
     "--images": ["nowhere", "../.."],
     "--out": ["{folder}", "{folder}/metadata.csv/a.csv"],
+    "--crop": ["-1", "nan", "5%", "1e9"],
+    "--format": ["gif", "", "PNG,JPEG"],
+    "--background": ["whit", "", "{folder}", "{folder}/nowhere.png", "{folder}/metadata.csv"],
 }
 TAKES = {
     "train": "size batch-size epochs width lr clip hours valid seed workers accumulate network schedule",
     "evaluate": "size batch-size valid seed weights by out",
     "predict": "size batch-size weights",
+    "cut-out": "size weights crop format background",
     "submit": "size batch-size workers shard sample weights images",
 }
 WRONG = [
@@ -428,6 +433,15 @@ MISTAKES = [
     ("train p o --size 480x320", 2, "'480x320' is no square", "320"),
     ("evaluate p --weights unet --size 480x320", 2, "'480x320' is no square", "320"),
     ("predict p o --weights unet --size 320x320x3", 2, "'320x320x3'", "320 or 320x320"),
+    ("cut-out p", 1, "There is only p", "and at the end the folder for the cut-outs"),
+    ("cut-out a.jpg b.png --shadow", 1, "a.jpg does not exist", "name photos"),
+    ("cut-out nowhere/*.jpg o", 1, "Nothing matches nowhere/*.jpg", "name photos"),
+    ("predict nowhere/*.jpg o --weights unet", 1, "Nothing matches nowhere/*.jpg", "name photos"),
+    ("cut-out p o --crop -5", 2, "--crop: '-5'", "5 for example"),
+    ("cut-out p o --crop", 2, "--crop", "needs a value"),
+    ("cut-out p o --format tiff", 1, "'tiff'", "png, webp, jpeg"),
+    ("cut-out p o --background whit", 1, "'whit' is no background", "white, '#e8eef4'"),
+    ("cut-out p o --weights unet-huge", 1, "no checkpoint unet-huge", "weights called unet and unet-small"),
     ("submit p o.csv --weights unet --size 0x0", 2, "'0x0' is out of range", "from 1 to 8192"),
     ("compare p o --size large", 2, "'large'", "320 or 320x320"),
     ("studio o --size 480", 2, "--size: '480' is no size", "480x320"),
@@ -695,6 +709,42 @@ def test_predict_goes_past_a_bad_photo_and_says_what_it_leaves_out(run, make_fol
     assert "Wrote the masks of 1 photo to" in run("predict", photos, out, *TINY).stdout
     assert "Every photo has its mask in" in run("predict", photos, out, *TINY).stdout
     assert "other networks" in told(run("predict", photos / f"{names[0]}.jpg", out, "--weights", "unet", "--size", 32))
+
+
+def test_cut_out_needs_no_weights_and_goes_past_a_bad_photo(run, make_folder, tmp_path):
+    """The real network on a drawn car; the pattern reaches the command as it was typed."""
+    import numpy as np
+    from PIL import Image
+
+    from carvana_lessons import data, studio
+
+    photos = studio.make(tmp_path / "studio", cars=1, size=(240, 160), progress=False) / "train"
+    names = sorted(p.stem for p in photos.iterdir())
+    for name in names[3:]:
+        (photos / f"{name}.jpg").unlink()
+    truth = data.read_mask(photos.parent / "train_masks" / f"{names[0]}_mask.gif") > 0
+    pattern, out = photos / "*.jpg", tmp_path / "out"
+    answer = run("cut-out", pattern, out)
+    assert answer.returncode == 0 and "unet: 320×320 px" in answer.stdout, answer.stderr
+    assert f"Wrote 3 cut-outs to {out}.\n" in answer.stdout
+    alpha = np.asarray(Image.open(out / f"{names[0]}_cut_out.png"))[..., 3] > 127
+    assert (alpha & truth).sum() > 0.6 * (alpha | truth).sum()
+    (out / f"{names[1]}_cut_out.png").unlink()
+    assert "Wrote 1 cut-out to" in (again := run("cut-out", photos, out).stdout)
+    assert "2 photos had a cut-out there already." in again
+    assert "edge refined, 2 px then, not refined" in told(run("cut-out", pattern, out, "--one-look"))
+    words = ["--background", "#e8eef4", "--shadow", "--crop", 5, "--format", "jpeg", "--keep-specks", "--one-look"]
+    (photos / "broken.jpg").write_text("no photo", encoding="utf-8")
+    (photos / "IMG_2.HEIC").touch()
+    answer = run("cut-out", photos, out, *words, "--weights", "unet-small")
+    assert answer.returncode == 1 and "note: Left out: 1 file, IMG_2.HEIC, of a kind" in answer.stderr
+    assert "broken.jpg cannot be decoded" in answer.stderr and "1 of 4 photos got no cut-out" in answer.stderr
+    with Image.open(out / f"{names[0]}_cut_out.jpg") as image:
+        assert image.mode == "RGB" and image.width < 240
+        assert np.abs(np.asarray(image)[0, 0].astype(int) - (0xE8, 0xEE, 0xF4)).max() <= 2
+    answer = run("cut-out", photos / f"{names[0]}.jpg", tmp_path / "new", "--format", "jpeg")
+    assert answer.returncode == 0 and "note: A JPEG has no transparency, so the background is white" in answer.stderr
+    assert "name the folder for the cut-outs at the end" in told(run("cut-out", photos, photos / f"{names[0]}.jpg"))
 
 
 def test_photos_that_the_shell_lists_are_taken_and_the_last_name_is_the_folder(run, make_folder, tmp_path):

@@ -109,7 +109,7 @@ def _as_mask(values: np.ndarray) -> np.ndarray:
     car = values == 1
     if not (car | (values == 0)).all():
         raise ValueError(
-            f"The mask has values other than 0 and 1 (from {values.min():g} to {values.max():g}); make it a mask first: "
-            "`mask > 0` for 0/255, `logits > 0` for logits."
+            f"The mask has values other than 0 and 1 (from {values.min():g} to {values.max():g}); make it a mask "
+            "first: `mask > 0` for 0/255, `logits > 0` for logits."
         )
     return car

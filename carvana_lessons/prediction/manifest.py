@@ -113,4 +113,6 @@ def from_text(text: str | bytes) -> dict | None:
 def _plain(value: object) -> str:
     if isinstance(value, bool):
         return "on" if value else "off"
+    if value is None:
+        return "not said"
     return " and ".join(value) if isinstance(value, list) else str(value)

@@ -13,7 +13,6 @@ import zlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -26,8 +25,15 @@ from carvana_lessons.data.batches import floats
 from carvana_lessons.data.images import read_size, unreadable
 from carvana_lessons.data.layout import listed
 from carvana_lessons.data.workers import watch_workers
-from carvana_lessons.prediction.cutout import feather, to_rgba
-from carvana_lessons.prediction.image_files import PhotoErrors, content, find_photos, missing_outputs, save
+from carvana_lessons.prediction.background_removal import from_logits
+from carvana_lessons.prediction.image_files import (
+    PhotoErrors,
+    content,
+    find_photos,
+    missing_outputs,
+    refuse_equal_names,
+    save,
+)
 from carvana_lessons.prediction.inference import Ensemble, Size, pad_batch, predict
 from carvana_lessons.prediction.manifest import made_with, to_text
 from carvana_lessons.prediction.shards import join, lines_done, part_of, verify
@@ -159,7 +165,8 @@ def predict_folder(
         out: where to write; photos are never changed.
         size: side, or (height, width), of the input; None: each network at the size that it was trained for.
         batch_size: photos per forward pass.
-        cut_outs: also write ``NAME_cut_out.png``: the photo with a transparent background, soft at the edge.
+        cut_outs: also write ``NAME_cut_out.png``: what the mask calls car, soft at the edge, on a transparent
+            background.
         flip: average with the answer for the mirrored photo.
         overwrite: replace masks that other networks, other settings or another photo of that name made.
         precision: as `car_logits`.
@@ -182,10 +189,7 @@ def predict_folder(
     """
     found, out = find_photos(folder), expand(out)
     files = found.photos
-    for one, other in pairwise(sorted(files, key=lambda p: p.stem.casefold())):
-        if one.stem.casefold() == other.stem.casefold():  # most disks of Windows and Macs do not tell them apart
-            names = (one, other) if one.name == other.name else (one.name, other.name)
-            raise DataError(f"{names[0]} and {names[1]} would share one mask; rename one of the two.")
+    refuse_equal_names(files)
     networks = Ensemble(model, size)
     if batch_size < 1:
         raise CarvanaError(f"A batch is 1 photo or more, not {batch_size}.")
@@ -194,7 +198,8 @@ def predict_folder(
     note = made_with(model, size, flip, precision)
     with owned(out):
         errors = PhotoErrors()
-        todo = missing_outputs(files, out, note, cut_outs, overwrite, errors)
+        endings = ("_mask.png", "_cut_out.png") if cut_outs else ("_mask.png",)
+        todo = missing_outputs(files, out, note, endings, overwrite, errors)
         make_folder(out)
         batch_size = min(batch_size, len(files))  # of all photos, so that a second call computes as the first
         with bar(total=len(todo), desc="predicting", unit="photo") as progress:
@@ -232,7 +237,9 @@ def _write_mask(file: Path, out: Path, full: Tensor, cut_outs: bool, note: dict)
     """One photo's files, from its logits (height, width) at its own size."""
     save(out / f"{file.stem}_mask.png", (full > 0).numpy().astype(np.uint8) * 255, note)
     if cut_outs:
-        save(out / f"{file.stem}_cut_out.png", to_rgba(read_photo(file, upright=True), feather(full)), note)
+        # Of this very mask, specks and all: whoever wants the best edge takes `cut-out`.
+        cut = from_logits(read_photo(file, upright=True), full, tidied=False)
+        save(out / f"{file.stem}_cut_out.png", cut, note)
 
 
 def _named(out: str | Path) -> Path:

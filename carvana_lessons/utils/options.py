@@ -258,6 +258,20 @@ Workers = Annotated[int, typer.Option(**ZERO_OR_MORE, help="Number of DataLoader
 Flip = Annotated[
     bool, typer.Option("--flip", help="Test-time augmentation: average the logits with those of the flipped photo.")
 ]
+PER_CENT = number(float, "per cent of the car's longer side, 0 or more: 5 for example", lambda x: 0 <= x <= 1000)
+Format = Annotated[
+    str,
+    typer.Option("--format", callback=each(catalog.check_picture), help=f"One of {', '.join(catalog.PICTURES)}."),
+]
+Backdrop = Annotated[
+    str | None,
+    typer.Option(
+        callback=each(catalog.check_background),
+        metavar="COLOUR|PICTURE|blur",
+        help="What stands behind the car: a colour (white, '#e8eef4'), a picture, or blur, the photo's own background "
+        "out of focus. Default: nothing, the background is transparent.",
+    ),
+]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace files made with other settings.")]
 Seed = Annotated[int, typer.Option(**A_SEED, help="Random seed of split, initial weights and shuffling.")]
 Hours = Annotated[

@@ -149,11 +149,11 @@ def test_masks_among_the_photos_are_told_by_what_wrote_them(tmp_path):
     assert predict_folder(network(), folder, folder, 16, cut_outs=True) == 4
     whole = contents(folder)
     assert len(whole) == 12 and "car_mask_mask.png" in whole and "old_mask_mask.png" in whole
-    with pytest.warns(UserWarning, match=r"8 files, a_cut_out\.png, .* and 5 more, that `predict` wrote itself"):
+    with pytest.warns(UserWarning, match=r"8 files, a_cut_out\.png, .* and 5 more, that `predict` or `cut-out` wrote"):
         assert predict_folder(network(), folder, folder, 16, cut_outs=True) == 0
     assert contents(folder) == whole and whole.items() >= photos.items()
     with pytest.raises(
-        DataError, match=r"no \.jpg or \.png to predict .*1 file, a_mask\.png, that `predict` wrote itself"
+        DataError, match=r"no \.jpg or \.png to predict .*1 file, a_mask\.png, that `predict` or `cut-out` wrote"
     ):
         predict_folder(network(), folder / "a_mask.png", tmp_path / "out", 16)
 
