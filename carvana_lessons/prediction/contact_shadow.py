@@ -42,9 +42,10 @@ def contact_shadow(alpha: np.ndarray) -> np.ndarray:
     ground = _string(columns, bottom)
     y = np.arange(len(car))[:, None]
     thickness = max(1.0, SPREAD * width)
-    below = (y > bottom) & (y <= ground + thickness)
+    # From inside the car on: a blur of what begins at its edge would leave a pale line there.
+    below = (y > bottom - 3 * thickness) & (y <= ground + thickness)
     shade = np.zeros(alpha.shape, np.float32)
-    shade[:, columns] = below * np.exp(-(ground - bottom) / max(1.0, GAP * height))
+    shade[:, columns] = below * np.exp(-np.maximum(ground - bottom, 0) / max(1.0, GAP * height))
     # Twice: a narrow one keeps the dark line at the tyres, a wide one fades out.
     soft = [ndimage.gaussian_filter(shade, k * thickness, mode="constant", truncate=3) for k in (0.5, 2)]
     return (DARKEST * np.clip(soft[0] + soft[1], 0, 1) * (1 - alpha)).astype(np.float32)
@@ -78,7 +79,7 @@ def under(rgba: np.ndarray, shadow: np.ndarray) -> np.ndarray:
 
 
 def _string(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """The lower convex hull of a contour at each of its columns, y downwards; steep ends are left to the contour.
+    """The lower convex hull of a contour at each of its columns, y downwards; −inf at its steep ends, in the air.
 
     `scipy.spatial.ConvexHull` fails on points that lie on one line, as the bottom of a box does.
     """
@@ -87,7 +88,7 @@ def _string(x: np.ndarray, y: np.ndarray) -> np.ndarray:
         while len(hull) > 1 and _turns(x, y, hull[-2], hull[-1], k):
             hull.pop()
         hull.append(k)
-    line = y.astype(float)
+    line = np.full(len(y), -np.inf)
     for k, j in pairwise(hull):
         if abs(y[j] - y[k]) <= STEEPEST * (x[j] - x[k]):
             line[k : j + 1] = np.interp(x[k : j + 1], (x[k], x[j]), (y[k], y[j]))
