@@ -8,7 +8,7 @@ import typer
 
 import carvana_lessons
 from carvana_lessons.utils import options
-from carvana_lessons.utils.catalog import DEFENSE, SCHEDULES
+from carvana_lessons.utils.catalog import DEFENSE, PICTURES, SCHEDULES
 from carvana_lessons.utils.command_line import run
 from carvana_lessons.utils.console import print_anywhere, print_notes
 from carvana_lessons.utils.errors import CarvanaError
@@ -318,6 +318,8 @@ def cut_out_cars(
         raise CarvanaError(
             f"{out} cannot be a folder, a file is in the way: name the folder for the cut-outs at the end."
         )
+    if out.suffix.lower() in (".jpeg", *PICTURES.values()) and not out.is_dir():
+        raise CarvanaError(f"{out} is named like a picture, and cut-outs go into a folder: name one at the end.")
     from carvana_lessons.prediction.cutout_files import cut_out_files
 
     done = cut_out_files(

@@ -745,6 +745,7 @@ def test_cut_out_needs_no_weights_and_goes_past_a_bad_photo(run, make_folder, tm
     answer = run("cut-out", photos / f"{names[0]}.jpg", tmp_path / "new", "--format", "jpeg")
     assert answer.returncode == 0 and "note: A JPEG has no transparency, so the background is white" in answer.stderr
     assert "name the folder for the cut-outs at the end" in told(run("cut-out", photos, photos / f"{names[0]}.jpg"))
+    assert "new.png is named like a picture" in told(run("cut-out", photos, tmp_path / "new.png"))
 
 
 def test_photos_that_the_shell_lists_are_taken_and_the_last_name_is_the_folder(run, make_folder, tmp_path):

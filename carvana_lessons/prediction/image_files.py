@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -241,7 +242,8 @@ def read_note(path: Path) -> dict | None:
     if path.suffix.lower() not in NOTED or not path.is_file():
         return None
     try:
-        with Image.open(path) as image:
+        with warnings.catch_warnings(), Image.open(path) as image:
+            warnings.simplefilter("ignore")  # of broken EXIF: whoever wrote the note wrote it well
             text = image.info.get(KEY, "") if image.format == "PNG" else image.getexif().get(NOTE_TAG, "")
             return from_text(text)
     except UNREADABLE:
