@@ -33,6 +33,7 @@ from carvana_lessons.prediction.cutout import photo_logits
 from carvana_lessons.prediction.cutout_files import cut_out_files
 from carvana_lessons.prediction.refine import SCALE, refined_logits
 from carvana_lessons.utils.files import replacing
+from carvana_lessons.utils.progress import bar
 
 FIRST = "first look"
 Look = Callable[[nn.Module, np.ndarray], torch.Tensor]
@@ -61,7 +62,7 @@ def score(model: nn.Module, few: data.CarFolder) -> pd.DataFrame:
     for look in LOOKS.values():  # to warm up
         look(model, few[0].read())
     rows = []
-    for turn, photo in enumerate(few):
+    for turn, photo in enumerate(bar(few, total=len(few), desc="looking", unit="photo")):
         pixels, truth = photo.read(), data.read_mask(photo.mask).view(bool)
         names = list(LOOKS)
         for name in names[turn % len(names) :] + names[: turn % len(names)]:  # a slow moment is nobody's own

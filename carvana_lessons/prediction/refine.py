@@ -8,7 +8,7 @@ around the edge of the first one, and there all looks are averaged.
 Two steps that were tried are no default. A guided filter draws the edge towards those of the photo, which helps one
 look; after three it changes nothing that can be measured, and on a pale car before dark letters it leaves burrs. Tiles
 of the photo, each as large as the input, are as good as a look at the whole photo in as many pixels, and cost more.
-`python -m benchmarks cutout` measures each step.
+`python -m benchmarks cutout` measures all but the tiles.
 
 Lesson:
     cut-out.
