@@ -41,19 +41,19 @@ Look = Callable[[nn.Module, np.ndarray], torch.Tensor]
 
 def steps(*names: str) -> Look:
     """The refinement with these of its steps and no other."""
-    chosen = {name: name in names for name in ("larger", "closer", "guided")}
+    chosen = {name: name in names for name in ("mirrored", "larger", "closer", "guided")}
     return lambda model, photo: refined_logits(model, photo, **chosen)
 
 
 LOOKS: dict[str, Look] = {
     FIRST: photo_logits,
-    "first look, mirrored too": lambda model, photo: photo_logits(model, photo, flip=True),
     "twice the size, everywhere": lambda model, photo: photo_logits(model, photo, scale=2),
     "guided filter": steps("guided"),
-    f"{SCALE} times the size, at the edge": steps("larger"),
-    "the car alone, at the edge": steps("closer"),
-    "both": steps("larger", "closer"),
-    "both, guided filter": steps("larger", "closer", "guided"),
+    "mirrored too": steps("mirrored"),
+    f"mirrored, {SCALE} times the size at the edge": steps("mirrored", "larger"),
+    "mirrored, the car alone at the edge": steps("mirrored", "closer"),
+    "all three (the default)": steps("mirrored", "larger", "closer"),
+    "all three, guided filter": steps("mirrored", "larger", "closer", "guided"),
 }
 
 

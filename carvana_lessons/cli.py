@@ -298,13 +298,10 @@ def cut_out_cars(
     keep_specks: Annotated[
         bool, typer.Option("--keep-specks", help="Keep specks beside the car, and small holes in it.")
     ] = False,
-    one_look: Annotated[
-        bool, typer.Option("--one-look", help="Do not refine the edge: half the time, and a coarser edge.")
-    ] = False,
+    one_look: Annotated[bool, typer.Option("--one-look", help="Do not refine the edge: faster, and coarser.")] = False,
     weights: Weights = ("unet",),
     size: InputSize = None,
     precision: Precision = None,
-    flip: Flip = False,
     overwrite: Overwrite = False,
 ) -> None:
     """Cut it out: write the cars of any photos without their background.
@@ -333,7 +330,6 @@ def cut_out_cars(
         shadow=shadow,
         margin=crop,
         picture=picture,
-        flip=flip,
         precision=precision,
         overwrite=overwrite,
     )

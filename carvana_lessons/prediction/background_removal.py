@@ -34,7 +34,6 @@ def cut_out(
     background: Background | None = None,
     shadow: bool = False,
     margin: float | None = None,
-    flip: bool = False,
     precision: str | None = None,
 ) -> np.ndarray:
     """Cut the car out of one photo.
@@ -44,13 +43,13 @@ def cut_out(
         photo: (H, W, 3) uint8, RGB.
         size: side, or (height, width), of the network's input; None: the size that it was trained for.
         radius: of the soft edge, in pixels of the photo.
-        refined: look at the edge once more, in more pixels; see `carvana_lessons.prediction.refine`.
+        refined: look at the edge once more, in more pixels, and at the mirrored photo; see
+            `carvana_lessons.prediction.refine`.
         tidied: remove specks beside the car and fill small holes in it.
         background: an RGB colour, a picture (h, w, 3) uint8 that is scaled and cropped to cover, or "blur" for the
             photo's own out of focus; None for a transparent one.
         shadow: draw a soft one where the car touches the ground.
         margin: crop to the car, with a margin in per cent of its longer side; None keeps the whole photo.
-        flip: average with the answer for the mirrored photo.
         precision: as `car_logits`.
 
     Returns:
@@ -63,7 +62,8 @@ def cut_out(
     Lesson:
         cut-out.
     """
-    logits = (refined_logits if refined else photo_logits)(model, photo, size, flip, precision)
+    look = refined_logits if refined else photo_logits
+    logits = look(model, photo, size, precision=precision)
     return from_logits(photo, logits, radius, tidied=tidied, background=background, shadow=shadow, margin=margin)
 
 

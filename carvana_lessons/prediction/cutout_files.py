@@ -63,7 +63,6 @@ def cut_out_files(
     shadow: bool = False,
     margin: float | None = None,
     picture: str = "png",
-    flip: bool = False,
     precision: str | None = None,
     overwrite: bool = False,
 ) -> CutOuts:
@@ -85,7 +84,6 @@ def cut_out_files(
         shadow: as `carvana_lessons.prediction.cut_out`.
         margin: as `carvana_lessons.prediction.cut_out`.
         picture: the format, "png", "webp" or "jpeg".
-        flip: as `carvana_lessons.prediction.cut_out`.
         precision: as `carvana_lessons.prediction.cut_out`.
         overwrite: replace cut-outs that other networks, other settings or another photo of that name made.
 
@@ -113,7 +111,7 @@ def cut_out_files(
     found, out = find_photos(photos), expand(out)
     files = found.photos
     refuse_equal_names(files, "cut-out")
-    note = made_with(model, size, flip, precision) | {
+    note = made_with(model, size, flip=False, precision=precision) | {
         "edge": f"{'refined' if refined else 'not refined'}, {radius:g} px",
         "specks": "removed" if tidied else "kept",
         "background": _told(behind),
@@ -140,7 +138,7 @@ def cut_out_files(
             for file, digest, photo in prefetch(_pixels(todo, errors)):
                 with errors.collect(file):
                     if photo is not None:
-                        logits = look(model, photo, size, flip, precision)
+                        logits = look(model, photo, size, precision=precision)
                         if not (logits > 0).any():
                             raise DataError(f"{file} shows no car, as far as the network can see; leave it out.")
                         cut = from_logits(

@@ -118,7 +118,6 @@ def test_a_second_call_does_what_is_missing_alone(folder, tmp_path):
         ("background transparent then, blur now", {"background": "blur"}),
         ("shadow off then, on now", {"shadow": True}),
         ("crop none then, 5 % now", {"margin": 5}),
-        ("flip off then, on now", {"flip": True}),
     ],
 )
 def test_cut_outs_of_two_kinds_do_not_mix(folder, tmp_path, told, settings):
