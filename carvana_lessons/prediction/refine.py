@@ -10,6 +10,10 @@ look; after three its gain is within the error, and on a pale car before dark le
 of the photo, each as large as the input, are as good as a look at the whole photo in as many pixels, and cost more.
 `python -m benchmarks cutout` measures all but the tiles.
 
+On 32 photos of the 16 cars that the shipped `unet` was not trained on, boundary IoU at 5 pixels rose from 0.525 to
+0.560 (by 0.035; 95 % interval, cars resampled: 0.021 to 0.049), and Dice by 0.0007 (0.0003 to 0.0011). The default was
+chosen by these photos, and their true masks are rough themselves by a pixel or two.
+
 Lesson:
     cut-out.
 """
