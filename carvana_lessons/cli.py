@@ -255,11 +255,16 @@ def predict_masks(
     cut_outs: Annotated[
         bool, typer.Option("--cut-outs", help="Also write the cars on a transparent background.")
     ] = False,
+    doubts: Annotated[
+        Path | None, typer.Option(help="CSV file for the doubt of every mask and its signals, the most doubtful first.")
+    ] = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Chapter 9: write masks of any photos.
 
     NAME_mask.png holds 0 and 255; with --cut-outs NAME_cut_out.png is the car alone. Existing files are skipped.
+    At the end the masks that a person should look at are listed. With --flip, in twice the time, they also show where
+    the mirrored photo has another mask.
     """
     if not photos:  # of one name alone the last argument is what is given
         raise CarvanaError(f"There is only {out}: name the photos, and at the end the folder for the masks.")
@@ -267,14 +272,23 @@ def predict_masks(
         check_there(place)
     if out.is_file():
         raise CarvanaError(f"{out} cannot be a folder, a file is in the way: name the folder for the masks at the end.")
+    from carvana_lessons.prediction.image_files import UnusablePhotos
     from carvana_lessons.prediction.submission import predict_folder
+    from carvana_lessons.utils.files import new_file
 
+    if doubts is not None:
+        new_file(doubts, overwrite)  # said before the work, not after it
     networks = _networks(weights, size, precision)
-    count = predict_folder(networks, photos, out, size, batch_size, cut_outs, flip, overwrite, precision)
+    try:
+        count = predict_folder(networks, photos, out, size, batch_size, cut_outs, flip, overwrite, precision)
+    except UnusablePhotos:  # the others have their masks
+        _tell_doubts(photos, out, doubts, overwrite)
+        raise
     if count:
         typer.echo(f"Wrote the masks of {counted(count, 'photo')} to {out}.")
     else:
         typer.echo(f"Every photo has its mask in {out} already.")
+    _tell_doubts(photos, out, doubts, overwrite)
 
 
 @commands.command("submit")
@@ -437,6 +451,20 @@ def set_course_repository(
 
     for path in set_repository(root, address):
         typer.echo(f"Changed {path}.")
+
+
+def _tell_doubts(photos: list[Path], out: Path, file: Path | None, overwrite: bool) -> None:
+    """Print which masks to look at first; write all signals to ``file`` if there is to be one."""
+    from carvana_lessons.prediction.doubts import look_first, read_doubts
+    from carvana_lessons.utils.files import new_file, replacing
+
+    table = read_doubts(out, photos)
+    if file is not None:
+        new_file(file, overwrite)  # another program may have written it meanwhile
+        with replacing(file) as temporary:
+            table.round(5).to_csv(temporary, index=False, lineterminator="\n")
+    if lines := look_first(table):
+        typer.echo("\n  ".join(["Look at these first:", *lines]))
 
 
 def _find_images(folder: Path, images: str) -> None:

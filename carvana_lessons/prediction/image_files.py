@@ -29,6 +29,10 @@ CURE = "save as JPEG or PNG"
 LONGEST = 255  # bytes of a name on most disks
 
 
+class UnusablePhotos(DataError):
+    """Some photos cannot be used; all that was wanted of the others is done."""
+
+
 @dataclass
 class PhotoFiles:
     """The image files of some folders, by what they are.
@@ -84,7 +88,7 @@ class PhotoErrors:
             out: where the masks of the others are.
 
         Raises:
-            DataError: if there are any; it names them.
+            UnusablePhotos: if there are any; it names them.
         """
         if not self.messages:
             return
@@ -92,7 +96,7 @@ class PhotoErrors:
         also = f" Nor can {listed([file.name for file in more])} be used." if more else ""
         others = f"; the others have theirs in {out}" if len(self.messages) < total else ""
         count = f"{len(self.messages):,} of {counted(total, 'photo')} got no mask"
-        raise DataError(f"{self.messages[first]}{also} So {count}{others}.")
+        raise UnusablePhotos(f"{self.messages[first]}{also} So {count}{others}.")
 
 
 def find_photos(sources: str | Path | Sequence[str | Path]) -> PhotoFiles:

@@ -8,8 +8,7 @@ Lesson:
 """
 
 import math
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -21,6 +20,12 @@ from carvana_lessons.utils.errors import CarvanaError
 
 BAND = 0.02  # of the longer side: how far from the predicted boundary a pixel still belongs to the edge
 LARGE = 0.05  # of the largest piece's area: a piece beside it that is smaller is a speck
+# Beyond these a mask is doubtful: no more than 2 % of the photos of cars that the shipped networks never saw, all of them
+# with good masks, and nearly all masks that are wrong (`benchmarks/uncertainty.py`; its numbers are in
+# book/results/uncertainty/alarms.csv). A network that was trained for minutes is unsure along the edge of every photo.
+UNSURE = 0.15  # bits, along the edge
+DIFFERS = 0.04  # 1 - Dice of the mask and that of the mirrored photo
+NUMBERS = {2: "two", 3: "three", 4: "four"}
 SUREST = 700.0  # a logit beyond it is the same as this one, and exp of this one is finite
 
 
@@ -50,6 +55,31 @@ class Uncertainty:
     largest_piece: float
     borders: int
     share: float
+
+    @property
+    def doubt(self) -> float:
+        """The one number that orders masks, from 0 (no doubt) to 1 (look at it first).
+
+        1 − (1 − entropy along the edge) · expected Dice · Dice of the largest piece · Dice of the mirrored mask. Each
+        factor is 1 where nothing is doubtful; the last one counts where the mirrored photo was predicted. A mask
+        without an edge, empty or full, is worth 1. The number orders: it is no probability, and no estimate of Dice.
+        """
+        if math.isnan(self.entropy_edge):
+            return 1.0
+        agreed = 1.0 if math.isnan(self.flip_disagreement) else 1 - self.flip_disagreement
+        return 1 - (1 - self.entropy_edge) * self.expected_dice * self.largest_piece * agreed
+
+    @property
+    def reasons(self) -> list[str]:
+        """In words, what makes a mask doubtful enough to be looked at; empty for a mask that is not."""
+        told = {
+            "no car found": self.share == 0,
+            "all of the photo is car": self.share == 1,
+            f"{NUMBERS.get(self.pieces, self.pieces)} large pieces": self.pieces > 1,
+            "unsure along the edge": self.entropy_edge > UNSURE,
+            "mask differs from that of the mirrored photo": self.flip_disagreement > DIFFERS,
+        }
+        return [words for words, true in told.items() if true]
 
 
 def uncertainty(logits: Tensor, mirrored: Tensor | None = None) -> Uncertainty:

@@ -1,6 +1,6 @@
 """Risk–coverage curves against naive loops over all orders of equal doubts."""
 
-from itertools import permutations
+from itertools import pairwise, permutations
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ def naive(error, doubt) -> np.ndarray:
     """Keep the least doubtful, for every number of them; the mean over every order of equal doubts."""
     curves = []
     for order in permutations(range(len(error))):
-        if all(doubt[a] <= doubt[b] for a, b in zip(order, order[1:], strict=False)):
+        if all(doubt[a] <= doubt[b] for a, b in pairwise(order)):
             curves.append([np.mean([error[k] for k in order[: n + 1]]) for n in range(len(error))])
     return np.mean(curves, axis=0)
 

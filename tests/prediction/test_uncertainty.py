@@ -126,5 +126,5 @@ def test_what_is_no_answer_is_refused():
         uncertainty(torch.zeros(1, 4, 6))
     with pytest.raises(ValueError, match="one shape"):
         uncertainty(torch.zeros(4, 6), torch.zeros(6, 4))
-    with pytest.raises(CarvanaError, match="not a number.*diverged"):
+    with pytest.raises(CarvanaError, match=r"not a number.*diverged"):
         uncertainty(torch.full((4, 6), math.nan))
