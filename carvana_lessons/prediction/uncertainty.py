@@ -20,8 +20,8 @@ from carvana_lessons.utils.errors import CarvanaError
 
 BAND = 0.02  # of the longer side: how far from the predicted boundary a pixel still belongs to the edge
 LARGE = 0.05  # of the largest piece's area: a piece beside it that is smaller is a speck
-# Beyond these a mask is doubtful: no more than 2 % of the photos of cars that the shipped networks never saw, all of them
-# with good masks, and nearly all masks that are wrong (`benchmarks/uncertainty.py`; its numbers are in
+# Beyond these a mask is doubtful: at most 2 % of the photos of cars that the shipped networks never saw, all with good
+# masks, and nearly all masks that are wrong (`benchmarks/uncertainty.py`; its numbers are in
 # book/results/uncertainty/alarms.csv). A network that was trained for minutes is unsure along the edge of every photo.
 UNSURE = 0.15  # bits, along the edge
 DIFFERS = 0.04  # 1 - Dice of the mask and that of the mirrored photo
