@@ -2,6 +2,7 @@
 
 import math
 import sys
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -12,7 +13,9 @@ from samples import Brightness
 from torch import nn
 
 from carvana_lessons import cli, studio
+from carvana_lessons.evaluation.selective import recovered
 from carvana_lessons.prediction import look_first, predict_folder, read_doubts
+from carvana_lessons.prediction.doubts import SIGNALS
 from carvana_lessons.prediction.uncertainty import Uncertainty, uncertainty
 from carvana_lessons.utils.errors import DataError
 
@@ -179,3 +182,22 @@ def test_the_command_names_an_empty_photo_and_two_cars_and_keeps_all_in_a_file(r
     code, printed, told = run(*words, "--doubts", tmp_path / "again.csv")
     assert code == 1 and "1 of 5 photos got no mask" in told and lines[0] in printed
     assert (tmp_path / "again.csv").read_bytes() == before
+
+
+def test_the_kept_measurement_is_what_the_code_says():
+    """Book and code agree: the order, the masks that are named, and what both are worth."""
+    folder = Path(__file__).resolve().parents[2] / "book" / "results" / "uncertainty"
+    photos, alarms = (pd.read_csv(folder / f"{name}.csv") for name in ("photos", "alarms"))
+    seen = [Uncertainty(*values) for values in photos[SIGNALS].itertuples(index=False)]
+    np.testing.assert_allclose([one.doubt for one in seen], photos["doubt"], atol=5e-4)
+    told = pd.Series([bool(one.reasons) for one in seen])
+    failed = photos["dice"] < 0.95
+    for key, part in photos.groupby(["network", "flip", "kind"]):
+        row = alarms.set_index(["network", "flip", "kind"]).loc[key]
+        counts = [len(part), *(mask[part.index].sum() for mask in (failed, failed & told, ~failed & told))]
+        # a value that lies at the threshold may be on its other side when it is rounded
+        np.testing.assert_allclose(row[["photos", "failed", "found", "false_alarms"]].astype(int), counts, atol=1)
+    easy = alarms[alarms["kind"].str.startswith("as it is")]
+    assert easy["failed"].sum() == 0 and easy["false_alarms"].sum() < 0.02 * easy["photos"].sum()
+    for _, part in photos.groupby(["network", "flip"]):
+        assert recovered(1 - part["dice"], part["doubt"]) > recovered(1 - part["dice"], 1 - part["expected_dice"])
