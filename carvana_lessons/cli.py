@@ -20,6 +20,7 @@ from carvana_lessons.utils.options import (
     Folder,
     Hours,
     InputSize,
+    OneWeights,
     Overwrite,
     Photos,
     Precision,
@@ -62,7 +63,7 @@ def _common(
     debug: Annotated[bool, typer.Option(DEBUG, help="Print the traceback of an error too.")] = False,
 ) -> None:
     """Segment cars in photos. In the order of the course: make photos or download the real ones, check them, train,
-    evaluate, predict, submit, compare."""
+    evaluate, predict, submit, compare, export."""
 
 
 @commands.command("studio")
@@ -375,6 +376,30 @@ def compare_networks(
     except KeyboardInterrupt as stop:
         raise Stopped(f"Stopped: what is done is saved in {out}, and the same command continues it.") from stop
     typer.echo(f"{protocol}\n\n{markdown(table)}\nKept in {out}.")
+
+
+@commands.command("export")
+def export_network(
+    out: Annotated[Path, typer.Argument(help="The file to write, unet.onnx for example.")],
+    weights: OneWeights,
+    size: InputSize = None,
+    free_size: Annotated[
+        bool, typer.Option("--free-size", help="Leave height and width open: multiples of 8, 16 or 32, by network.")
+    ] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace OUT if it exists.")] = False,
+) -> None:
+    """Appendix: write a trained network as an ONNX file, for programs that know neither torch nor this course."""
+    if len(weights) > 1:
+        raise typer.BadParameter(f"a file holds one network, and --weights names {len(weights)}; name one.")
+    if free_size and size is not None:
+        raise typer.BadParameter("--size fixes the input and --free-size leaves it open; take one of the two.")
+    from carvana_lessons.prediction import export_onnx
+    from carvana_lessons.prediction.trained import describe_answers, load_trained
+
+    network = load_trained(weights[0])
+    if not free_size:
+        typer.echo(describe_answers(weights[0], network, size, "no", "cpu"))
+    typer.echo(f"Wrote {export_onnx(network, out, size, free_size, overwrite)}.")
 
 
 @course_commands.command("export")

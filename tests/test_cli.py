@@ -42,7 +42,7 @@ def test_help_reads_like_a_map_and_loads_no_torch():
     assert answer.returncode == 0
     places = [
         answer.stdout.index(f"\n  {c} ")
-        for c in ["studio", "download", "check", "train", "evaluate", "predict", "submit", "compare"]
+        for c in ["studio", "download", "check", "train", "evaluate", "predict", "submit", "compare", "export"]
     ]
     assert places == sorted(places)
 
@@ -221,6 +221,20 @@ def test_networks_of_the_command_line_are_ready_and_answer_as_trained():
     x = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
         assert torch.allclose(fused(x.to(next(fused.parameters()).device)).cpu(), trained(x), atol=1e-3)
+
+
+def test_a_network_is_exported_and_runs_without_torch(run, tmp_path):
+    out = tmp_path / "new" / "car.onnx"
+    done = run("export", out, "--weights", "unet-small")
+    assert (done.returncode, done.stdout) == (0, f"unet-small: 128×128 px, float32.\nWrote {out}.\n"), done.stderr
+    code = "import sys, numpy as np, onnxruntime as r; s = r.InferenceSession(sys.argv[1])\n"
+    code += "y, = s.run(None, {'photo': np.zeros((2, 3, 128, 128), np.float32)})\n"
+    code += "sys.exit(y.shape != (2, 1, 128, 128) or 'torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code, out], check=False).returncode == 0
+    again = run("export", out, "--weights", "unet-small", "--free-size")
+    assert again.returncode == 1 and "exists already" in again.stderr
+    free = run("export", out, "--weights", "unet-small", "--free-size", "--overwrite")
+    assert (free.returncode, free.stdout) == (0, f"Wrote {out}.\n"), free.stderr
 
 
 def test_weights_that_come_with_the_package_are_named(run, tmp_path):
@@ -427,6 +441,9 @@ MISTAKES = [
     ("check my photos", 2, "photos", "put a name with spaces in quotes"),
     ("train p o --size 480x320", 2, "'480x320' is no square", "320"),
     ("evaluate p --weights unet --size 480x320", 2, "'480x320' is no square", "320"),
+    ("export o.onnx", 2, "--weights is missing", "unet-small"),
+    ("export o.onnx --weights unet --weights unet-small", 2, "a file holds one network", "name one"),
+    ("export o.onnx --weights unet --size 64 --free-size", 2, "--free-size leaves it open", "take one of the two"),
     ("predict p o --weights unet --size 320x320x3", 2, "'320x320x3'", "320 or 320x320"),
     ("submit p o.csv --weights unet --size 0x0", 2, "'0x0' is out of range", "from 1 to 8192"),
     ("compare p o --size large", 2, "'large'", "320 or 320x320"),
@@ -521,7 +538,8 @@ def test_help_and_mistakes_are_answered_without_torch(tmp_path):
 def test_help_lists_networks_and_weights(run):
     from carvana_lessons import models
 
-    for command, names in (("train", models.names()), ("compare", models.names()), ("predict", models.shipped())):
+    trained = [(command, models.shipped()) for command in ("predict", "export")]
+    for command, names in [("train", models.names()), ("compare", models.names()), *trained]:
         text = " ".join(run(command, "--help").stdout.split())
         assert ", ".join(names) in text, command
 

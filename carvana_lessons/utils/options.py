@@ -224,14 +224,13 @@ Photos = Annotated[
     list[Path] | None,
     typer.Argument(help="JPEG or PNG files, or folders of them.", show_default=False),
 ]
+_TRAINED = f"A checkpoint, the folder of a run, or weights shipped with the package: {', '.join(catalog.shipped())}"
 Weights = Annotated[
     list[str],
-    typer.Option(
-        "--weights",
-        callback=each(catalog.find_weights),
-        help="A checkpoint, the folder of a run, or weights shipped with the package: "
-        f"{', '.join(catalog.shipped())}; repeat to average several.",
-    ),
+    typer.Option("--weights", callback=each(catalog.find_weights), help=f"{_TRAINED}; repeat to average several."),
+]
+OneWeights = Annotated[  # a list, so that a second one can be refused: of a text alone the last one would win
+    list[str], typer.Option("--weights", callback=each(catalog.find_weights), help=f"{_TRAINED}.")
 ]
 Size = Annotated[
     int,
