@@ -1,23 +1,27 @@
 """Networks as ONNX files: run by onnxruntime, they answer as torch does."""
 
 import json
+import re
+import shutil
 import subprocess
 import sys
 import warnings
+from pathlib import Path
 
 import numpy as np
 import onnx
 import onnxruntime
+import pandas as pd
 import pytest
 import torch
 from onnx.reference import ReferenceEvaluator
-from PIL import Image
 from torch import nn
 
 from carvana_lessons import data, models, studio
 from carvana_lessons.prediction import export, export_onnx, predict
 from carvana_lessons.utils.errors import ArgumentError, CarvanaError, ExistsError
 
+PAGE = Path(__file__).resolve().parents[2] / "book" / "export.md"
 NETWORKS = models.names()
 EVERYWHERE = {  # operators that TensorRT, OpenVINO, CoreML and the web's runtimes have
     *("Add", "And", "Cast", "Concat", "Constant", "ConstantOfShape", "Conv", "ConvTranspose", "DepthToSpace", "Div"),
@@ -141,34 +145,33 @@ def test_two_threads_answer_as_torch(tmp_path):
     np.testing.assert_allclose(session(path, threads=2).run(None, {"photo": x.numpy()})[0], wanted, atol=1e-3)
 
 
-def mask_of(path, photo) -> np.ndarray:
-    """The mask of one photo with onnxruntime, Pillow and numpy alone, as the file's own metadata says it."""
-    run = session(path)
-    height, width = json.loads(run.get_modelmeta().custom_metadata_map["size"])
-    with Image.open(photo) as image:
-        own = image.size
-        image.draft(None, (width, height))
-        small = image.convert("RGB").resize((width, height), Image.Resampling.BILINEAR)
-    x = np.asarray(small, dtype=np.float32).transpose(2, 0, 1)[None] / 255
-    [logits] = run.run(None, {"photo": x})
-    return np.asarray(Image.fromarray(logits[0, 0]).resize(own, Image.Resampling.BILINEAR)) > 0
+@pytest.fixture
+def mask_of(tmp_path, monkeypatch):
+    """The mask of a photo as the page of the book makes it, with onnxruntime, Pillow and numpy alone."""
+    [code] = re.findall(r"^```python\n(.*?)^```$", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    export_onnx(models.create("unet", weights="carvana"), tmp_path / "unet.onnx")
+    monkeypatch.chdir(tmp_path)
+
+    def run(photo: Path) -> np.ndarray:
+        shutil.copy(photo, "car.jpg")
+        names: dict = {}
+        exec(code, names)
+        return names["mask"]
+
+    return run
 
 
-def test_the_mask_of_a_drawn_photo_is_that_of_predict(tmp_path, own_cache):
+def test_the_mask_of_a_drawn_photo_is_that_of_predict(mask_of, tmp_path, own_cache):
     cars = data.CarFolder(studio.make(tmp_path / "drawn", cars=1, size=(480, 320), workers=1))[:3]
-    model = models.create("unet-small", weights="carvana")
-    path = export_onnx(model, tmp_path / "a.onnx")
-    for photo, wanted in zip(cars, predict(model, cars, cached=False), strict=True):
+    for photo, wanted in zip(cars, predict(models.create("unet", weights="carvana"), cars, cached=False), strict=True):
         assert 0.02 < wanted.mean() < 0.98
-        assert (mask_of(path, photo.image) == wanted).mean() >= 0.9999
+        assert (mask_of(photo.image) == wanted).mean() >= 0.9999
 
 
-def test_the_mask_of_a_real_photo_is_that_of_predict(tmp_path, real_photos):
+def test_the_mask_of_a_real_photo_is_that_of_predict(mask_of, real_photos):
     some = data.sample_evenly(real_photos, 4)
-    model = models.create("unet", weights="carvana")
-    path = export_onnx(model, tmp_path / "a.onnx")
-    for photo, wanted in zip(some, predict(model, some, cached=False), strict=True):
-        assert (mask_of(path, photo.image) == wanted).mean() >= 0.9999
+    for photo, wanted in zip(some, predict(models.create("unet", weights="carvana"), some, cached=False), strict=True):
+        assert (mask_of(photo.image) == wanted).mean() >= 0.9999
 
 
 def test_the_file_says_what_it_takes_gives_and_where_it_comes_from(tmp_path):
@@ -246,3 +249,20 @@ def test_without_onnx_a_sentence_says_how_to_get_it(tmp_path, monkeypatch):
 def test_neither_onnx_nor_its_runtime_is_loaded_before_an_export():
     code = "import sys, carvana_lessons.prediction; sys.exit(any(name.startswith('onnx') for name in sys.modules))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_what_the_page_says_of_fewer_bits_is_in_its_table():
+    rows = pd.read_csv(PAGE.parent / "export" / "runs.csv").set_index(["network", "way"])
+    text = (PAGE.parent / "export" / "table.txt").read_text(encoding="utf-8")
+    for row in rows.itertuples():
+        assert f"| {row.Index[1]} |" in text and f"| {row.dice:.4f} | {row.worst:.4f} |" in text
+    lost = {}
+    for name in models.shipped():
+        part = rows.loc[name]
+        size, dice = part.bytes / part.bytes["float32"], part.dice - part.dice["float32"]
+        assert abs(size["float16"] - 0.5) < 0.02 and min(size["int8, static"], size["int8, dynamic"]) > 0.25
+        assert max(size["int8, static"], size["int8, dynamic"]) < 0.4
+        assert abs(dice["float16"]) < 5e-5 and abs(dice["torch, float32"]) < 5e-5
+        assert part.photos.eq(64).all() and part.cars.eq(16).all()
+        lost[name] = -dice[["int8, static", "int8, dynamic"]]
+    assert lost["unet"].between(0, 0.0002).all() and lost["unet-small"].between(0.0005, 0.0014).all()
