@@ -4,6 +4,7 @@ Run-length code and the download of the real photos stand here too.
 """
 
 from carvana_lessons.data.augment import Augment, mirror, recolor, rotate
+from carvana_lessons.data.backgrounds.replacement import BackgroundReplacement
 from carvana_lessons.data.cache import cache
 from carvana_lessons.data.dataset import CarDataset, loader
 from carvana_lessons.data.download import download
@@ -14,6 +15,7 @@ from carvana_lessons.data.split import k_folds_by_car, sample_evenly, split_by_c
 
 __all__ = [
     "Augment",
+    "BackgroundReplacement",
     "CarDataset",
     "CarFolder",
     "Photo",
