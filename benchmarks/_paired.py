@@ -68,18 +68,20 @@ def installed(module: str, package: str) -> bool:
     return there
 
 
-def alternate(ways: dict[str, Callable[[], object]], repeats: int) -> dict[str, list[float]]:
-    """Seconds of every candidate in every round, after a round that warms up.
+def alternate(
+    ways: dict[str, Callable[[], object]], repeats: int, clock: Callable[[], float] = time.perf_counter
+) -> dict[str, list[float]]:
+    """Seconds of every candidate in every round, after a round that warms up, by the wall's clock or another.
 
     Every second round goes backwards: a machine that gets slower or faster meanwhile does so for all alike.
     """
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     for round_ in range(-1, repeats):
         for name in reversed(ways) if round_ % 2 else ways:
-            began = time.perf_counter()
+            began = clock()
             ways[name]()
             if round_ >= 0:
-                seconds[name].append(time.perf_counter() - began)
+                seconds[name].append(clock() - began)
     return seconds
 
 

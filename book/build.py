@@ -48,13 +48,11 @@ def main() -> int:
     # A build that is stopped also stops the chapters that it executes, or they would disturb the next build.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     from carvana_lessons import course  # here, so that --help needs no torch
-    from carvana_lessons.data import CarFolder
     from carvana_lessons.utils.device import find_device
     from carvana_lessons.utils.errors import CarvanaError
 
     try:
-        folder = course.data_folder()  # makes the studio's photos when they are missing
-        cars = CarFolder(folder)
+        cars = course.open_photos()  # makes the studio's photos when they are missing
         device = find_device()
         scale = course.scale_name(device)
     except CarvanaError as error:
@@ -62,11 +60,14 @@ def main() -> int:
         return 1
     print(f"Photos: {course.describe_data(cars)}.")
     run = {"device": device, "scale": scale, "data": course.describe_data(cars)}
-    setting = digest_of_text(cars.fingerprint, *run.values(), package_digest())
+    setting = digest_of_text(cars.fingerprint, os.environ.get("CARVANA_GROUP", ""), *run.values(), package_digest())
     record = load_record()
     stale = copy_sources(record, setting)
     # An absolute path: a kernel starts in the notebook's folder, not where the command was typed.
-    environment = os.environ | ({"CARVANA_DATA": str(folder)} if "CARVANA_DATA" in os.environ else {})
+    places = {"CARVANA_DATA": str(cars.root)} if "CARVANA_DATA" in os.environ else {}
+    if os.environ.get("CARVANA_MASKS"):
+        places["CARVANA_MASKS"] = str(cars.mask_folder)
+    environment = os.environ | places
     failed = execute(stale, record, run, environment) if stale else {}
     if failed and options.strict:
         report(failed, "--strict: no pages were made.")

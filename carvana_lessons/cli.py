@@ -1,6 +1,7 @@
 """The course on the command line: the same functions; every error is one sentence."""
 
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -8,30 +9,37 @@ import typer
 
 import carvana_lessons
 from carvana_lessons.utils import options
-from carvana_lessons.utils.catalog import DEFENSE, SCHEDULES
+from carvana_lessons.utils.catalog import DEFENSE, PICTURES, SCHEDULES
 from carvana_lessons.utils.command_line import run
 from carvana_lessons.utils.console import print_anywhere, print_notes
 from carvana_lessons.utils.errors import CarvanaError
 from carvana_lessons.utils.options import (
+    Backdrop,
     Batch,
     Book,
+    Car,
     Epochs,
     Flip,
     Folder,
+    Format,
+    Group,
     Hours,
     InputSize,
+    Masks,
+    OneWeights,
     Overwrite,
     Photos,
     Precision,
     Seed,
     Size,
+    Soft,
     Weights,
     Workers,
     each,
     photo_size,
     shard_of,
 )
-from carvana_lessons.utils.paths import check_there, existing_folder, expand
+from carvana_lessons.utils.paths import check_there, existing_folder, expand, matching
 from carvana_lessons.utils.wording import counted
 
 # Rooms are imported inside the commands, so that --help and usage errors answer at once, without loading torch.
@@ -61,8 +69,8 @@ def _common(
     ] = False,
     debug: Annotated[bool, typer.Option(DEBUG, help="Print the traceback of an error too.")] = False,
 ) -> None:
-    """Segment cars in photos. In the order of the course: make photos or download the real ones, check them, train,
-    evaluate, predict, submit, compare."""
+    """Segment cars in photos. In the order of the course: make photos or download the real ones, check them, plan,
+    train, evaluate, predict, cut out, submit, compare, export."""
 
 
 @commands.command("studio")
@@ -102,20 +110,81 @@ def fetch(
 
 
 @commands.command()
-def check(folder: Folder) -> None:
-    """Chapter 1: decode all photos and masks of a folder and report errors."""
+def check(
+    folder: Folder,
+    masks: Masks = None,
+    group: Group = None,
+    car: Car = None,
+    soft: Soft = False,
+    sheet: Annotated[
+        Path | None, typer.Option(help="A .png or .html file for a contact sheet of photos with outlines of masks.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="JSON file for the report, with the names of all files.")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the files of --sheet and --out.")] = False,
+) -> None:
+    """Chapter 1: decode all photos and masks of a folder and report all that is wrong or odd, with its cure."""
+    existing_folder(folder)
+    from carvana_lessons.course.lesson import describe_data
+    from carvana_lessons.data.report import DOUBT, check_folder
+    from carvana_lessons.data.report_text import describe_report, write_report
+    from carvana_lessons.show.mask_sheet import check_kind, write_sheet
+    from carvana_lessons.utils.errors import DataError
+    from carvana_lessons.utils.files import new_file
+
+    if sheet is not None:
+        check_kind(sheet)
+    for path in (sheet, out):
+        if path is not None:
+            new_file(path, overwrite)
+    report = check_folder(folder, masks, group, car, soft)
+    typer.echo(describe_report(report))
+    if out is not None:
+        typer.echo(f"The report is in {write_report(report, out)}.")
+    if sheet is not None:
+        pairs = [look.pair for look in report.looks]
+        write_sheet(pairs, sheet, report.suspects, report.rule, report.root.name)
+        typer.echo(f"The contact sheet is {sheet}.")
+    if report.problems:
+        raise DataError(
+            f"{folder} is not in order: {counted(len(report.problems), 'problem')} to be mended, told above."
+        )
+    except_for = ", except for what is told above" if report.of(DOUBT) else ""
+    typer.echo(f"In order{except_for}: {describe_data(report.cars)}.")
+
+
+@commands.command("plan")
+def plan_training(
+    folder: Folder,
+    out: Annotated[Path | None, typer.Option(help="JSON file for the plan, which `train --plan` takes.")] = None,
+    hours: Annotated[
+        float | None, typer.Option(**options.HOURS, help="Hours that the training may take. Default: any.")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file of --out.")] = False,
+    masks: Masks = None,
+    group: Group = None,
+    car: Car = None,
+    soft: Soft = False,
+) -> None:
+    """Chapter 2: choose settings for a training, from the photos and this machine, and say why."""
     existing_folder(folder)
     from carvana_lessons import data
-    from carvana_lessons.course.lesson import describe_data
+    from carvana_lessons.training.folder_plan import plan_folder
+    from carvana_lessons.training.plan_file import as_options, describe_plan, write_plan
+    from carvana_lessons.utils.files import new_file
 
-    with print_notes(NAME) as notes:
-        cars = data.CarFolder(folder)
-        cars.check()
-    typer.echo(f"{'In order, except for the notes above' if notes else 'In order'}: {describe_data(cars)}.")
+    if out is not None:
+        new_file(out, overwrite)
+    plan = plan_folder(data.open_folder(folder, masks, group, car, soft), hours)
+    typer.echo(f"{describe_plan(plan)}\n")
+    if out is None:
+        typer.echo(f"To train so: {NAME} train FOLDER OUT {as_options(asdict(plan.settings))}")
+    else:
+        typer.echo(f"To train so: {NAME} train FOLDER OUT --plan {write_plan(plan, out)}")
 
 
 @commands.command()
 def train(
+    context: typer.Context,
     folder: Folder,
     out: Annotated[Path, typer.Argument(help="Folder for last.safetensors, best.safetensors and history.csv.")],
     network: Annotated[
@@ -151,40 +220,56 @@ def train(
             help="Time limit in hours: start no epoch after it; the same command with --resume continues.",
         ),
     ] = None,
+    plan: Annotated[
+        Path | None,
+        typer.Option(help="A plan's JSON file: its settings, except for those that are typed here too."),
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue after the last full epoch in OUT.")] = False,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Start again where OUT holds a run; that run is lost.")
     ] = False,
+    masks: Masks = None,
+    group: Group = None,
+    car: Car = None,
+    soft: Soft = False,
 ) -> None:
     """Chapter 2: train a network, split by car. On several GPUs: accelerate launch -m carvana_lessons train …"""
     existing_folder(folder)
     if resume and overwrite:
         raise typer.BadParameter("--resume continues a run and --overwrite starts a new one; take one of the two.")
+    settings = {
+        "network": network,
+        "width": width,
+        "size": size,
+        "batch_size": batch_size,
+        "epochs": epochs,
+        "lr": lr,
+        "schedule": schedule,
+        "accumulate": accumulate,
+    }
+    if plan is not None:
+        settings |= _of_plan(context, plan, set(settings))
+    from carvana_lessons import data
     from carvana_lessons.training import train_folder
 
     history, unseen = train_folder(
-        folder,
+        data.open_folder(folder, masks, group, car, soft),
         out,
-        network,
-        width=width,
-        size=size,
-        batch_size=batch_size,
-        epochs=epochs,
-        lr=lr,
-        schedule=schedule,
+        **settings,
         valid=valid,
         seed=seed,
         workers=workers,
-        accumulate=accumulate,
         clip=clip or None,
         precision=precision,
         hours=hours,
         resume=resume,
         overwrite=overwrite,
     )
+    held_out = counted(len(unseen.ids), f"held-out {unseen.unit}")
+    size, epochs = settings["size"], settings["epochs"]
     typer.echo(
-        f"Validation Dice of the last epoch on {counted(len(unseen.ids), 'held-out car')}, at {size}×{size}: "
-        f"{history.last['valid_dice']:.4f}. Saved in {expand(out)}."
+        f"Validation Dice of the last epoch on {held_out}, at {size}×{size}: {history.last['valid_dice']:.4f}. "
+        f"Saved in {expand(out)}."
     )
     if len(history) < epochs:
         typer.echo(f"{len(history)} of {counted(epochs, 'epoch')} are done; the same command with --resume continues.")
@@ -215,15 +300,20 @@ def evaluate(
     ] = None,
     out: Annotated[Path | None, typer.Option(help="CSV file for the scores, one row per photo.")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file of --out.")] = False,
+    masks: Masks = None,
+    group: Group = None,
+    car: Car = None,
+    soft: Soft = False,
 ) -> None:
     """Chapter 2: compute Dice at the photos' own size. Also lists the best and the worst photos."""
     existing_folder(folder)
+    from carvana_lessons import data
     from carvana_lessons.evaluation import evaluate_folder, tables
 
     networks = _networks(weights, size, precision)
     scores, photos = evaluate_folder(
         networks,
-        folder,
+        data.open_folder(folder, masks, group, car, soft),
         size,
         batch_size,
         flip=flip,
@@ -233,8 +323,7 @@ def evaluate(
         out=out,
         overwrite=overwrite,
     )
-    about = f"{counted(len(photos), 'photo')} of {counted(len(photos.ids), 'car')}"
-    typer.echo(f"Dice {scores.dice.mean():.4f} on {about}.")
+    typer.echo(f"Dice {scores.dice.mean():.4f} on {photos.size_in_words}.")
     for title, table in (("best", tables.best(scores)), ("worst", tables.worst(scores))):
         typer.echo(f"\nThe {title}:\n{table.to_string(index=False)}")
     if by is not None:
@@ -255,26 +344,98 @@ def predict_masks(
     cut_outs: Annotated[
         bool, typer.Option("--cut-outs", help="Also write the cars on a transparent background.")
     ] = False,
+    doubts: Annotated[
+        Path | None, typer.Option(help="CSV file for the doubt of every mask and its signals, the most doubtful first.")
+    ] = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Chapter 9: write masks of any photos.
 
     NAME_mask.png holds 0 and 255; with --cut-outs NAME_cut_out.png is the car alone. Existing files are skipped.
+    At the end the masks that a person should look at are listed. With --flip, in twice the time, they also show where
+    the mirrored photo has another mask.
     """
     if not photos:  # of one name alone the last argument is what is given
         raise CarvanaError(f"There is only {out}: name the photos, and at the end the folder for the masks.")
-    for place in photos:
-        check_there(place)
+    photos = _photos(photos)
     if out.is_file():
         raise CarvanaError(f"{out} cannot be a folder, a file is in the way: name the folder for the masks at the end.")
+    from carvana_lessons.prediction.image_files import UnusablePhotos
     from carvana_lessons.prediction.submission import predict_folder
+    from carvana_lessons.utils.files import new_file
 
+    if doubts is not None:
+        new_file(doubts, overwrite)  # said before the work, not after it
     networks = _networks(weights, size, precision)
-    count = predict_folder(networks, photos, out, size, batch_size, cut_outs, flip, overwrite, precision)
+    try:
+        count = predict_folder(networks, photos, out, size, batch_size, cut_outs, flip, overwrite, precision)
+    except UnusablePhotos:  # the others have their masks
+        _tell_doubts(photos, out, doubts, overwrite)
+        raise
     if count:
         typer.echo(f"Wrote the masks of {counted(count, 'photo')} to {out}.")
     else:
         typer.echo(f"Every photo has its mask in {out} already.")
+    _tell_doubts(photos, out, doubts, overwrite)
+
+
+@commands.command("cut-out")
+def cut_out_cars(
+    photos: Photos = None,
+    *,
+    out: Annotated[Path, typer.Argument(help="Folder for the cut-outs.")],
+    background: Backdrop = None,
+    shadow: Annotated[bool, typer.Option("--shadow", help="Draw a soft shadow where the car touches the ground.")] = (
+        False
+    ),
+    crop: Annotated[
+        float | None,
+        typer.Option(
+            **options.PER_CENT,
+            help="Crop to the car, with a margin of so many per cent of its longer side. Default: the whole photo.",
+        ),
+    ] = None,
+    picture: Format = "png",
+    keep_specks: Annotated[
+        bool, typer.Option("--keep-specks", help="Keep specks beside the car, and small holes in it.")
+    ] = False,
+    one_look: Annotated[bool, typer.Option("--one-look", help="Do not refine the edge: faster, and coarser.")] = False,
+    weights: Weights = ("unet",),
+    size: InputSize = None,
+    precision: Precision = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Cut it out: write the cars of any photos without their background.
+
+    NAME_cut_out.png is the car alone, soft at the edge. Existing files are skipped.
+    """
+    if not photos:
+        raise CarvanaError(f"There is only {out}: name the photos, and at the end the folder for the cut-outs.")
+    photos = _photos(photos)
+    if out.is_file():
+        raise CarvanaError(
+            f"{out} cannot be a folder, a file is in the way: name the folder for the cut-outs at the end."
+        )
+    if out.suffix.lower() in (".jpeg", *PICTURES.values()) and not out.is_dir():
+        raise CarvanaError(f"{out} is named like a picture, and cut-outs go into a folder: name one at the end.")
+    from carvana_lessons.prediction.cutout_files import cut_out_files
+
+    done = cut_out_files(
+        _networks(list(weights), size, precision),
+        photos,
+        out,
+        size,
+        refined=not one_look,
+        tidied=not keep_specks,
+        background=background,
+        shadow=shadow,
+        margin=crop,
+        picture=picture,
+        precision=precision,
+        overwrite=overwrite,
+    )
+    already = f" {counted(done.kept, 'photo')} had a cut-out there already." if done.kept else ""
+    typer.echo(f"Wrote {counted(done.written, 'cut-out')} to {out}.{already}")
 
 
 @commands.command("submit")
@@ -362,6 +523,10 @@ def compare_networks(
     ] = 0.0,
     hours: Hours = None,
     speed: Annotated[bool, typer.Option(help="Also measure time and memory; needs an idle machine.")] = True,
+    masks: Masks = None,
+    group: Group = None,
+    car: Car = None,
+    soft: Soft = False,
 ) -> None:
     """Chapter 9: train and score several networks under one protocol."""
     existing_folder(folder)
@@ -371,10 +536,35 @@ def compare_networks(
 
     protocol = Protocol(size, width or None, epochs, batch_size, lr, valid, rotate, flip, color)
     try:
-        table = compare(data.CarFolder(folder), out, networks or DEFENSE, seeds or (0, 1), protocol, hours, speed)
+        photos = data.open_folder(folder, masks, group, car, soft)
+        table = compare(photos, out, networks or DEFENSE, seeds or (0, 1), protocol, hours, speed)
     except KeyboardInterrupt as stop:
         raise Stopped(f"Stopped: what is done is saved in {out}, and the same command continues it.") from stop
     typer.echo(f"{protocol}\n\n{markdown(table)}\nKept in {out}.")
+
+
+@commands.command("export")
+def export_network(
+    out: Annotated[Path, typer.Argument(help="The file to write, unet.onnx for example.")],
+    weights: OneWeights,
+    size: InputSize = None,
+    free_size: Annotated[
+        bool, typer.Option("--free-size", help="Leave height and width open: multiples of 8, 16 or 32, by network.")
+    ] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace OUT if it exists.")] = False,
+) -> None:
+    """Appendix: write a trained network as an ONNX file, for programs that know neither torch nor this course."""
+    if len(weights) > 1:
+        raise typer.BadParameter(f"a file holds one network, and --weights names {len(weights)}; name one.")
+    if free_size and size is not None:
+        raise typer.BadParameter("--size fixes the input and --free-size leaves it open; take one of the two.")
+    from carvana_lessons.prediction import export_onnx
+    from carvana_lessons.prediction.trained import describe_answers, load_trained
+
+    network = load_trained(weights[0])
+    if not free_size:
+        typer.echo(describe_answers(weights[0], network, size, "no", "cpu"))
+    typer.echo(f"Wrote {export_onnx(network, out, size, free_size, overwrite)}.")
 
 
 @course_commands.command("export")
@@ -437,6 +627,41 @@ def set_course_repository(
 
     for path in set_repository(root, address):
         typer.echo(f"Changed {path}.")
+
+
+def _of_plan(context: typer.Context, plan: Path, names: set[str]) -> dict:
+    """The settings of a plan's file, less those that were typed; prints which came from where."""
+    from carvana_lessons.training.plan_file import as_options, read_plan
+
+    planned = read_plan(plan)
+    typed = {name for name in names if context.get_parameter_source(name).name == "COMMANDLINE"}
+    taken = {name: value for name, value in planned.items() if name not in typed}
+    typer.echo(f"From {plan}: {as_options(taken) or 'nothing'}.")
+    if other := {name: value for name, value in planned.items() if name in typed and value != context.params[name]}:
+        typer.echo(f"Typed, and so not from the plan, which has: {as_options(other)}.")
+    return taken
+
+
+def _photos(places: list[Path]) -> list[Path]:
+    """The photos and folders of some names and patterns; a name that is not there is refused."""
+    found = matching(places)
+    for place in found:
+        check_there(place)
+    return found
+
+
+def _tell_doubts(photos: list[Path], out: Path, file: Path | None, overwrite: bool) -> None:
+    """Print which masks to look at first; write all signals to ``file`` if there is to be one."""
+    from carvana_lessons.prediction.doubts import look_first, read_doubts
+    from carvana_lessons.utils.files import new_file, replacing
+
+    table = read_doubts(out, photos)
+    if file is not None:
+        new_file(file, overwrite)  # another program may have written it meanwhile
+        with replacing(file) as temporary:
+            table.round(5).to_csv(temporary, index=False, lineterminator="\n")
+    if lines := look_first(table):
+        typer.echo("\n  ".join(["Look at these first:", *lines]))
 
 
 def _find_images(folder: Path, images: str) -> None:

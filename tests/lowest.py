@@ -12,7 +12,7 @@ from importlib.metadata import requires, version
 from packaging.requirements import Requirement
 from packaging.version import Version
 
-EXTRAS = ("", "kaggle", "test")
+EXTRAS = ("", "export", "heic", "kaggle", "test")
 
 
 def main() -> None:

@@ -42,7 +42,10 @@ def test_help_reads_like_a_map_and_loads_no_torch():
     assert answer.returncode == 0
     places = [
         answer.stdout.index(f"\n  {c} ")
-        for c in ["studio", "download", "check", "train", "evaluate", "predict", "submit", "compare"]
+        for c in [
+            *("studio", "download", "check", "plan", "train", "evaluate"),
+            *("predict", "cut-out", "submit", "compare", "export"),
+        ]
     ]
     assert places == sorted(places)
 
@@ -71,7 +74,9 @@ def test_a_broken_folder_is_one_sentence_and_exit_code_one(run, make_folder):
     mask.unlink()
     answer = run("check", folder)
     assert answer.returncode == 1
-    assert mask.name.removesuffix("_mask.gif") in answer.stderr and "Traceback" not in answer.stderr
+    assert mask.name.removesuffix("_mask.gif") in answer.stdout, "the report, with its cure, is what was asked for"
+    told = answer.stderr.splitlines()[-1]
+    assert told.startswith("carvana-lessons: ") and "is not in order: 1 problem to be mended" in told
 
 
 def test_a_size_that_is_none_is_explained(run, tmp_path):
@@ -223,6 +228,20 @@ def test_networks_of_the_command_line_are_ready_and_answer_as_trained():
         assert torch.allclose(fused(x.to(next(fused.parameters()).device)).cpu(), trained(x), atol=1e-3)
 
 
+def test_a_network_is_exported_and_runs_without_torch(run, tmp_path):
+    out = tmp_path / "new" / "car.onnx"
+    done = run("export", out, "--weights", "unet-small")
+    assert (done.returncode, done.stdout) == (0, f"unet-small: 128×128 px, float32.\nWrote {out}.\n"), done.stderr
+    code = "import sys, numpy as np, onnxruntime as r; s = r.InferenceSession(sys.argv[1])\n"
+    code += "y, = s.run(None, {'photo': np.zeros((2, 3, 128, 128), np.float32)})\n"
+    code += "sys.exit(y.shape != (2, 1, 128, 128) or 'torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code, out], check=False).returncode == 0
+    again = run("export", out, "--weights", "unet-small", "--free-size")
+    assert again.returncode == 1 and "exists already" in again.stderr
+    free = run("export", out, "--weights", "unet-small", "--free-size", "--overwrite")
+    assert (free.returncode, free.stdout) == (0, f"Wrote {out}.\n"), free.stderr
+
+
 def test_weights_that_come_with_the_package_are_named(run, tmp_path):
     """A drawn car at full size, and a network that saw none but real ones: near enough to be no accident."""
     import numpy as np
@@ -345,6 +364,7 @@ COMMANDS = {
     "train": ["{folder}", "{out}", "--network", "unet-tiny", "--epochs", "1", "--size", "16", "--width", "2"],
     "evaluate": ["{folder}", "--weights", "{weights}", "--size", "16"],
     "predict": ["{folder}/train", "{out}", "--weights", "{weights}", "--size", "16"],
+    "cut-out": ["{folder}/train", "{out}", "--weights", "{weights}", "--size", "16"],
     "submit": ["{folder}", "{out}/s.csv", "--images", "train", "--weights", "{weights}", "--size", "16"],
 }
 OPTIONS = {
@@ -367,11 +387,15 @@ OPTIONS = {
     "--by": ["size"],
     "--images": ["nowhere", "../.."],
     "--out": ["{folder}", "{folder}/metadata.csv/a.csv"],
+    "--crop": ["-1", "nan", "5%", "1e9"],
+    "--format": ["gif", "", "PNG,JPEG"],
+    "--background": ["whit", "", "{folder}", "{folder}/nowhere.png", "{folder}/metadata.csv"],
 }
 TAKES = {
     "train": "size batch-size epochs width lr clip hours valid seed workers accumulate network schedule",
     "evaluate": "size batch-size valid seed weights by out",
     "predict": "size batch-size weights",
+    "cut-out": "size weights crop format background",
     "submit": "size batch-size workers shard sample weights images",
 }
 WRONG = [
@@ -402,7 +426,7 @@ def test_no_option_ends_in_a_traceback(run, make_folder, tmp_path, own_cache):
 # What is typed wrong, the exit code, and what the one sentence says: the value that was typed, and the cure. Of all but
 # the photos nothing is needed: each is answered before anything is read, and before torch is loaded.
 MISTAKES = [
-    ("typo", 2, "'typo'", "there are studio, download, check, train"),
+    ("typo", 2, "'typo'", "there are studio, download, check, plan, train"),
     ("course", 2, "command is missing", "there are export, refresh, results, repository"),
     ("course typo", 2, "'typo'", "there are export, refresh"),
     ("--typo", 2, "--typo", "`carvana-lessons --help` says more"),
@@ -425,9 +449,22 @@ MISTAKES = [
         "name the folder",
     ),
     ("check my photos", 2, "photos", "put a name with spaces in quotes"),
+    ("plan p --hours 0", 2, "--hours: '0'", "above 0"),
     ("train p o --size 480x320", 2, "'480x320' is no square", "320"),
     ("evaluate p --weights unet --size 480x320", 2, "'480x320' is no square", "320"),
+    ("export o.onnx", 2, "--weights is missing", "unet-small"),
+    ("export o.onnx --weights unet --weights unet-small", 2, "a file holds one network", "name one"),
+    ("export o.onnx --weights unet --size 64 --free-size", 2, "--free-size leaves it open", "take one of the two"),
     ("predict p o --weights unet --size 320x320x3", 2, "'320x320x3'", "320 or 320x320"),
+    ("cut-out p", 1, "There is only p", "and at the end the folder for the cut-outs"),
+    ("cut-out a.jpg b.png --shadow", 1, "a.jpg does not exist", "name photos"),
+    ("cut-out nowhere/*.jpg o", 1, "Nothing matches nowhere/*.jpg", "name photos"),
+    ("predict nowhere/*.jpg o --weights unet", 1, "Nothing matches nowhere/*.jpg", "name photos"),
+    ("cut-out p o --crop -5", 2, "--crop: '-5'", "5 for example"),
+    ("cut-out p o --crop", 2, "--crop", "needs a value"),
+    ("cut-out p o --format tiff", 1, "'tiff'", "png, webp, jpeg"),
+    ("cut-out p o --background whit", 1, "'whit' is no background", "white, '#e8eef4'"),
+    ("cut-out p o --weights unet-huge", 1, "no checkpoint unet-huge", "weights called unet and unet-small"),
     ("submit p o.csv --weights unet --size 0x0", 2, "'0x0' is out of range", "from 1 to 8192"),
     ("compare p o --size large", 2, "'large'", "320 or 320x320"),
     ("studio o --size 480", 2, "--size: '480' is no size", "480x320"),
@@ -521,7 +558,8 @@ def test_help_and_mistakes_are_answered_without_torch(tmp_path):
 def test_help_lists_networks_and_weights(run):
     from carvana_lessons import models
 
-    for command, names in (("train", models.names()), ("compare", models.names()), ("predict", models.shipped())):
+    trained = [(command, models.shipped()) for command in ("predict", "export")]
+    for command, names in [("train", models.names()), ("compare", models.names()), *trained]:
         text = " ".join(run(command, "--help").stdout.split())
         assert ", ".join(names) in text, command
 
@@ -537,10 +575,10 @@ def test_the_version(run):
 def test_a_fault_of_the_package_is_called_one(run, monkeypatch, debug):
     """An exception that nobody expected, of a kind that was taken for the user's until now."""
 
-    def broken(folder):
+    def broken(*place):
         raise ValueError("operands could not be broadcast\ntogether")
 
-    monkeypatch.setattr("carvana_lessons.data.CarFolder", broken)
+    monkeypatch.setattr("carvana_lessons.data.report.check_folder", broken)
     answer = run("check", ".", *debug)
     assert answer.returncode == 70
     assert ("Traceback" in answer.stderr) == bool(debug)
@@ -562,10 +600,10 @@ class Kept(KeyboardInterrupt):
 
 @pytest.mark.parametrize(("error", "told"), [(KeyboardInterrupt(), "Stopped."), (Kept("Kept; go on."), "Kept; go on.")])
 def test_an_interrupt_ends_with_its_text(run, monkeypatch, error, told):
-    def stopped(folder):
+    def stopped(*place):
         raise error
 
-    monkeypatch.setattr("carvana_lessons.data.CarFolder", stopped)
+    monkeypatch.setattr("carvana_lessons.data.report.check_folder", stopped)
     answer = run("check", ".")
     assert (answer.returncode, answer.stderr) == (130, f"carvana-lessons: {told}\n")
 
@@ -581,9 +619,10 @@ def test_a_warning_is_a_note_of_one_line(run, make_folder, tmp_path, monkeypatch
     first, *_ = answer.stderr.splitlines()
     assert first.startswith("carvana-lessons: note: The weights called unet-small come with the package")
     assert "UserWarning" not in answer.stderr and ".py:" not in answer.stderr
-    answer = run("check", folder)
+    (folder / "train_masks" / "notes.txt").touch()
+    answer = run("evaluate", folder, "--weights", "unet-small", "--size", 32, "--valid", 1)
     notes = [line for line in answer.stderr.splitlines() if "notes.txt" in line]
-    assert len(notes) == 1 and notes[0].startswith("carvana-lessons: note: Left out of ")
+    assert len(notes) == 2 and all(note.startswith("carvana-lessons: note: Left out of ") for note in notes)
 
 
 def test_a_reader_that_has_gone_is_no_error():
@@ -596,7 +635,9 @@ def test_a_reader_that_has_gone_is_no_error():
 
 
 words = st.one_of(
-    st.sampled_from(["studio", "download", "check", "train", "evaluate", "predict", "submit", "compare", "course"]),
+    st.sampled_from(
+        ["studio", "download", "check", "plan", "train", "evaluate", "predict", "submit", "compare", "course"]
+    ),
     st.sampled_from(["--help", "--size", "--weights", "--shard", "--", "-", "export", "--merge", "--seed", "1/2"]),
     st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=12),
 )
@@ -685,16 +726,53 @@ def test_predict_goes_past_a_bad_photo_and_says_what_it_leaves_out(run, make_fol
     photos, out = make_folder(cars=1, views=5) / "train", tmp_path / "out"
     names = sorted(p.stem for p in photos.iterdir())
     (photos / f"{names[1]}.jpg").write_text("no photo", encoding="utf-8")
-    (photos / "IMG_2.HEIC").touch()
+    (photos / "IMG_2.CR2").touch()
     answer = run("predict", photos, out, *TINY)
     assert answer.returncode == 1 and "Traceback" not in answer.stderr
     assert f"{names[1]}.jpg cannot be decoded" in answer.stderr and "1 of 5 photos got no mask" in answer.stderr
-    assert "carvana-lessons: note: Left out: 1 file, IMG_2.HEIC, of a kind" in answer.stderr
+    assert "carvana-lessons: note: Left out: 1 file, IMG_2.CR2, of a format that is not read" in answer.stderr
     assert sorted(p.name for p in out.iterdir()) == [f"{n}_mask.png" for n in names if n != names[1]]
     shutil.copy(photos / f"{names[0]}.jpg", photos / f"{names[1]}.jpg")
     assert "Wrote the masks of 1 photo to" in run("predict", photos, out, *TINY).stdout
     assert "Every photo has its mask in" in run("predict", photos, out, *TINY).stdout
     assert "other networks" in told(run("predict", photos / f"{names[0]}.jpg", out, "--weights", "unet", "--size", 32))
+
+
+def test_cut_out_needs_no_weights_and_goes_past_a_bad_photo(run, make_folder, tmp_path):
+    """The real network on a drawn car; the pattern reaches the command as it was typed."""
+    import numpy as np
+    from PIL import Image
+
+    from carvana_lessons import data, studio
+
+    photos = studio.make(tmp_path / "studio", cars=1, size=(240, 160), progress=False) / "train"
+    names = sorted(p.stem for p in photos.iterdir())
+    for name in names[3:]:
+        (photos / f"{name}.jpg").unlink()
+    truth = data.read_mask(photos.parent / "train_masks" / f"{names[0]}_mask.gif") > 0
+    pattern, out = photos / "*.jpg", tmp_path / "out"
+    answer = run("cut-out", pattern, out)
+    assert answer.returncode == 0 and "unet: 320×320 px" in answer.stdout, answer.stderr
+    assert f"Wrote 3 cut-outs to {out}.\n" in answer.stdout
+    alpha = np.asarray(Image.open(out / f"{names[0]}_cut_out.png"))[..., 3] > 127
+    assert (alpha & truth).sum() > 0.6 * (alpha | truth).sum()
+    (out / f"{names[1]}_cut_out.png").unlink()
+    assert "Wrote 1 cut-out to" in (again := run("cut-out", photos, out).stdout)
+    assert "2 photos had a cut-out there already." in again
+    assert "edge refined, 2 px then, not refined" in told(run("cut-out", pattern, out, "--one-look"))
+    words = ["--background", "#e8eef4", "--shadow", "--crop", 5, "--format", "jpeg", "--keep-specks", "--one-look"]
+    (photos / "broken.jpg").write_text("no photo", encoding="utf-8")
+    (photos / "IMG_2.CR2").touch()
+    answer = run("cut-out", photos, out, *words, "--weights", "unet-small")
+    assert answer.returncode == 1 and "note: Left out: 1 file, IMG_2.CR2, of a format that is not read" in answer.stderr
+    assert "broken.jpg cannot be decoded" in answer.stderr and "1 of 4 photos got no cut-out" in answer.stderr
+    with Image.open(out / f"{names[0]}_cut_out.jpg") as image:
+        assert image.mode == "RGB" and image.width < 240
+        assert np.abs(np.asarray(image)[0, 0].astype(int) - (0xE8, 0xEE, 0xF4)).max() <= 2
+    answer = run("cut-out", photos / f"{names[0]}.jpg", tmp_path / "new", "--format", "jpeg")
+    assert answer.returncode == 0 and "note: A JPEG has no transparency, so the background is white" in answer.stderr
+    assert "name the folder for the cut-outs at the end" in told(run("cut-out", photos, photos / f"{names[0]}.jpg"))
+    assert "new.png is named like a picture" in told(run("cut-out", photos, tmp_path / "new.png"))
 
 
 def test_photos_that_the_shell_lists_are_taken_and_the_last_name_is_the_folder(run, make_folder, tmp_path):

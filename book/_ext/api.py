@@ -25,7 +25,7 @@ from sphinx.util.nodes import nested_parse_with_titles
 
 _ROOM = re.compile(r"^```\{room\} +(.+)$", re.MULTILINE)
 _LESSON = re.compile(r"^Lesson:\n((?: .*\n?)+)", re.MULTILINE)  # the section of a docstring
-_CHAPTER = re.compile(r"\b\d\d\b|cut-out|appendix-\w+")
+_CHAPTER = re.compile(r"\b\d\d\b|cut-out|appendix-\w+|\bexport\b")
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ def chapters(text: str, srcdir: str) -> list[str]:
 
 
 def _chapter(token: str, srcdir: str) -> str:
-    found = [path.stem for path in Path(srcdir).glob(f"{token}*.ipynb")]
+    found = [path.stem for path in Path(srcdir).glob(f"{token}*.*") if path.suffix in (".ipynb", ".md")]
     if len(found) != 1:
         raise ExtensionError(f"A docstring says 'Lesson: {token}', which is not exactly one chapter: {found}.")
     return found[0]

@@ -126,6 +126,8 @@ def environment() -> dict:
 def describe_photos(cars: CarFolder) -> dict:
     """The number of photos and a hash of names and sizes in pixels, the same for copies on other machines.
 
+    Outside Kaggle's layout the groups count too, and with it the rule by which masks are read.
+
     Args:
         cars: the photos.
 
@@ -134,5 +136,7 @@ def describe_photos(cars: CarFolder) -> dict:
     """
     digest = hashlib.blake2b(digest_size=8)
     for photo in cars:
-        digest.update(f"{photo.name} {photo.size}\n".encode())
+        group = "" if cars.unit == "car" else f" {photo.car}"
+        rule = "" if photo.rule is None else f" {photo.rule}"
+        digest.update(f"{photo.name} {photo.size}{group}{rule}\n".encode())
     return {"cars": len(cars.ids), "photos": len(cars), "digest": digest.hexdigest()}

@@ -55,7 +55,9 @@ def read_table(path: Path, columns: Collection[str], cure: str) -> pd.DataFrame:
         DataError: if it is not there, cannot be read, has no row, or lacks a column or a value in one.
     """
     try:
-        table = pd.read_csv(path)
+        numbers = [name for name in pd.read_csv(path, nrows=0).columns if name not in TEXTS]
+        texts, gaps = dict.fromkeys(TEXTS, str), {name: ["", "nan"] for name in numbers}
+        table = pd.read_csv(path, dtype=texts, keep_default_na=False, na_values=gaps)  # a car may be called 007, or NA
     except ValueError as error:  # pandas' own are ValueErrors too
         raise _damaged(path, str(error), cure) from error
     except OSError as error:
@@ -65,7 +67,8 @@ def read_table(path: Path, columns: Collection[str], cure: str) -> pd.DataFrame:
     if table.empty:
         raise _damaged(path, "it has no row", cure)
     for name in columns:
-        if table[name].isna().any() or not (name in TEXTS or is_numeric_dtype(table[name])):
+        lacking = (table[name] == "").any() if name in TEXTS else not is_numeric_dtype(table[name])
+        if lacking or table[name].isna().any():
             raise _damaged(path, f"its column {name} lacks a value", cure)
     return table
 

@@ -3,6 +3,15 @@
 Google Colab, and one's own copy of the course, are prepared here too.
 """
 
-from carvana_lessons.course.lesson import SCALES, Lesson, Scale, data_folder, describe_data, scale_name, start
+from carvana_lessons.course.lesson import (
+    SCALES,
+    Lesson,
+    Scale,
+    data_folder,
+    describe_data,
+    open_photos,
+    scale_name,
+    start,
+)
 
-__all__ = ["SCALES", "Lesson", "Scale", "data_folder", "describe_data", "scale_name", "start"]
+__all__ = ["SCALES", "Lesson", "Scale", "data_folder", "describe_data", "open_photos", "scale_name", "start"]

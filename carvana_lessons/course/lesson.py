@@ -6,7 +6,7 @@ Lesson:
 
 import os
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import matplotlib as mpl
@@ -15,7 +15,7 @@ import torch
 
 from carvana_lessons import studio
 from carvana_lessons.course import colab
-from carvana_lessons.data import CarFolder
+from carvana_lessons.data import CarFolder, open_folder
 from carvana_lessons.show.figures import STYLE
 from carvana_lessons.utils.catalog import PRECISION_NAMES
 from carvana_lessons.utils.console import print_anywhere
@@ -67,7 +67,7 @@ class Lesson:
         device: "cpu", "cuda" or "mps".
         precision: of training on that device, in words.
         scale: "quick", "colab" or "paper".
-        data: a folder in Kaggle's layout.
+        data: the folder of the photos.
         source: what its photos are, in words.
         seed: of every random choice.
         size: see `Scale`.
@@ -77,6 +77,7 @@ class Lesson:
         epochs: see `Scale`.
         keep: the chapter's folder for checkpoints that must outlive this machine, None if nothing is kept: ``Trainer(…,
             folder=lesson.keep and lesson.keep / "unet").fit(…, resume=True)``.
+        photos: the folder, opened.
     """
 
     name: str
@@ -92,6 +93,7 @@ class Lesson:
     lr: float
     epochs: int
     keep: Path | None = None
+    photos: CarFolder | None = field(default=None, repr=False, compare=False)
 
     @property
     def kind(self) -> str:
@@ -111,7 +113,9 @@ def start(name: str, seed: int = 0, keep: str | Path | None = None) -> Lesson:
 
     ``CARVANA_DEVICE`` is "cpu", "cuda" or "mps"; unset, the fastest that is here.
     ``CARVANA_SCALE`` is "quick", "colab" or "paper"; unset, "colab" with a GPU and "quick" without.
-    ``CARVANA_DATA`` is a folder in Kaggle's layout; unset, the synthetic studio, made once into the user's cache.
+    ``CARVANA_DATA`` is a folder of photos and masks; unset, the synthetic studio, made once into the user's cache.
+    ``CARVANA_MASKS``, ``CARVANA_GROUP``, ``CARVANA_CAR`` and ``CARVANA_SOFT`` (1) say of that folder what `open_folder`
+    is told.
     A second line says so where the scale's size is larger than the photos. In Colab, a session without a GPU is told
     where to switch it on.
 
@@ -136,8 +140,7 @@ def start(name: str, seed: int = 0, keep: str | Path | None = None) -> Lesson:
     device = find_device()
     scale = scale_name(device)
     kept = colab.open_keep(keep)  # before the photos: they may lie there
-    folder = data_folder()
-    cars = CarFolder(folder)
+    cars = open_photos()
     chosen = SCALES[scale]
     epochs = chosen.epochs or max(1, round(chosen.images / (TRAIN_SHARE * len(cars))))
     random.seed(seed)
@@ -149,7 +152,7 @@ def start(name: str, seed: int = 0, keep: str | Path | None = None) -> Lesson:
         device=device,
         precision=PRECISION_NAMES[find_precision(device)],
         scale=scale,
-        data=folder,
+        data=cars.root,
         source=describe_data(cars),
         seed=seed,
         size=chosen.size,
@@ -158,6 +161,7 @@ def start(name: str, seed: int = 0, keep: str | Path | None = None) -> Lesson:
         lr=chosen.lr,
         epochs=epochs,
         keep=kept and kept / name,
+        photos=cars,
     )
     print(lesson)
     if note := upscaling_note(cars, chosen.size):
@@ -195,6 +199,27 @@ def data_folder() -> Path:
     return expand(chosen).resolve() if chosen else studio.ensure()
 
 
+def open_photos() -> CarFolder:
+    """The photos that chapters use: those of `data_folder`, opened as the environment says.
+
+    Returns:
+        the folder.
+
+    Raises:
+        CarvanaError: for a value of ``CARVANA_SOFT`` that is neither 0 nor 1.
+        DataError: for a folder that is not in order.
+    """
+    folder = data_folder()
+    if not os.environ.get("CARVANA_DATA"):
+        return CarFolder(folder)
+    masks, group, car, soft = (os.environ.get(f"CARVANA_{name}") for name in ("MASKS", "GROUP", "CAR", "SOFT"))
+    if (soft or "0") not in ("0", "1"):
+        raise CarvanaError(
+            f"CARVANA_SOFT is {soft!r}; set it to 1 to cut soft edges of masks at one half, or unset it."
+        )
+    return open_folder(folder, masks or None, group or None, car or None, soft == "1")
+
+
 def upscaling_note(cars: CarFolder, size: int) -> str | None:
     """One sentence if photos are smaller than the input size of a network; else None.
 
@@ -221,7 +246,7 @@ def describe_data(cars: CarFolder) -> str:
     Returns:
         a few words.
     """
-    count = counted(len(cars.ids), "car")
+    count = "" if cars.unit == "photo" else f"{counted(len(cars.ids), cars.unit)}, "
     if cars.source == "synthetic studio":
-        return f"synthetic studio, {count}, {counted(len(cars), 'drawn photo')}"
-    return f"real photos, {count}, {counted(len(cars), 'photo')}"
+        return f"synthetic studio, {count}{counted(len(cars), 'drawn photo')}"
+    return f"real photos, {count}{counted(len(cars), 'photo')}"

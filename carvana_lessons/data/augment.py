@@ -72,7 +72,7 @@ class Augment:
         Raises:
             ValueError: for photos and masks that do not fit together.
         """
-        photos, masks = _stacked(x, y)
+        photos, masks = stacked(x, y)
         angle, mirrored, *factors = torch.rand(len(photos), 6, generator=generator, device="cpu").double().unbind(1)
         flipped = mirrored < self.flip
         light = _light(*(1 + (2 * factor - 1) * self.color for factor in factors))
@@ -132,7 +132,7 @@ def rotate(x: Tensor, y: Tensor, degrees: float | Tensor, padding_mode: str = "s
         04.
     """
     padding = _grid_padding(padding_mode)
-    photos, masks = _stacked(x, y)
+    photos, masks = stacked(x, y)
     degrees = _each(degrees, x)
     upright = degrees % 360 == 0
     if upright.all():
@@ -250,8 +250,19 @@ def _middles(x: Tensor) -> tuple[Tensor, Tensor]:
     return across, down[:, None]
 
 
-def _stacked(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-    """Photos (…, C, h, w) and masks (…, 1, h, w), a pair or many, as (B, C, h, w) and (B, 1, h, w)."""
+def stacked(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    """Photos and masks, a pair or many, as batches.
+
+    Args:
+        x: photos (…, C, h, w).
+        y: masks (…, 1, h, w).
+
+    Returns:
+        (B, C, h, w) and (B, 1, h, w).
+
+    Raises:
+        ValueError: if they differ in number, height or width.
+    """
     if (x.shape[:-3], x.shape[-2:]) != (y.shape[:-3], y.shape[-2:]):
         raise ValueError(f"Photos {tuple(x.shape)} and masks {tuple(y.shape)} differ in number, height or width.")
     return x.reshape(-1, *x.shape[-3:]), y.reshape(-1, *y.shape[-3:])

@@ -134,7 +134,8 @@ def open_cache(folder: Path, masks: bool) -> tuple[np.ndarray, np.ndarray | None
 def _address(whole: CarFolder, shape: tuple[int, int]) -> tuple[Path, str, str]:
     """Where copies lie, what all copies of this folder at this size begin with, and the key of the present one."""
     index = whole._index
-    place = hashlib.blake2b(f"{index.images}|{index.masks}".encode(), digest_size=4).hexdigest()
+    rule = "" if index.rule is None else f"|{index.rule}"  # copies under two rules stand side by side
+    place = hashlib.blake2b(f"{index.images}|{index.masks}{rule}".encode(), digest_size=4).hexdigest()
     group = f"{whole.root.name[:32]}-{place}-{shape[0]}x{shape[1]}"  # short enough for a name of a disk, with its key
     return cache_folder() / "photos", group, f"{whole.fingerprint}-{FORMAT}"
 

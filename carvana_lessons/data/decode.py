@@ -16,6 +16,7 @@ from typing import BinaryIO, TypeVar
 import numpy as np
 from PIL import Image
 
+from carvana_lessons.data.formats import enable_heif, is_heif
 from carvana_lessons.utils.errors import DataError
 
 Read = TypeVar("Read")
@@ -61,7 +62,7 @@ def decode(file: str | Path | BinaryIO, read: Callable[[Image.Image], Read]) -> 
 
     Raises:
         Exception: one of `UNREADABLE`, as Pillow raises it of the whole file.
-        DataError: in place of one that ``read`` raises.
+        DataError: in place of one that ``read`` raises, and for a HEIC file where nothing reads these.
     """
     if not isinstance(file, str | Path):
         file.seek(0)
@@ -84,9 +85,35 @@ def decode(file: str | Path | BinaryIO, read: Callable[[Image.Image], Read]) -> 
 
 
 def _opened(file: str | Path | BinaryIO, read: Callable[[Image.Image], Read]) -> Read:
-    with Image.open(file) as image:
+    with _open(file) as image:
         _stretch_transparency(image)
         return read(image)
+
+
+def _open(file: str | Path | BinaryIO) -> Image.Image:
+    try:
+        return Image.open(file)
+    except Image.UnidentifiedImageError:
+        if not is_heif(_start(file)):
+            raise
+        if not enable_heif():
+            name = file if isinstance(file, str | Path) else getattr(file, "name", "The file")
+            raise DataError(
+                f"{name} is a HEIC picture, which needs one more package: `pip install pillow-heif`, or save it as "
+                "JPEG."
+            ) from None
+        return Image.open(file)
+
+
+def _start(file: str | Path | BinaryIO) -> bytes:
+    """The first bytes of a file."""
+    if isinstance(file, str | Path):
+        with Path(file).open("rb") as opened:
+            return opened.read(16)
+    file.seek(0)
+    start = file.read(16)
+    file.seek(0)
+    return start
 
 
 def _stretch_transparency(image: Image.Image) -> None:
@@ -101,13 +128,14 @@ def _stretch_transparency(image: Image.Image) -> None:
         image.info["transparency"] = tuple(value >> 8 for value in clear)
 
 
-def exif_orientation(image: Image.Image) -> int:
+def exif_orientation(image: Image.Image, whole: bool = True) -> int:
     """The orientation that EXIF states, 2 to 8; 1 for a photo that is upright or states none.
 
     The only place where that is decided: the size of an upright photo and its pixels both follow from it.
 
     Args:
-        image: open; its pixels are not decoded.
+        image: open; its pixels are not decoded, but for a PNG, whose EXIF may follow them.
+        whole: also look for EXIF behind the pixels.
 
     Returns:
         1 to 8, as in EXIF.
@@ -115,6 +143,8 @@ def exif_orientation(image: Image.Image) -> int:
     if image.format == "TIFF":
         return 1  # Pillow itself turns these
     if image.format == "PNG":
+        if not whole and not {"exif", "Raw profile type exif", "XML:com.adobe.xmp"} & image.info.keys():
+            return 1
         image.load()  # EXIF may follow the pixels
     try:
         value = image.getexif().get(0x0112)

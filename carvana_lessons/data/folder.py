@@ -7,6 +7,9 @@ Lesson:
 from __future__ import annotations
 
 import copy
+import hashlib
+import os
+import re
 import warnings
 from collections.abc import Iterable, Iterator
 from functools import cached_property
@@ -17,13 +20,17 @@ import numpy as np
 import pandas as pd
 
 from carvana_lessons.data.decode import decode, exif_orientation
-from carvana_lessons.data.images import Photo, read_mask
+from carvana_lessons.data.images import Photo, read_mask, unreadable
 from carvana_lessons.data.layout import Index, inspect, listed
+from carvana_lessons.data.mask_rule import MaskRule
+from carvana_lessons.data.strange import STRANGE, strange
 from carvana_lessons.utils.errors import DataError
 from carvana_lessons.utils.paths import expand
 from carvana_lessons.utils.progress import bar
 from carvana_lessons.utils.wording import counted
 
+CAR = re.compile("[0-9a-f]{12}")
+ENDS = 1 << 15  # bytes at either end of a photo that tell it from others
 COLUMNS = ["year", "make", "model", "trim1", "trim2"]
 
 
@@ -39,6 +46,7 @@ class CarFolder:
             there is one, ``metadata.csv``. Where ``train/`` is missing ``train_images/`` is used.
         images: name of the folder of photos.
         masks: name of the folder of masks, None for photos without masks.
+        rule: which values of the masks are car; None for the brighter of two.
 
     Raises:
         DataError: if a photo lacks its mask, sizes differ, a file is cut off, …; it names the file and the cure.
@@ -50,9 +58,15 @@ class CarFolder:
         01.
     """
 
-    def __init__(self, root: str | Path, images: str = "train", masks: str | None = "train_masks") -> None:
+    def __init__(
+        self,
+        root: str | Path,
+        images: str = "train",
+        masks: str | None = "train_masks",
+        rule: MaskRule | None = None,
+    ) -> None:
         self.root = expand(root).absolute()
-        self._index: Index = inspect(self.root, images, masks)
+        self._index: Index = inspect(self.root, images, masks, rule)
         self._table = _read_metadata(self.root / "metadata.csv")
         self._rows = np.arange(len(self._index.names))
 
@@ -71,20 +85,21 @@ class CarFolder:
         name = index.names[row]
         return Photo(
             name=name,
-            car=name[:12],
-            view=int(name[13:]),
+            car=str(index.cars[row]),
+            view=int(index.views[row]),
             image=index.images / index.image_files[row],
             mask=index.masks / index.mask_files[row] if index.masks and index.mask_files else None,
             size=(int(index.sizes[row, 0]), int(index.sizes[row, 1])),
             index=row,
+            upright=index.upright is not None and bool(index.upright[row]),
+            rule=index.rule,
         )
 
     def __iter__(self) -> Iterator[Photo]:
         return (self[i] for i in range(len(self)))
 
     def __repr__(self) -> str:
-        photos, cars = counted(len(self), "photo"), counted(len(self.ids), "car")
-        return f"CarFolder({self.root.name}: {photos} of {cars}, {self.source})"
+        return f"CarFolder({self.root.name}: {self.size_in_words}, {self.source})"
 
     def subset(self, indices: Iterable[int]) -> CarFolder:
         """The photos at these positions (or where a boolean list of the same length is True), in that order.
@@ -99,11 +114,11 @@ class CarFolder:
         return self._view(self._rows[chosen if len(chosen) else chosen.astype(int)])
 
     def select(self, cars: Iterable[str] | str | None = None, views: Iterable[int] | int | None = None) -> CarFolder:
-        """The photos of these cars, from these views (1 to 16); None means all.
+        """The photos of these cars, from these views (1 to 16 in Kaggle's layout); None means all.
 
         Args:
             cars: ids of cars, or one id.
-            views: numbers from 1 to 16, or one number.
+            views: numbers from 1, or one number.
 
         Returns:
             a folder of those photos.
@@ -112,17 +127,21 @@ class CarFolder:
             DataError: for a car that is not here, or a view that does not exist.
         """
         keep = np.ones(len(self), dtype=bool)
-        names = [self._index.names[row] for row in self._rows]
         if cars is not None:
             wanted = {cars} if isinstance(cars, str) else set(cars)
             if unknown := sorted(wanted - set(self.ids)):
-                raise DataError(f"No photos here of the cars {listed(unknown)}; `cars.ids` lists those there are.")
-            keep &= [name[:12] in wanted for name in names]
+                things = f"the {self.unit}s {listed(unknown)}" if self.unit != "photo" else listed(unknown)
+                raise DataError(f"No photos here of {things}; `cars.ids` lists those there are.")
+            keep &= np.isin(self._index.cars[self._rows], list(wanted))
         if views is not None:
             angles = {int(v) for v in ([views] if isinstance(views, int | np.integer) else views)}
-            if wrong := sorted(angles - set(range(1, 17))):
-                raise DataError(f"A car has the views 1 to 16, not {', '.join(map(str, wrong))}.")
-            keep &= [int(name[13:]) in angles for name in names]
+            most = 16 if self.unit == "car" else int(self._index.views.max())
+            if wrong := sorted(angles - set(range(1, most + 1))):
+                raise DataError(
+                    f"A {self.unit} has the view{f's 1 to {most}' if most > 1 else ' 1'}, not "
+                    f"{', '.join(map(str, wrong))}."
+                )
+            keep &= np.isin(self._index.views[self._rows], list(angles))
         return self._view(self._rows[keep])
 
     @property
@@ -134,6 +153,38 @@ class CarFolder:
     def fingerprint(self) -> str:
         """A hash of the names, sizes and times of all files of the *whole* folder; every part shares it."""
         return self._index.fingerprint
+
+    @property
+    def unit(self) -> str:
+        """What a split does not divide, as a word ("car", in a folder of other names "group", or "photo")."""
+        return self._index.unit
+
+    @cached_property
+    def marks(self) -> dict[str, frozenset[str]]:
+        """What tells each car from all others, in this folder and elsewhere; `Provenance` holds these.
+
+        An id of 12 hex digits does, as Kaggle's. Other names do not (two folders may both have a ``1``): there the
+        bytes of the photos do, of which the first and the last are read.
+
+        Returns:
+            by car, its id, or a hash of each of its photos.
+        """
+        found: dict[str, set[str]] = {}
+        for photo in self:
+            known = CAR.fullmatch(photo.car)
+            found.setdefault(photo.car, set()).add(photo.car if known else _digest(photo.image))
+        return {car: frozenset(marks) for car, marks in found.items()}
+
+    @property
+    def size_in_words(self) -> str:
+        """How many photos of how many cars there are ("1,536 photos of 96 cars", "40 photos" where none are known)."""
+        photos = counted(len(self), "photo")
+        return photos if self.unit == "photo" else f"{photos} of {counted(len(self.ids), self.unit)}"
+
+    @property
+    def mask_folder(self) -> Path | None:
+        """Where the masks lie; None for a folder opened without."""
+        return self._index.masks
 
     @property
     def has_masks(self) -> bool:
@@ -163,12 +214,12 @@ class CarFolder:
 
     @cached_property
     def ids(self) -> list[str]:
-        """The cars' ids, sorted.
+        """The cars' ids, sorted; in a folder of other names the groups.
 
         Returns:
-            one id of 12 hex digits per car.
+            one id per car, in Kaggle's layout of 12 hex digits.
         """
-        return sorted({self._index.names[row][:12] for row in self._rows})
+        return np.unique(self._index.cars[self._rows]).tolist()
 
     @cached_property
     def metadata(self) -> pd.DataFrame:
@@ -199,8 +250,8 @@ class CarFolder:
         """
         names = [self._index.names[row] for row in self._rows]
         sizes = self._index.sizes[self._rows]
-        views = [int(name[13:]) for name in names]
-        table = {"name": names, "car": [name[:12] for name in names], "view": views}
+        cars, views = self._index.cars[self._rows].tolist(), self._index.views[self._rows].tolist()
+        table = {"name": names, "car": cars, "view": views}
         return pd.DataFrame(table | {"width": sizes[:, 0], "height": sizes[:, 1]})
 
     def check(self, progress: bool = True) -> None:
@@ -219,18 +270,19 @@ class CarFolder:
             UserWarning: of masks that are empty, full, or look inverted, and of photos that are not RGB, or that EXIF
                 rotates: all are used as they are stored.
         """
-        faults, odd, strange = [], [], {look: [] for look in STRANGE}
+        faults, odd, looks = [], [], {look: [] for look in STRANGE}
         for photo in bar(self, total=len(self), desc="decoding", unit="photo") if progress else self:
             try:
                 photo.read()
                 mode, turned = decode(photo.image, lambda image: (image.mode, exif_orientation(image) != 1))
+                turned = turned and not photo.upright
                 if mode != "RGB" or turned:
                     odd.append(f"{photo.image.name} ({mode}{', turned' * turned})")
-                if photo.mask is not None and (look := _strange(read_mask(photo.mask))):
-                    strange[look].append(photo.mask.name)
+                if photo.mask is not None and (look := strange(read_mask(photo))):
+                    looks[look].append(photo.mask.name)
             except DataError as error:
                 faults.append(str(error))
-        notes = [f"{STRANGE[look]}: {listed(names, len(self))}." for look, names in strange.items() if names]
+        notes = [f"{STRANGE[look]}: {listed(names, len(self))}." for look, names in looks.items() if names]
         if odd:
             notes.append(f"Not plain upright RGB, read as RGB and not turned: {listed(odd, len(self))}.")
         for note in notes:
@@ -238,38 +290,52 @@ class CarFolder:
         if faults:
             raise DataError("\n".join(faults[:3]) + (f"\nand {len(faults) - 3:,} more." if len(faults) > 3 else ""))
 
+    @classmethod
+    def from_index(cls, root: Path, index: Index) -> CarFolder:
+        """A folder whose photos were found otherwise than by Kaggle's layout; see `open_folder`.
+
+        Args:
+            root: the folder.
+            index: its photos.
+
+        Returns:
+            the folder, opened; ``metadata.csv`` is not looked for.
+        """
+        folder = cls.__new__(cls)
+        folder.root, folder._index, folder._table = root, index, _no_metadata()
+        folder._rows = np.arange(len(index.names))
+        return folder
+
     def _view(self, rows: np.ndarray) -> CarFolder:
         view = copy.copy(self)
-        for name in ("ids", "metadata", "source"):
+        for name in ("ids", "marks", "metadata", "source"):
             view.__dict__.pop(name, None)  # what was computed for other rows
         view._rows = rows
         return view
 
 
-STRANGE = {
-    "empty": "Masks that are empty, with no car at all; look whether that is right",
-    "full": "Masks that are full, with car everywhere; look whether that is right",
-    "inverted": "Masks that look inverted, with car along the border rather than within; look whether car and "
-    "background were exchanged, and save them again as `1 - mask` if so",
-}
+def _digest(file: Path) -> str:
+    """A hash of a file's length, beginning and end."""
+    try:
+        with file.open("rb") as opened:
+            length = opened.seek(0, os.SEEK_END)
+            digest = hashlib.blake2b(str(length).encode(), digest_size=8)
+            for place in (0, max(0, length - ENDS)):
+                opened.seek(place)
+                digest.update(opened.read(ENDS))
+            return digest.hexdigest()
+    except OSError as error:
+        raise unreadable(file, error) from error
 
 
-def _strange(mask: np.ndarray) -> str | None:
-    """What may be wrong with a mask, (H, W) in {0, 1}: a key of `STRANGE`."""
-    if not mask.any():
-        return "empty"
-    if mask.all():
-        return "full"
-    if min(mask.shape) < 3:  # all of it is border
-        return None
-    border = np.concatenate([mask[0], mask[-1], mask[:, 0], mask[:, -1]]).mean()
-    return "inverted" if border > 2 / 3 and border > mask[1:-1, 1:-1].mean() else None
+def _no_metadata() -> pd.DataFrame:
+    return pd.DataFrame(columns=COLUMNS, index=pd.Index([], name="id", dtype=object))
 
 
 def _read_metadata(path: Path) -> pd.DataFrame:
     """metadata.csv by car id; an empty table with its columns where there is none. Of a car's rows the first counts."""
     if not path.is_file():
-        return pd.DataFrame(columns=COLUMNS, index=pd.Index([], name="id", dtype=object))
+        return _no_metadata()
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)  # rows longer than the header: columns slip

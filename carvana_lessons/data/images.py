@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image
 
 from carvana_lessons.data.decode import UNREADABLE, apply_exif_orientation, as_rgb, decode, is_rotated_90
+from carvana_lessons.data.mask_rule import MaskRule
 from carvana_lessons.data.masks import NoMask, find_car, load_mask
 from carvana_lessons.data.shrink import shrink_mask
 from carvana_lessons.utils.errors import DataError
@@ -24,13 +25,15 @@ class Photo:
     """One photo of a car: where it is, not its pixels.
 
     Attributes:
-        name: ``0ab1…_05``, the file without its ending.
-        car: ``0ab1…``, 12 hex digits.
-        view: 1 to 16.
-        image: path of the JPEG.
-        mask: path of the GIF or PNG, None for a photo without one.
+        name: ``0ab1…_05``, the file without its ending; with its sub-folders, where a folder has them.
+        car: ``0ab1…``, 12 hex digits; in a folder of other names the group, or the name where there are no groups.
+        view: 1 to 16; in a folder of other names counted within the group.
+        image: path of the photo.
+        mask: path of the mask, None for a photo without one.
         size: **(width, height)**, as Pillow says it; arrays are (height, width).
         index: the photo's row in the *whole* folder, the same in every part of it.
+        upright: turn the photo as its EXIF says, as its mask was drawn on the turned one.
+        rule: which values of the mask are car; None for the brighter of two.
 
     Lesson:
         01.
@@ -43,6 +46,8 @@ class Photo:
     mask: Path | None
     size: tuple[int, int]
     index: int
+    upright: bool = False
+    rule: MaskRule | None = None
 
     def read(self) -> np.ndarray:
         """The photo's pixels: (H, W, 3) uint8, RGB, at full size.
@@ -50,7 +55,7 @@ class Photo:
         Returns:
             (H, W, 3) uint8, RGB.
         """
-        return read_photo(self.image)
+        return read_photo(self.image, self.upright)
 
 
 def read_photo(path: str | Path, upright: bool = False) -> np.ndarray:
@@ -61,7 +66,7 @@ def read_photo(path: str | Path, upright: bool = False) -> np.ndarray:
     misalign the two.
 
     Args:
-        path: JPEG or PNG.
+        path: of a picture of any kind in `carvana_lessons.data.formats.FORMATS`.
         upright: apply the EXIF orientation, for a photo without a mask.
 
     Returns:
@@ -80,7 +85,7 @@ def read_size(path: str | Path) -> tuple[int, int]:
     """(height, width) of a photo after EXIF orientation, as ``read_photo(path, upright=True)`` returns it.
 
     Args:
-        path: JPEG or PNG.
+        path: of a picture of any kind in `carvana_lessons.data.formats.FORMATS`.
 
     Returns:
         (height, width), in pixels.
@@ -88,7 +93,7 @@ def read_size(path: str | Path) -> tuple[int, int]:
     return _read(path, lambda image: image.size if is_rotated_90(image) else image.size[::-1])
 
 
-def read_mask(path: str | Path | None) -> np.ndarray:
+def read_mask(path: str | Path | Photo | None, rule: MaskRule | None = None) -> np.ndarray:
     """Decode a mask at full size: 1 where the car is, 0 elsewhere.
 
     Kaggle's masks are palette GIFs that hold 0 and 1, but the same file turned to grey holds 0 and 255, and masks from
@@ -96,7 +101,8 @@ def read_mask(path: str | Path | None) -> np.ndarray:
     of two values is car*, and it is applied here, once; `carvana_lessons.data.masks.find_car` has the full rule.
 
     Args:
-        path: GIF or PNG; None, as a photo without a mask has it, is refused.
+        path: of the mask, or the photo that has it, with its rule; None, as a photo without a mask has it, is refused.
+        rule: which values are car; None for the brighter of two.
 
     Returns:
         (H, W) uint8 in {0, 1}.
@@ -108,14 +114,16 @@ def read_mask(path: str | Path | None) -> np.ndarray:
     Lesson:
         01.
     """
-    return _mask(path).copy()  # Pillow's own memory is read-only
+    if isinstance(path, Photo):
+        path, rule = path.mask, rule or path.rule
+    return _mask(path, rule).copy()  # Pillow's own memory is read-only
 
 
 def read_resized(path: str | Path, size: tuple[int, int], upright: bool = False) -> np.ndarray:
     """Decode a photo at the input size of a network, as `read_pair` does.
 
     Args:
-        path: JPEG or PNG.
+        path: of a picture of any kind in `carvana_lessons.data.formats.FORMATS`.
         size: (height, width) wanted, both at least 1.
         upright: as `read_photo`.
 
@@ -160,19 +168,19 @@ def read_pair(photo: Photo, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarr
     Lesson:
         03.
     """
-    small = read_resized(photo.image, size)
+    small = read_resized(photo.image, size, photo.upright)
     if photo.mask is None:
         return small, None
-    return small, shrink_mask(_mask(photo.mask), size)
+    return small, shrink_mask(_mask(photo.mask, photo.rule), size)
 
 
-def _mask(path: str | Path | None) -> np.ndarray:
+def _mask(path: str | Path | None, rule: MaskRule | None = None) -> np.ndarray:
     """(H, W) uint8 in {0, 1}, perhaps read-only; see `read_mask`."""
     if path is None:
         raise DataError('This photo has no mask: open its folder with masks="train_masks", or the name of its masks.')
 
     try:
-        return find_car(_read(path, load_mask))
+        return find_car(_read(path, load_mask), rule)
     except NoMask as error:
         raise DataError(f"{path} {error}.") from None
 

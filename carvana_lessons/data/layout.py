@@ -9,15 +9,17 @@ import hashlib
 import os
 import re
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from carvana_lessons.data.decode import UNREADABLE, decode
+from carvana_lessons.data.decode import UNREADABLE, decode, exif_orientation
+from carvana_lessons.data.formats import LITTER, PICTURES
 from carvana_lessons.data.images import unreadable
+from carvana_lessons.data.mask_rule import MaskRule
 from carvana_lessons.utils.errors import DataError
 from carvana_lessons.utils.paths import existing_folder
 from carvana_lessons.utils.progress import bar
@@ -25,42 +27,52 @@ from carvana_lessons.utils.progress import bar
 NAME = re.compile(r"[0-9a-f]{12}_(?:0[1-9]|1[0-6])")
 PHOTO = re.compile(rf"(?P<name>{NAME.pattern})\.jpe?g")
 MASK = re.compile(rf"(?P<name>{NAME.pattern})(?:_mask)?\.(?:gif|png)")  # a widely used copy has PNG masks
-PICTURE = re.compile(r"[^.].*\.(?:jpe?g|png|gif|bmp|tiff?|webp|heic|heif|avif)")
+PICTURE = re.compile(rf"[^.].*(?:{'|'.join(map(re.escape, PICTURES))})")
 AS_KAGGLE = "photos are named <12 hex digits>_<01 to 16>.jpg, as in 00087a6bd4dc_05.jpg"
-LITTER = {".ds_store", "thumbs.db", "desktop.ini", ".ipynb_checkpoints", "__macosx"}  # what systems leave behind
 ENDINGS = {"JPEG": b"\xff\xd9", "MPO": b"\xff\xd9", "GIF": b"\0;", "PNG": b"IEND\xaeB`\x82"}
 
 
 @dataclass(frozen=True)
 class Index:
-    """What ``inspect`` found: one entry per photo, in the order of the names.
+    """The photos of a folder: one entry per photo, in the order of the names.
 
     Attributes:
         images: folder of the photos.
         masks: folder of the masks; None where none are wanted.
         names: of the photos, sorted, without ending.
-        image_files: file name of each photo.
-        mask_files: file name of each mask.
+        cars: the car of each photo, or whatever else its group is.
+        views: number of each photo within its group, counted from 1.
+        image_files: path of each photo within ``images``.
+        mask_files: path of each mask within ``masks``.
         sizes: (width, height) of each photo, in pixels.
         fingerprint: hex digits that change when a file does.
+        unit: what a group is, in a word: "car", "group" or "photo".
+        upright: whether each photo is turned as its EXIF says; None where none is.
+        rule: which values of a mask are car; None for the brighter of two.
     """
 
     images: Path
     masks: Path | None
     names: list[str]
+    cars: np.ndarray  # (N,) str
+    views: np.ndarray  # (N,) int32
     image_files: list[str]
     mask_files: list[str] | None
     sizes: np.ndarray  # (N, 2) int32: width, height
     fingerprint: str
+    unit: str = "car"
+    upright: np.ndarray | None = None  # (N,) bool
+    rule: MaskRule | None = None
 
 
-def inspect(root: Path, images: str, masks: str | None) -> Index:
+def inspect(root: Path, images: str, masks: str | None, rule: MaskRule | None = None) -> Index:
     """Find the pairs of a folder and check all that can be checked without decoding pixels.
 
     Args:
         root: the data set's folder.
         images: name of the folder of photos in it.
         masks: name of the folder of masks in it; None where none are wanted.
+        rule: which values of a mask are car; None for the brighter of two.
 
     Returns:
         the index.
@@ -103,24 +115,26 @@ def inspect(root: Path, images: str, masks: str | None) -> Index:
         if found[0] is not None:
             sizes[i] = found[0]
         if len(set(found)) > 1 and None not in found:
-            (w, h), (mw, mh) = found
-            unequal.append(f"{files[1].name} ({mw}×{mh}, its photo {w}×{h})")
+            unequal.append((files[1].name, found[1], found[0]))
     if broken:
         faults.append(f"Cut off or not an image: {listed(broken)}. Copy or download again.")
-    if unequal:
-        faults.append(f"The mask has another size than its photo: {listed(unequal)}. Put the original mask back.")
+    faults += size_faults(unequal)
     for note in notes:
         warnings.warn(note, UserWarning, stacklevel=3)  # 3: the line that opened the CarFolder
     if faults:
         raise DataError("\n".join(faults))
+    entries = [files[name] for files in (photos, pairs) if files is not None for name in names]
     return Index(
         images=image_folder,
         masks=mask_folder,
         names=names,
+        cars=np.array([name[:12] for name in names]),
+        views=np.array([int(name[13:]) for name in names], dtype=np.int32),
         image_files=[photos[name].name for name in names],
         mask_files=None if pairs is None else [pairs[name].name for name in names],
         sizes=sizes,
-        fingerprint=_fingerprint([files[name] for files in (photos, pairs) if files is not None for name in names]),
+        fingerprint=fingerprint(((entry.name, entry.stat()) for entry in entries), rule),
+        rule=rule,
     )
 
 
@@ -133,22 +147,74 @@ def header(path: Path) -> tuple[int, int] | None:
         path: of the file.
 
     Returns:
-        (width, height), in pixels, or None.
+        (width, height), in pixels as stored, or None.
 
     Raises:
         DataError: for a file that claims more pixels than any photo has, or that may not be read.
     """
+    found = oriented_header(path, orientation=False)
+    return None if found is None else found[0]
+
+
+def oriented_header(path: Path, orientation: bool = True) -> tuple[tuple[int, int], int] | None:
+    """As `header`, with the orientation that EXIF states.
+
+    Args:
+        path: of the file.
+        orientation: whether to look for it.
+
+    Returns:
+        (width, height) in pixels as stored, and 1 to 8 as in EXIF; or None.
+
+    Raises:
+        DataError: as `header`.
+    """
     try:
         with path.open("rb") as file:
-            kind, size = decode(file, lambda image: (image.format or "", image.size))
+            kind, size, turn = decode(
+                file,
+                lambda image: (
+                    image.format or "",
+                    image.size,
+                    exif_orientation(image, whole=False) if orientation else 1,
+                ),
+            )
             file.seek(-min(1024, file.seek(0, os.SEEK_END)), os.SEEK_END)
             if not file.read().rstrip(b"\0\r\n \xff").endswith(ENDINGS.get(kind, b"")):
                 decode(file, lambda image: image.load())
-            return size
+            return size, turn
+    except DataError:
+        raise
     except (Image.DecompressionBombError, PermissionError) as error:
         raise unreadable(path, error) from error
     except UNREADABLE:
         return None
+
+
+def size_faults(unequal: Sequence[tuple[str, tuple[int, int], tuple[int, int]]]) -> list[str]:
+    """What to say of masks that have another size than their photos: one sentence for each cure.
+
+    Args:
+        unequal: name and (width, height) of each mask, and (width, height) of its photo.
+
+    Returns:
+        one sentence for each kind; none where there is no such mask.
+    """
+    by_cure: dict[str, list[str]] = {}
+    for name, (mw, mh), (w, h) in unequal:
+        if (mw, mh) == (h, w):
+            cure = ", or turn this one by 90 degrees, as it is turned against its photo"
+        elif abs(mw - w) <= 1 and abs(mh - h) <= 1:
+            cure = ", or crop or pad this one: it differs by a single row or column"
+        elif abs(mw * h - mh * w) <= max(w, h):  # one factor, but for the rounding of a side
+            cure = ", or resize this one, of the same shape: mask.resize(photo.size, Image.Resampling.NEAREST)"
+        else:
+            cure = ""
+        by_cure.setdefault(cure, []).append(f"{name} ({mw}×{mh}, its photo {w}×{h})")
+    return [
+        f"The mask has another size than its photo: {listed(names)}. Put the original mask back{cure}."
+        for cure, names in by_cure.items()
+    ]
 
 
 def listed(names: Sequence[str], total: int | None = None) -> str:
@@ -280,9 +346,20 @@ def _no_photos(folder: Path) -> DataError:
     )
 
 
-def _fingerprint(entries: list[os.DirEntry[str]]) -> str:
+def fingerprint(files: Iterable[tuple[str, os.stat_result]], *told: object) -> str:
+    """A hash of the names, sizes and times of files, and of what else decides what is read from them.
+
+    Args:
+        files: name and state of each.
+        told: what is not None changes it.
+
+    Returns:
+        16 hex digits.
+    """
     digest = hashlib.blake2b(digest_size=8)
-    for entry in entries:
-        stat = entry.stat()
-        digest.update(f"{entry.name} {stat.st_size} {stat.st_mtime_ns}\n".encode())
+    for name, stat in files:
+        digest.update(f"{name} {stat.st_size} {stat.st_mtime_ns}\n".encode())
+    for value in told:
+        if value is not None:
+            digest.update(f"{value}\n".encode())
     return digest.hexdigest()

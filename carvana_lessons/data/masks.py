@@ -11,22 +11,30 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
+from carvana_lessons.data.mask_rule import MaskRule
+from carvana_lessons.data.mask_values import (
+    NO_NUMBERS,
+    NoMask,
+    codes_of,
+    grey_of,
+    is_colored,
+    is_grey,
+    numbers_of,
+    pixels_with,
+    rgb,
+    too_many_colors,
+    too_many_steps,
+    values_of,
+)
 from carvana_lessons.data.sixteen_bit import has_16_bit_colors, read_16_bit_colors
-from carvana_lessons.utils.errors import DataError
 
-GREY = {"1", "L", "I", "F"}  # and I;16 in its variants: one number per pixel
 COLORED = {"LA", "P", "PA", "RGB", "RGBA", "CMYK"}
 FULL = (1, 255, 65535)  # what a mask that is car everywhere holds
 LIGHT = (299, 587, 114)  # thousandths of the brightness that red, green and blue make
 EQUALLY_BRIGHT = (
     "has two colours that are equally bright, so it is unclear which is the car; save it again in black and white"
 )
-FEW = 4  # values: a mask of several classes, or with a border that counts as neither; smoothing makes more
 WIDE = "holds 16 bits per colour, of which only 8 are read; save it again as 8-bit grey"
-
-
-class NoMask(DataError):
-    """Why an image is no mask, as the end of a sentence that begins with its name."""
 
 
 class Levels(NamedTuple):
@@ -64,10 +72,10 @@ def load_mask(image: Image.Image) -> Image.Image:
         bands = [_narrow(part) for part in np.split(values, [3], axis=2) if part.shape[2]]
         return Image.fromarray(np.concatenate(bands, axis=2))
     image.load()
-    return image if _is_grey(image) or image.mode in COLORED else image.convert("RGB")
+    return image if is_grey(image) or image.mode in COLORED else image.convert("RGB")
 
 
-def find_car(image: Image.Image) -> np.ndarray:
+def find_car(image: Image.Image, rule: MaskRule | None = None) -> np.ndarray:
     """1 where a mask says car, 0 elsewhere.
 
     - A mask of two values: the brighter one is car.
@@ -78,6 +86,7 @@ def find_car(image: Image.Image) -> np.ndarray:
 
     Args:
         image: as `load_mask` gives it.
+        rule: which values are car; None for the rules above.
 
     Returns:
         (H, W) uint8 in {0, 1}, perhaps read-only.
@@ -85,6 +94,10 @@ def find_car(image: Image.Image) -> np.ndarray:
     Raises:
         NoMask: for anything else: soft edges, colours and transparency that disagree.
     """
+    if rule is not None and rule.car is not None:
+        return pixels_with(image, rule.car)
+    if rule is not None and rule.soft and (cut := _halved(image)) is not None:
+        return cut
     # With a plain palette the stored indices are what the eye sees, without a pass to look it up.
     if image.mode == "P" and _plain_palette(image):
         values = np.asarray(image)
@@ -93,12 +106,59 @@ def find_car(image: Image.Image) -> np.ndarray:
     opacity = _opacity(image)
     levels = None if opacity is None else _levels(opacity)
     if opacity is not None and levels is None:
-        raise _soft(opacity, "steps of transparency", 'image.convert("RGBA").getchannel("A")')
+        raise too_many_steps(opacity)
     if levels is not None and levels.low < levels.high:
         return _opaque(image, levels).astype(np.uint8)
     if levels is not None and levels.high == 0 and not _has_two_colors(image):
         return np.zeros(image.size[::-1], np.uint8)
     return _bright(image)
+
+
+def car_value(image: Image.Image) -> str | None:
+    """The one value or colour that is car by the rules of `find_car`, as ``car=`` would name it.
+
+    Args:
+        image: as `load_mask` gives it.
+
+    Returns:
+        "1" or "#ff0000"; None for a mask of one value, or where transparency is the mask.
+
+    Raises:
+        NoMask: as `find_car`.
+    """
+    car = find_car(image)
+    if not car.any() or car.all() or len(values_of(image)) != 2:
+        return None
+    place, codes = np.unravel_index(np.argmax(car), car.shape), numbers_of(image)
+    return f"{codes[place].item():g}" if codes is not None else f"#{codes_of(rgb(image))[place].item():06x}"
+
+
+def _halved(image: Image.Image) -> np.ndarray | None:
+    """A mask with soft edges, cut at one half of what its numbers can be; None for one that has none."""
+    opacity = _opacity(image)
+    steps = None if opacity is None else _levels(opacity)
+    if opacity is not None and steps is None:
+        return (opacity > FULL[1] / 2).astype(np.uint8)
+    if steps is not None and steps.low < steps.high:
+        return None
+    levels = _levels(codes_of(image))
+    if levels is not None and (levels.high <= 1 or not is_grey(image)):
+        return None
+    if is_colored(image):
+        raise NoMask("has soft edges in colour, where one half says nothing; save it again in grey, or name the "
+                     "colours that are car with --car (car= in Python)")  # fmt: skip
+    grey = grey_of(image)
+    if grey.dtype.kind == "f" and np.isnan(grey).any():
+        raise NoMask(NO_NUMBERS)
+    return (grey > _largest(image, grey) / 2).astype(np.uint8)
+
+
+def _largest(image: Image.Image, grey: np.ndarray) -> float:
+    """The number that is white in an image of its kind."""
+    if image.mode.startswith("I;"):
+        return FULL[2]
+    most = grey.max()
+    return next((full for full in FULL[image.mode != "F" :] if most <= full), FULL[2])
 
 
 def _narrow(values: np.ndarray) -> np.ndarray:
@@ -137,13 +197,13 @@ def _narrow(values: np.ndarray) -> np.ndarray:
 
 
 def _has_two_colors(image: Image.Image) -> bool:
-    colors = _levels(_codes(image))
+    colors = _levels(codes_of(image))
     return colors is not None and colors.low < colors.high
 
 
 def _opaque(image: Image.Image, levels: Levels) -> np.ndarray:
     """Where an image is opaque, if its colours do not say something else."""
-    colors = _levels(_codes(image))
+    colors = _levels(codes_of(image))
     if colors is not None and colors.low < colors.high:
         bright = _brighter(image, colors)
         if bright is None or not np.array_equal(bright, levels.top):
@@ -158,10 +218,10 @@ def _bright(image: Image.Image) -> np.ndarray:
     """Where an image has the brighter of its two colours."""
     if image.mode == "P" and np.asarray(image).max() >= len(image.getpalette("RGB") or []) // 3:
         raise NoMask("has values that its palette gives no colour, so it is damaged; save it again in black and white")
-    codes = _codes(image)
+    codes = codes_of(image)
     colors = _levels(codes)
     if colors is None:
-        raise _soft_colors(image, codes)
+        raise too_many_colors(image)
     if colors.low < colors.high:
         bright = _brighter(image, colors)
         if bright is None:
@@ -179,24 +239,20 @@ def _bright(image: Image.Image) -> np.ndarray:
 
 def _only_value(image: Image.Image) -> float | None:
     """What a file in grey would hold for the one colour of an image; None for a colour that is no grey."""
-    if _is_grey(image):
+    if is_grey(image):
         return np.asarray(image)[0, 0].item()
-    red, green, blue = _rgb(image).getpixel((0, 0))
+    red, green, blue = rgb(image).getpixel((0, 0))
     return red if red == green == blue else None
 
 
 def _brighter(image: Image.Image, colors: Levels) -> np.ndarray | None:
     """Where the brighter of two colours is; None if they are equally bright."""
-    if _is_grey(image):
+    if is_grey(image):
         return colors.top
     places = [np.unravel_index(np.argmax(there), there.shape) for there in (~colors.top, colors.top)]
-    pixels = _rgb(image)
+    pixels = rgb(image)
     low, high = (np.dot(pixels.getpixel((int(x), int(y))), LIGHT) for y, x in places)
     return None if low == high else colors.top if low < high else ~colors.top
-
-
-def _is_grey(image: Image.Image) -> bool:
-    return image.mode in GREY or image.mode.startswith("I;")
 
 
 def _levels(values: np.ndarray) -> Levels | None:
@@ -212,62 +268,9 @@ def _opacity(image: Image.Image) -> np.ndarray | None:
         return None
     if image.mode == "1":  # Pillow says 255 for the brighter one
         return np.asarray(image) != bool(image.info["transparency"])
-    if _is_grey(image):  # one value is transparent
+    if is_grey(image):  # one value is transparent
         return np.asarray(image) != image.info["transparency"]
     return np.asarray(image.convert("RGBA"))[..., 3]
-
-
-def _codes(image: Image.Image) -> np.ndarray:
-    """One number for the colour of each pixel, (H, W): other for every other colour, and the value itself of grey."""
-    if _is_grey(image):
-        return np.asarray(image)
-    if image.mode == "LA":
-        return np.asarray(image)[..., 0]
-    bands = np.asarray(image if image.mode in ("RGB", "CMYK") else image.convert("RGBA"))
-    count = 4 if image.mode == "CMYK" else 3
-    code = bands[..., 0].astype(np.uint32)
-    for k in range(1, count):
-        code = code << 8 | bands[..., k]
-    return code
-
-
-def _grey(image: Image.Image) -> np.ndarray:
-    """How bright each pixel is, in the values that a grey file stores."""
-    return np.asarray(image if _is_grey(image) else _rgb(image).convert("L"))
-
-
-def _rgb(image: Image.Image) -> Image.Image:
-    """The colours, of transparent pixels too."""
-    return image.convert("RGB") if image.mode == "CMYK" else image.convert("RGBA").convert("RGB")
-
-
-def _soft_colors(image: Image.Image, codes: np.ndarray) -> NoMask:
-    grey = _grey(image)
-    if grey.dtype.kind == "f" and np.isnan(grey).any():
-        return NoMask("holds values that are no numbers; save it again with 0 for no car and 1 for car")
-    if not grey.min() < grey.max():
-        return NoMask(f"has {len(np.unique(codes))} colours where a mask has two, all equally bright; save it again in "
-                      "black and white")  # fmt: skip
-    if _is_grey(image):
-        return _soft(grey, "grey values", "image")
-    return _soft(grey, "grey values", 'image.convert("L")', len(np.unique(codes)))
-
-
-def _soft(values: np.ndarray, what: str, source: str, count: int | None = None) -> NoMask:
-    """The sentence for a mask with more than two values, with a threshold that parts these."""
-    low, high = values.min().item(), values.max().item()
-    some = np.unique(values)
-    if count is None and len(some) <= FEW:
-        named = ", ".join(f"{value:g}" for value in some)
-        return NoMask(
-            f"has the {what} {named} where a mask has two: it is unclear which of them are car; save it again "
-            f"as PNG or GIF with `np.isin(mask, CAR)`, where CAR lists those that are, and mask is np.asarray({source})"
-        )
-    cut = (low + high) // 2 if isinstance(low, int) else round((low + high) / 2, 6)
-    return NoMask(
-        f"has {count or len(np.unique(values))} {what} where a mask has two, as after saving as JPEG or resizing with "
-        f"smoothing; save it again as PNG or GIF with `(mask > {cut})`, where mask is np.asarray({source})"
-    )
 
 
 def _plain_palette(image: Image.Image) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 
@@ -35,7 +36,7 @@ def split_by_car(cars: CarFolder, fractions: Sequence[float] = (0.6, 0.2, 0.2), 
     Lesson:
         01.
     """
-    counts = _shares(len(cars.ids), fractions, "car")
+    counts = _shares(len(cars.ids), fractions, cars.unit)
     order = np.random.default_rng(seed).permutation(len(cars.ids))
     parts = np.split(order, np.cumsum(counts)[:-1])
     return tuple(cars.select(cars=[cars.ids[i] for i in part]) for part in parts)
@@ -60,9 +61,11 @@ def k_folds_by_car(cars: CarFolder, k: int = 5, seed: int = 0) -> list[tuple[Car
     """
     ids = cars.ids
     if len(ids) < 2:
-        raise DataError(f"{counted(len(ids), 'car')} cannot be divided into folds, that takes at least 2 cars.")
+        raise DataError(
+            f"{counted(len(ids), cars.unit)} cannot be divided into folds, that takes at least 2 {cars.unit}s."
+        )
     if not 2 <= k <= len(ids):
-        raise DataError(f"{len(ids)} cars can be divided into 2 to {len(ids)} folds, not {k}.")
+        raise DataError(f"{len(ids)} {cars.unit}s can be divided into 2 to {len(ids)} folds, not {k}.")
     folds = np.array_split(np.random.default_rng(seed).permutation(len(ids)), k)
     held_out = [{ids[i] for i in fold} for fold in folds]
     return [(cars.select(cars=set(ids) - out), cars.select(cars=out)) for out in held_out]
@@ -124,11 +127,19 @@ def sample_evenly(cars: CarFolder, count: int) -> CarFolder:
         quotas.update(free[turn * len(free) // turns] for turn in range(turns))
     taken, chosen = Counter[int](), []
     for car in views:
-        # The views that were taken least so far; among equals every seventh, as neighbouring views look alike.
-        picked = sorted(views[car], key=lambda photo: (taken[photo[0]], photo[0] * 7 % 16))[: quotas[car]]
+        # The views that were taken least so far; among equals every seventh of 16, as neighbouring views look alike.
+        walk = _walk(max(view for view, _ in views[car]))
+        picked = sorted(views[car], key=lambda photo: (taken[photo[0]], walk[photo[0]]))[: quotas[car]]
         taken.update(view for view, _ in picked)
         chosen += [position for _, position in picked]
     return cars.subset(sorted(chosen))
+
+
+def _walk(views: int) -> dict[int, int]:
+    """When each view, from 1, comes in a walk around all of them by steps of 7 of 16, of more by the same share."""
+    turn = max(16, views)
+    step = next(k for k in range(7 * turn // 16, turn + 1) if math.gcd(k, turn) == 1)
+    return {place * step % turn or turn: place % turn for place in range(1, turn + 1)}
 
 
 def _shares(total: int, fractions: Sequence[float], what: str) -> list[int]:

@@ -104,7 +104,7 @@ class Match:
         Returns:
             (H, W) bool.
         """
-        return self._flipped(read_mask(self.photo.mask).view(bool))
+        return self._flipped(read_mask(self.photo).view(bool))
 
     def _flipped(self, image: np.ndarray) -> np.ndarray:
         return np.ascontiguousarray(image[:, ::-1]) if self.mirrored else image

@@ -14,6 +14,7 @@ import pandas as pd
 from torch import nn
 
 from carvana_lessons.data import CarFolder
+from carvana_lessons.data.open_folder import as_folder
 from carvana_lessons.evaluation.held_out import held_out
 from carvana_lessons.evaluation.scoring import evaluate
 from carvana_lessons.utils.files import new_file, replacing
@@ -37,7 +38,7 @@ class FolderScores(NamedTuple):
 
 def evaluate_folder(
     model: nn.Module | Sequence[nn.Module],
-    folder: str | Path,
+    folder: str | Path | CarFolder,
     size: int | None = None,
     batch_size: int = 16,
     *,
@@ -52,7 +53,7 @@ def evaluate_folder(
 
     Args:
         model: (B, 3, h, w) in [0, 1] → logits (B, K, h, w), or several whose logits are averaged.
-        folder: photos and masks in Kaggle's layout.
+        folder: photos and masks, as `open_folder` takes them, or opened already.
         size: side of the input in pixels; None: each network at the size that it was trained for.
         batch_size: photos per forward pass.
         flip: average with the answer for the mirrored photo.
@@ -76,7 +77,7 @@ def evaluate_folder(
     Lesson:
         02.
     """
-    photos, note = held_out(CarFolder(folder), [model] if isinstance(model, nn.Module) else model, valid, seed)
+    photos, note = held_out(as_folder(folder), [model] if isinstance(model, nn.Module) else model, valid, seed)
     if note is not None:
         warnings.warn(note, UserWarning, stacklevel=2)
     with nullcontext() if out is None else owned(Path(out)):

@@ -40,24 +40,27 @@ def held_out(
     known = [provenance(model).train for model in models]
     learned = frozenset[str]().union(*(cars for cars in known if cars is not None))
     if share is None and seed is None and None not in known:
-        chosen = photos.select(cars=[car for car in photos.ids if car not in learned])
+        marks = photos.marks
+        chosen = photos.select(cars=[car for car in photos.ids if not marks[car] & learned])
         if not len(chosen):
             raise DataError(
-                f"{photos.root} holds only cars that the network was trained on, and their score says nothing about "
-                "other cars: name another folder, or score them anyway with a share of 1 (--valid 1)."
+                f"{photos.root} holds only {photos.unit}s that the network was trained on, and their score says "
+                f"nothing about other {photos.unit}s: name another folder, or score them anyway with a share of 1 "
+                "(--valid 1)."
             )
         return chosen, None
     share, seed = SHARE if share is None else share, SEED if seed is None else seed
     chosen = photos if share == 1 else split_by_car(photos, (1 - share, share), seed=seed)[1]
-    twice = sum(car in learned for car in chosen.ids)
+    twice = sum(bool(marks & learned) for marks in chosen.marks.values()) if learned else 0
     if twice:
         return chosen, (
-            f"Of {counted(len(chosen.ids), 'scored car')} the network was trained on {twice}"
-            f"{' at least' if None in known else ''}: the score is too good for other cars."
+            f"Of {counted(len(chosen.ids), f'scored {photos.unit}')} the network was trained on {twice}"
+            f"{' at least' if None in known else ''}: the score is too good for other {photos.unit}s."
         )
     if None in known:
         return chosen, (
-            "The weights do not say which cars they were trained on: the score is one of new cars only if those that "
-            f"are scored ({counted(len(chosen.ids), 'car')}) were held out of the training, by the same share and seed."
+            f"The weights do not say which {photos.unit}s they were trained on: the score is one of new ones only if "
+            f"those that are scored ({counted(len(chosen.ids), photos.unit)}) were held out of the training, by the "
+            "same share and seed."
         )
     return chosen, None

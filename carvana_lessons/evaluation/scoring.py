@@ -82,7 +82,7 @@ def score(masks: Iterable[np.ndarray], photos: CarFolder) -> pd.DataFrame:
     """
     photos.require("A score")
     rows = []
-    truths = prefetch(read_mask(photo.mask) for photo in photos)
+    truths = prefetch(read_mask(photo) for photo in photos)
     for photo, truth, mask in zip(photos, truths, masks, strict=True):
         counts = confusion(torch.from_numpy(mask), torch.from_numpy(truth.view(bool)))
         rows.append(

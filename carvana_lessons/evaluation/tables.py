@@ -108,7 +108,9 @@ def car_colors(photos: CarFolder, views: tuple[int, ...] = (3, 5, 7)) -> pd.Seri
         pairs = [read_pair(photo, LOOK) for photo in chosen]
         pixels = np.concatenate([image[mask > 0] for image, mask in pairs])
         if not len(pixels):
-            raise DataError(f"The car {car} has no colour: the masks of {listed([p.name for p in chosen])} are empty.")
+            raise DataError(
+                f"The {photos.unit} {car} has no colour: the masks of {listed([p.name for p in chosen])} are empty."
+            )
         families[car] = _family(pixels)
     return pd.Series(families, name="color", dtype=str)
 

@@ -20,8 +20,9 @@ class Provenance:
     Attributes:
         size: (height, width) of the input that it was trained for; None where that is not known.
         precision: of the training: "no" for float32, "bf16" or "fp16"; None where that is not known.
-        train: ids of the cars that it was trained on; None where they are not known.
-        valid: ids of the validation cars, scored after every epoch; None where there were none.
+        train: marks of the cars that it was trained on, as `CarFolder.marks` has them (in Kaggle's layout their ids);
+            None where they are not known.
+        valid: marks of the validation cars, scored after every epoch; None where there were none.
 
     Lesson:
         09.

@@ -4,26 +4,38 @@ Lesson:
     cut-out.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from PIL import Image
 from scipy import ndimage
 from torch import Tensor, nn
 
-from carvana_lessons.prediction.inference import car_logits, input_size, upsample
+from carvana_lessons.prediction.inference import Ensemble, Size
 from carvana_lessons.utils.errors import ArgumentError
 
 RADIUS = 2.0  # pixels of a photo: enough to hide the stairs, too little to look blurred
 WHITE = (255, 255, 255)
 
 
-def photo_logits(model: nn.Module, photo: np.ndarray, size: int | tuple[int, int] | None = None) -> Tensor:
+def photo_logits(
+    model: nn.Module | Sequence[nn.Module],
+    photo: np.ndarray,
+    size: Size = None,
+    flip: bool = False,
+    precision: str | None = None,
+    scale: float = 1.0,
+) -> Tensor:
     """Logits at the photo's own size.
 
     Args:
-        model: (B, 3, h, w) in [0, 1] → logits.
+        model: (B, 3, h, w) in [0, 1] → logits, or several whose logits are averaged.
         photo: (H, W, 3) uint8.
         size: side, or (height, width), of the network's input; None: the one that it was trained for.
+        flip: average with the answer for the mirrored photo.
+        precision: as `car_logits`.
+        scale: of the input, as a multiple of that size.
 
     Returns:
         (1, 1, H, W) float32 on the CPU.
@@ -31,10 +43,13 @@ def photo_logits(model: nn.Module, photo: np.ndarray, size: int | tuple[int, int
     Lesson:
         cut-out.
     """
-    height, width = input_size(model, size)
-    small = np.array(Image.fromarray(photo).resize((width, height), Image.Resampling.BILINEAR))
-    x = torch.from_numpy(small).permute(2, 0, 1)[None] / 255
-    return upsample(car_logits(model, x), photo.shape[:2]).cpu()
+    networks, image = Ensemble(model, size), Image.fromarray(photo)
+    xs = []
+    for height, width in networks.sizes:
+        wanted = (max(1, round(scale * width)), max(1, round(scale * height)))
+        small = np.array(image.resize(wanted, Image.Resampling.BILINEAR))
+        xs.append(torch.from_numpy(small).permute(2, 0, 1)[None] / 255)
+    return networks.at_size(networks.logits(xs, flip, precision), 0, photo.shape[:2]).cpu()
 
 
 def feather(mask: Tensor | np.ndarray, radius: float = RADIUS) -> np.ndarray:

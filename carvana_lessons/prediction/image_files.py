@@ -2,15 +2,18 @@
 
 import hashlib
 import os
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import ExifTags, Image
 from PIL.PngImagePlugin import PngInfo
 
+from carvana_lessons.data.formats import CURES, NO_PICTURE, PICTURES, skip_reason
 from carvana_lessons.data.images import UNREADABLE, unreadable
 from carvana_lessons.data.layout import listed
 from carvana_lessons.prediction.manifest import KEY, difference, from_text, to_text
@@ -19,14 +22,20 @@ from carvana_lessons.utils.files import replacing
 from carvana_lessons.utils.paths import check_there, expand
 from carvana_lessons.utils.wording import counted
 
-PHOTOS = {".jpg", ".jpeg", ".png"}
-# Photos too, and not read: of phones, of the web, of scanners, of cameras.
-OTHERS = {
-    *(".heic", ".heif", ".webp", ".tif", ".tiff", ".gif", ".bmp", ".avif", ".jxl", ".jp2", ".jfif", ".jpe"),
-    *(".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf", ".orf", ".rw2", ".pef", ".srw"),
-}
-CURE = "save as JPEG or PNG"
 LONGEST = 255  # bytes of a name on most disks
+# Endings of what is written, and how: colours that the eye does not tell from the photo's, and edges that stay sharp.
+WRITTEN = {
+    ".png": {"format": "PNG"},
+    ".webp": {"format": "WEBP", "quality": 92},  # alpha is stored without loss
+    ".jpg": {"format": "JPEG", "quality": 95, "subsampling": 0},
+}
+NOTED = {*WRITTEN, ".jpeg"}
+NOTE_TAG = ExifTags.Base.ImageDescription
+WIDEST = {".webp": 16_383, ".jpg": 65_535}  # pixels of a side
+
+
+class UnusablePhotos(DataError):
+    """Some photos cannot be used; all that was wanted of the others is done."""
 
 
 @dataclass
@@ -35,22 +44,25 @@ class PhotoFiles:
 
     Attributes:
         photos: in the order of their names.
-        others: photos in formats that are not read.
-        own: masks and cut-outs that `predict` wrote.
+        others: photos that are not read, by the reason, as `skip_reason` gives it.
+        own: masks and cut-outs that `predict` and `cut-out` wrote.
     """
 
     photos: list[Path] = field(default_factory=list)
-    others: list[Path] = field(default_factory=list)
+    others: dict[str, list[Path]] = field(default_factory=dict)
     own: list[Path] = field(default_factory=list)
 
     @property
     def left_out(self) -> str:
         """What is left out, and the cure; empty where all is used."""
-        told = []
-        if self.others:
-            told.append(f"{_named(self.others, 'file')} of a kind that is not read ({CURE})")
+        told = [
+            f"{_named(files, 'file')} {reason}"
+            if reason not in CURES
+            else f"{_named(files, 'file')} of {reason} ({CURES[reason]})"
+            for reason, files in sorted(self.others.items())
+        ]
         if self.own:
-            told.append(f"{_named(self.own, 'file')} that `predict` wrote itself")
+            told.append(f"{_named(self.own, 'file')} that `predict` or `cut-out` wrote")
         return f"Left out: {' and '.join(told)}." if told else ""
 
 
@@ -76,23 +88,24 @@ class PhotoErrors:
         except DataError as error:
             self.messages[file] = str(error)
 
-    def raise_if_any(self, total: int, out: Path) -> None:
+    def raise_if_any(self, total: int, out: Path, what: str = "mask") -> None:
         """Report them, when all other photos are done.
 
         Args:
             total: photos, these included.
             out: where the masks of the others are.
+            what: a photo was to get.
 
         Raises:
-            DataError: if there are any; it names them.
+            UnusablePhotos: if there are any; it names them.
         """
         if not self.messages:
             return
         first, *more = self.messages
         also = f" Nor can {listed([file.name for file in more])} be used." if more else ""
         others = f"; the others have theirs in {out}" if len(self.messages) < total else ""
-        count = f"{len(self.messages):,} of {counted(total, 'photo')} got no mask"
-        raise DataError(f"{self.messages[first]}{also} So {count}{others}.")
+        count = f"{len(self.messages):,} of {counted(total, 'photo')} got no {what}"
+        raise UnusablePhotos(f"{self.messages[first]}{also} So {count}{others}.")
 
 
 def find_photos(sources: str | Path | Sequence[str | Path]) -> PhotoFiles:
@@ -117,26 +130,42 @@ def find_photos(sources: str | Path | Sequence[str | Path]) -> PhotoFiles:
         if source.is_dir():
             for file in _below(source)[0]:
                 _sort_in(file, found)
-        elif source.suffix.lower() in PHOTOS | OTHERS:
+        elif skip_reason(source) != NO_PICTURE:
             _sort_in(source, found)
         else:
-            raise DataError(f"{source} is no .jpg or .png; name photos, or the folder that holds them.")
+            raise DataError(f"{source} is no photo by its ending; name photos, or the folder that holds them.")
     found.photos = list({photo.absolute(): photo for photo in found.photos}.values())  # named twice, used once
     if not found.photos:
         raise _no_photos(sources, found)
     return found
 
 
-def missing_outputs(
-    files: list[Path], out: Path, note: dict, cut_outs: bool, overwrite: bool, errors: PhotoErrors
-) -> list[Path]:
-    """The photos whose mask, or cut-out where it is wanted, is still to be written.
+def refuse_equal_names(files: list[Path], what: str = "mask") -> None:
+    """Refuse photos whose outputs would have one name.
 
     Args:
         files: the photos.
-        out: the folder of the masks.
+        what: is made of each.
+
+    Raises:
+        DataError: for two that differ in their folder, their ending, or in upper and lower case alone.
+    """
+    for one, other in pairwise(sorted(files, key=lambda p: p.stem.casefold())):
+        if one.stem.casefold() == other.stem.casefold():  # most disks of Windows and Macs do not tell them apart
+            names = (one, other) if one.name == other.name else (one.name, other.name)
+            raise DataError(f"{names[0]} and {names[1]} would share one {what}; rename one of the two.")
+
+
+def missing_outputs(
+    files: list[Path], out: Path, note: dict, endings: Sequence[str], overwrite: bool, errors: PhotoErrors
+) -> list[Path]:
+    """The photos of which a mask or a cut-out is still to be written.
+
+    Args:
+        files: the photos.
+        out: the folder of the masks or cut-outs.
         note: what is to make them, see `manifest.made_with`.
-        cut_outs: whether they are wanted too.
+        endings: what follows a photo's name in the name of each file that is wanted, ``_mask.png`` for example.
         overwrite: whether files with another note may be replaced.
         errors: collects photos that cannot be read.
 
@@ -148,13 +177,13 @@ def missing_outputs(
     """
     todo, photos = [], {os.path.realpath(file) for file in files}
     for file in files:
-        names = [f"{file.stem}_mask.png", *([f"{file.stem}_cut_out.png"] if cut_outs else [])]
+        names = [f"{file.stem}{ending}" for ending in endings]
         there = [out / name for name in names if os.path.lexists(out / name)]
         for path in there:
             if os.path.realpath(path) in photos:
                 raise ExistsError(
-                    f"{path} is one of the photos, and the mask of {file.name} would take its place: choose another "
-                    "folder for the masks."
+                    f"{path} is one of the photos, and what is made of {file.name} would take its place: choose "
+                    "another folder."
                 )
             then = read_note(path)
             digest = None
@@ -165,8 +194,8 @@ def missing_outputs(
             told = difference(then, note | {"photo": digest}) if then is not None else "by something else"
             if told and not overwrite:
                 raise ExistsError(
-                    f"{path} is there and was made otherwise ({told}): choose another folder for the masks, or have "
-                    "them replaced with --overwrite."
+                    f"{path} is there and was made otherwise ({told}): choose another folder, or have it replaced "
+                    "with --overwrite."
                 )
             if told:
                 todo.append(file)
@@ -178,21 +207,32 @@ def missing_outputs(
 
 
 def save(path: Path, pixels: np.ndarray, note: dict) -> None:
-    """Write a PNG file that carries a note of what made it, whole or not at all.
+    """Write a picture that carries a note of what made it, whole or not at all.
 
     Args:
-        path: the PNG file to write.
-        pixels: (H, W) or (H, W, C) uint8.
+        path: the file to write, ``.png``, ``.webp`` or ``.jpg``.
+        pixels: (H, W) or (H, W, C) uint8; a JPEG has no transparency.
         note: what made it, as `manifest.made_with` gives it.
+
+    Raises:
+        DataError: for more pixels than the format can hold.
     """
-    text = PngInfo()
-    text.add_text(KEY, to_text(note))
+    ending = path.suffix.lower()
+    options = dict(WRITTEN[ending])
+    if max(pixels.shape[:2]) > WIDEST.get(ending, max(pixels.shape[:2])):
+        raise DataError(f"{path.name} would have more pixels than {options['format']} can hold; take PNG.")
+    if ending == ".png":
+        options["pnginfo"] = PngInfo()
+        options["pnginfo"].add_text(KEY, to_text(note))
+    else:
+        options["exif"] = Image.Exif()
+        options["exif"][NOTE_TAG] = to_text(note)
     with replacing(path) as temporary:
-        Image.fromarray(pixels).save(temporary, format="PNG", pnginfo=text)
+        Image.fromarray(pixels).save(temporary, **options)
 
 
 def read_note(path: Path) -> dict | None:
-    """The note in a PNG file that `predict` wrote; None for any other file.
+    """The note in a file that `predict` or `cut-out` wrote; None for any other file.
 
     Args:
         path: any file.
@@ -200,11 +240,13 @@ def read_note(path: Path) -> dict | None:
     Returns:
         the note, or None.
     """
-    if path.suffix.lower() != ".png" or not path.is_file():
+    if path.suffix.lower() not in NOTED or not path.is_file():
         return None
     try:
-        with Image.open(path) as image:
-            return from_text(image.info.get(KEY, ""))
+        with warnings.catch_warnings(), Image.open(path) as image:
+            warnings.simplefilter("ignore")  # of broken EXIF: whoever wrote the note wrote it well
+            text = image.info.get(KEY, "") if image.format == "PNG" else image.getexif().get(NOTE_TAG, "")
+            return from_text(text)
     except UNREADABLE:
         return None
 
@@ -223,7 +265,7 @@ def content(photo: Path) -> str:
     """
     if photo.exists() and not photo.is_file():
         raise DataError(f"{photo} is no file but a pipe or a device: remove it from the photos.")
-    if len(os.fsencode(f"{photo.stem}_cut_out.png")) > LONGEST:
+    if len(os.fsencode(f"{photo.stem}_cut_out.webp")) > LONGEST:
         raise DataError(f"{photo} has so long a name that its mask would have none on most disks: rename it.")
     try:
         return hashlib.blake2b(photo.read_bytes(), digest_size=8).hexdigest()
@@ -232,9 +274,9 @@ def content(photo: Path) -> str:
 
 
 def _below(folder: Path) -> tuple[list[Path], list[Path]]:
-    """Files and folders of a folder, without the files that macOS adds beside every file."""
+    """Files and folders of a folder."""
     try:
-        entries = sorted(p for p in folder.iterdir() if not p.name.startswith("._"))
+        entries = sorted(folder.iterdir())
         folders = [p for p in entries if p.is_dir()]
     except OSError as error:
         raise DataError(
@@ -244,11 +286,11 @@ def _below(folder: Path) -> tuple[list[Path], list[Path]]:
 
 
 def _sort_in(file: Path, found: PhotoFiles) -> None:
-    ending = file.suffix.lower()
-    if ending in OTHERS:
-        found.others.append(file)
-    elif ending in PHOTOS:
+    reason = skip_reason(file)
+    if reason is None:
         (found.photos if read_note(file) is None else found.own).append(file)
+    elif reason in CURES or file.suffix.lower() in PICTURES:  # what was never a photo is not worth a word
+        found.others.setdefault(reason, []).append(file)
 
 
 def _named(files: list[Path], thing: str) -> str:
@@ -258,11 +300,9 @@ def _named(files: list[Path], thing: str) -> str:
 def _no_photos(sources: list[Path], found: PhotoFiles) -> DataError:
     where = str(sources[0]) if len(sources) == 1 else "these folders"
     if found.others or found.own:
-        return DataError(f"There is no .jpg or .png to predict in {where}. {found.left_out}")
+        return DataError(f"There is no photo to predict in {where}. {found.left_out}")
     folders = [folder for source in sources if source.is_dir() for folder in _below(source)[1]]
-    holding = next((f for f in folders if any(p.suffix.lower() in PHOTOS for p in _below(f)[0])), None)
+    holding = next((f for f in folders if any(skip_reason(p) is None for p in _below(f)[0])), None)
     if holding is not None:
-        return DataError(
-            f"There is no .jpg or .png in {where} itself, and sub-folders are not searched: name {holding}."
-        )
-    return DataError(f"There is no .jpg or .png in {where}; name the folder that holds the photos.")
+        return DataError(f"There is no photo in {where} itself, and sub-folders are not searched: name {holding}.")
+    return DataError(f"There is no photo in {where}; name the folder that holds the photos.")

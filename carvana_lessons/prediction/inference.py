@@ -127,7 +127,20 @@ class Ensemble:
         Returns:
             (B, 1, h, w) for each of ``sizes``.
         """
-        return [car_logits(group, x, flip, precision) for group, x in zip(self._groups.values(), xs, strict=True)]
+        return [both.mean(dim=0) for both in self.passes(xs, flip, precision)]
+
+    def passes(self, xs: Sequence[Tensor], flip: bool = False, precision: str | None = None) -> list[Tensor]:
+        """As `logits`, with the mirrored photos' answers beside those of the photos, not averaged with them.
+
+        Args:
+            xs: as for `logits`.
+            flip: whether to predict the mirrored photos too.
+            precision: as `car_logits`.
+
+        Returns:
+            (1, B, 1, h, w) for each of ``sizes``, with ``flip`` (2, B, 1, h, w): the second are mirrored back.
+        """
+        return [_passes(group, x, flip, precision) for group, x in zip(self._groups.values(), xs, strict=True)]
 
     def at_size(self, answers: Sequence[Tensor], k: int, size: tuple[int, int]) -> Tensor:
         """The mean logits of one photo at its own size.
@@ -166,6 +179,12 @@ def car_logits(
     Lesson:
         10.
     """
+    return _passes(model, x, flip, precision).mean(dim=0)
+
+
+@torch.inference_mode()
+def _passes(model: nn.Module | Sequence[nn.Module], x: Tensor, flip: bool, precision: str | None) -> Tensor:
+    """The logits of the photos and, with ``flip``, of the mirrored photos, (1 + flip, B, 1, h, w) float32."""
     disable_malloc_trim()  # as in training
     models = [model] if isinstance(model, nn.Module) else list(model)
     device = next(models[0].parameters()).device
@@ -173,20 +192,21 @@ def car_logits(
     with enough_memory(device, x, "take a smaller batch_size or size"):
         x = x.to(device).contiguous(memory_format=inference_layout(device))
         answer = _mean_logits(models, x, flip, precision)
-        if precision == "fp16" and not (fits := answer.isfinite().flatten(1).all(1)).all():
+        if precision == "fp16" and not (fits := answer.isfinite().transpose(0, 1).flatten(1).all(1)).all():
             # Only for these photos: the others keep the logits that they would have in any other batch.
             answer = torch.where(fits.view(-1, 1, 1, 1), answer, _mean_logits(models, x, flip, "no"))
     return answer
 
 
 def _mean_logits(models: Sequence[nn.Module], x: Tensor, flip: bool, precision: str) -> Tensor:
-    total = 0
+    """The mean over the networks, (1 + flip, B, 1, h, w)."""
+    plain = mirrored = 0
     for network in models:
         with evaluation_mode(network), autocast(x.device, precision):
-            total = total + car_logit(forward_padded(network, x))
+            plain = plain + car_logit(forward_padded(network, x))
             if flip:
-                total = total + car_logit(forward_padded(network, x.flip(-1))).flip(-1)
-    return total / (len(models) * (1 + flip))
+                mirrored = mirrored + car_logit(forward_padded(network, x.flip(-1))).flip(-1)
+    return torch.stack([plain, mirrored] if flip else [plain]) / len(models)
 
 
 def pad_batch(x: Tensor, batch_size: int) -> Tensor:

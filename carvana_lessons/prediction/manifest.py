@@ -19,6 +19,7 @@ from carvana_lessons.utils.fingerprint import NoFingerprint, fingerprint
 KEY = "carvana_lessons"  # of the note, in every file
 FORMAT = 1  # of the note; one with another number is of another version, and nothing is known of it
 UNSPOKEN = {"networks", "photos", "photo"}  # hashes: a message only says that they differ
+DOUBT = "doubt"  # of the note of a mask: what came out, and not what made it
 
 
 def identity(model: nn.Module) -> str:
@@ -77,7 +78,7 @@ def difference(then: dict, now: dict) -> str:
     told = []
     for key in {**then, **now}:
         before, after = then.get(key), now.get(key)
-        if before != after:
+        if before != after and key != DOUBT:
             told.append(f"other {key}" if key in UNSPOKEN else f"{key} {_plain(before)} then, {_plain(after)} now")
     return ", ".join(told)
 
@@ -113,4 +114,6 @@ def from_text(text: str | bytes) -> dict | None:
 def _plain(value: object) -> str:
     if isinstance(value, bool):
         return "on" if value else "off"
+    if value is None:
+        return "not said"
     return " and ".join(value) if isinstance(value, list) else str(value)

@@ -42,7 +42,8 @@ def pseudo_label(
         the folder, opened.
 
     Raises:
-        DataError: if ``out`` exists, a photo is in both, ``labelled`` has no masks, or ``unlabelled`` no photos.
+        DataError: if ``out`` exists, a folder is not in Kaggle's layout, a photo is in both, ``labelled`` has no masks,
+            or ``unlabelled`` no photos.
         CarvanaError: if another process is filling it.
 
     Source:
@@ -54,6 +55,12 @@ def pseudo_label(
     if len(labelled):
         labelled.require("Pseudo-labelling")
     unlabelled.require("Pseudo-labelling", masks=False)
+    for photos in (labelled, unlabelled):
+        if photos.unit != "car" or any(photo.rule is not None for photo in photos[:1]):
+            raise DataError(
+                f"Pseudo-labels are written in Kaggle's layout, and {photos.root} is not in it: name its photos so, "
+                "<12 hex digits>_<01 to 16>.jpg, with masks of two values."
+            )
     out = expand(out)
     if out.exists():
         raise DataError(f"{out} exists already; name a new folder for the pseudo-labels, or remove that one first.")

@@ -13,7 +13,6 @@ import zlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -26,11 +25,20 @@ from carvana_lessons.data.batches import floats
 from carvana_lessons.data.images import read_size, unreadable
 from carvana_lessons.data.layout import listed
 from carvana_lessons.data.workers import watch_workers
-from carvana_lessons.prediction.cutout import feather, to_rgba
-from carvana_lessons.prediction.image_files import PhotoErrors, content, find_photos, missing_outputs, save
+from carvana_lessons.prediction.background_removal import from_logits
+from carvana_lessons.prediction.doubts import to_note
+from carvana_lessons.prediction.image_files import (
+    PhotoErrors,
+    content,
+    find_photos,
+    missing_outputs,
+    refuse_equal_names,
+    save,
+)
 from carvana_lessons.prediction.inference import Ensemble, Size, pad_batch, predict
-from carvana_lessons.prediction.manifest import made_with, to_text
+from carvana_lessons.prediction.manifest import DOUBT, made_with, to_text
 from carvana_lessons.prediction.shards import join, lines_done, part_of, verify
+from carvana_lessons.prediction.uncertainty import uncertainty
 from carvana_lessons.utils.errors import CarvanaError, DataError
 from carvana_lessons.utils.files import destination, make_folder, new_file, replacing, writing
 from carvana_lessons.utils.locking import owned
@@ -151,16 +159,18 @@ def predict_folder(
     """Write a mask for every photo of a folder, for any file names: ``NAME_mask.png``, 0 and 255.
 
     The EXIF orientation is applied first, so the mask fits what a viewer shows. Each file has a note of the settings,
-    so a second call skips the photos that have their mask, and masks of different networks are not mixed.
+    so a second call skips the photos that have their mask, and masks of different networks are not mixed. The note of a
+    mask also says how doubtful it is; `carvana_lessons.prediction.doubts.read_doubts` reads that.
 
     Args:
         model: (B, 3, h, w) in [0, 1] → logits (B, K, h, w), or several whose logits are averaged.
-        folder: JPEG or PNG files, a folder of them, or several of either.
+        folder: photos, a folder of them, or several of either; `carvana_lessons.data.formats` lists their formats.
         out: where to write; photos are never changed.
         size: side, or (height, width), of the input; None: each network at the size that it was trained for.
         batch_size: photos per forward pass.
-        cut_outs: also write ``NAME_cut_out.png``: the photo with a transparent background, soft at the edge.
-        flip: average with the answer for the mirrored photo.
+        cut_outs: also write ``NAME_cut_out.png``: what the mask calls car, soft at the edge, on a transparent
+            background.
+        flip: average with the answer for the mirrored photo, in twice the time; doubt then counts whether both agree.
         overwrite: replace masks that other networks, other settings or another photo of that name made.
         precision: as `car_logits`.
 
@@ -182,10 +192,7 @@ def predict_folder(
     """
     found, out = find_photos(folder), expand(out)
     files = found.photos
-    for one, other in pairwise(sorted(files, key=lambda p: p.stem.casefold())):
-        if one.stem.casefold() == other.stem.casefold():  # most disks of Windows and Macs do not tell them apart
-            names = (one, other) if one.name == other.name else (one.name, other.name)
-            raise DataError(f"{names[0]} and {names[1]} would share one mask; rename one of the two.")
+    refuse_equal_names(files)
     networks = Ensemble(model, size)
     if batch_size < 1:
         raise CarvanaError(f"A batch is 1 photo or more, not {batch_size}.")
@@ -194,16 +201,19 @@ def predict_folder(
     note = made_with(model, size, flip, precision)
     with owned(out):
         errors = PhotoErrors()
-        todo = missing_outputs(files, out, note, cut_outs, overwrite, errors)
+        endings = ("_mask.png", "_cut_out.png") if cut_outs else ("_mask.png",)
+        todo = missing_outputs(files, out, note, endings, overwrite, errors)
         make_folder(out)
         batch_size = min(batch_size, len(files))  # of all photos, so that a second call computes as the first
         with bar(total=len(todo), desc="predicting", unit="photo") as progress:
             for batch, xs in prefetch(_batches(todo, networks.sizes, batch_size, errors)):
-                answers = networks.logits([pad_batch(x, batch_size) for x in xs], flip, precision)
+                passes = networks.passes([pad_batch(x, batch_size) for x in xs], flip, precision)
+                answers = [both.mean(dim=0) for both in passes]
                 for k, (file, digest) in enumerate(batch):
                     with errors.collect(file):
                         full = networks.at_size(answers, k, read_size(file))[0, 0].cpu()
-                        _write_mask(file, out, full, cut_outs, note | {"photo": digest})
+                        doubt = to_note(uncertainty(*_seen(networks, passes, k)))
+                        _write_mask(file, out, full, cut_outs, note | {"photo": digest, DOUBT: doubt})
                     progress.update()
     errors.raise_if_any(len(files), out)
     return len(todo)
@@ -228,11 +238,19 @@ def _batches(
             yield batch, [floats(torch.from_numpy(photos).permute(0, 3, 1, 2)) for photos in stacked]
 
 
+def _seen(networks: Ensemble, passes: Sequence[Tensor], k: int) -> list[Tensor]:
+    """Logits (h, w) of one photo, and of its mirror image if that was predicted, at the networks' largest size."""
+    size = max(networks.sizes)
+    return [networks.at_size([both[n] for both in passes], k, size)[0, 0] for n in range(len(passes[0]))]
+
+
 def _write_mask(file: Path, out: Path, full: Tensor, cut_outs: bool, note: dict) -> None:
     """One photo's files, from its logits (height, width) at its own size."""
     save(out / f"{file.stem}_mask.png", (full > 0).numpy().astype(np.uint8) * 255, note)
     if cut_outs:
-        save(out / f"{file.stem}_cut_out.png", to_rgba(read_photo(file, upright=True), feather(full)), note)
+        # Of this very mask, specks and all: whoever wants the best edge takes `cut-out`.
+        cut = from_logits(read_photo(file, upright=True), full, tidied=False)
+        save(out / f"{file.stem}_cut_out.png", cut, note)
 
 
 def _named(out: str | Path) -> Path:

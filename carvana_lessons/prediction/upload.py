@@ -24,10 +24,10 @@ from carvana_lessons.prediction.cutout import (
     composite,
     estimate_foreground,
     feather,
-    photo_logits,
     remove_small_regions,
     to_rgba,
 )
+from carvana_lessons.prediction.refine import refined_logits
 from carvana_lessons.show import encode, flipbook, shrink
 from carvana_lessons.utils.errors import CarvanaError, DataError
 
@@ -59,7 +59,7 @@ def open_photo(name: str, content: bytes, side: int = SIDE) -> np.ndarray:
 
     Args:
         name: for the error.
-        content: of a JPEG or PNG file.
+        content: of a picture of any kind in `carvana_lessons.data.formats.FORMATS`.
         side: the longest allowed, in pixels.
 
     Returns:
@@ -77,6 +77,8 @@ def open_photo(name: str, content: bytes, side: int = SIDE) -> np.ndarray:
             return decode(io.BytesIO(content), lambda image: _small(image, side))
     except Image.DecompressionBombError as error:
         raise unreadable(name, error) from error
+    except DataError as error:  # a photo of a phone, where nothing reads these
+        raise DataError(f"{name}: {error}") from error
     except UNREADABLE as error:
         raise DataError(f"{name} is no photo that can be read here; choose a JPEG or PNG file.") from error
 
@@ -94,8 +96,8 @@ def answer(
     """Before and after as HTML, with a link to the transparent PNG.
 
     Args:
-        model: as `photo_logits`.
-        size: as `photo_logits`.
+        model: as `refined_logits`.
+        size: as `refined_logits`.
         name: of the file.
         content: of the file.
         radius: of the feather, in pixels.
@@ -107,7 +109,7 @@ def answer(
         DataError: as `open_photo`.
     """
     photo = open_photo(name, content)
-    alpha = feather(remove_small_regions(photo_logits(model, photo, size)), radius)
+    alpha = feather(remove_small_regions(refined_logits(model, photo, size)), radius)
     clean = estimate_foreground(photo, alpha)
     pages = {
         "before": photo,
@@ -133,8 +135,8 @@ def cut_out_widget(model: nn.Module, size: int | tuple[int, int] | None = None, 
     Only the kernel reads the photo.
 
     Args:
-        model: as `photo_logits`.
-        size: as `photo_logits`.
+        model: as `refined_logits`.
+        size: as `refined_logits`.
         radius: of the feather, in pixels.
 
     Returns:

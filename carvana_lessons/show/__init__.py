@@ -21,6 +21,7 @@ from carvana_lessons.show.photos import (
     overlay,
     shrink,
 )
+from carvana_lessons.show.selective import risk_coverage
 
 __all__ = [
     "BLUE",
@@ -43,6 +44,7 @@ __all__ = [
     "numbers",
     "overlay",
     "play",
+    "risk_coverage",
     "shrink",
     "training_curves",
 ]

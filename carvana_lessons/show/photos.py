@@ -153,10 +153,12 @@ def captions(photos: CarFolder) -> list[str]:
 
     Returns:
         one text per photo, in their order: "Acura TL, view 4", or "0004d4463b50, view 4" for a car without make and
-        model.
+        model. In a folder that is not in Kaggle's layout, the photo's name.
     """
     known = photos.metadata[["make", "model"]].dropna()
     names = {car: f"{row.make} {row.model}" for car, row in known.iterrows()}
+    if photos.unit != "car":
+        return [photo.name for photo in photos]
     return [f"{names.get(photo.car, photo.car)}, view {photo.view}" for photo in photos]
 
 

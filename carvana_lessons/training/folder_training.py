@@ -11,6 +11,7 @@ from typing import NamedTuple
 import torch
 
 from carvana_lessons import data, models
+from carvana_lessons.data.open_folder import as_folder
 from carvana_lessons.training.history import History
 from carvana_lessons.training.trainer import Trainer
 from carvana_lessons.utils.catalog import BEST, LAST
@@ -38,7 +39,7 @@ class FolderTraining(NamedTuple):
 
 
 def train_folder(
-    folder: str | Path,
+    folder: str | Path | data.CarFolder,
     out: str | Path,
     network: str = "unet-small",
     *,
@@ -61,7 +62,7 @@ def train_folder(
     """Train a network on the photos of a folder, split by car, and save what is needed to continue and to predict.
 
     Args:
-        folder: photos and masks in Kaggle's layout.
+        folder: photos and masks, as `open_folder` takes them, or opened already.
         out: gets ``last.safetensors``, ``best.safetensors`` and ``history.csv``, after every epoch.
         network: a name as of `models.names`.
         width: channels of the first stage; None for the published ones.
@@ -94,7 +95,7 @@ def train_folder(
     out = expand(out)
     table = out / TABLE
     _check_new(out, resume, overwrite)
-    known, unseen = data.split_by_car(data.CarFolder(folder), (1 - valid, valid), seed=seed)
+    known, unseen = data.split_by_car(as_folder(folder), (1 - valid, valid), seed=seed)
     torch.manual_seed(seed)
     trainer = Trainer(
         models.create(network, width=width),

@@ -43,7 +43,8 @@ def trained_on(
         09.
     """
     learned, scored = (
-        None if photos is None else frozenset(photos.ids) for photos in (photos_of(train), photos_of(valid))
+        None if photos is None else frozenset[str]().union(*photos.marks.values())
+        for photos in (photos_of(train), photos_of(valid))
     )
     if learned is not None and before is not None:
         learned = None if before.train is None else learned | before.train

@@ -1,4 +1,4 @@
-"""The names of networks, shipped weights, schedules and precisions, without loading torch.
+"""The names of networks, shipped weights, schedules, precisions and backgrounds, without loading torch.
 
 The command line answers from here before anything slow is loaded. Typer's own choices (an Enum or a Literal) would say
 the same mistake in other words than the Python functions, which take these names too.
@@ -14,6 +14,8 @@ DEFENSE = ("unet", "segnet", "arc1", "arc2", "arc3", "maskingnet")  # the six th
 WEIGHTS = Path(__file__).parents[1] / "models" / "weights"
 SCHEDULES = ("constant", "halving", "one-cycle")  # of the learning rate
 PRECISION_NAMES = {"no": "float32", "bf16": "bf16 mixed precision", "fp16": "fp16 mixed precision"}
+PICTURES = {"png": ".png", "webp": ".webp", "jpeg": ".jpg"}  # formats of cut-outs, and the endings of their names
+BLUR = "blur"  # a cut-out's background: the photo's own, out of focus
 BEST, LAST = "best.safetensors", "last.safetensors"  # of a run's folder
 
 
@@ -78,6 +80,52 @@ def check_precision(precision: str | None) -> str | None:
     if precision is not None and precision not in PRECISION_NAMES:
         raise ArgumentError(f"There is no precision {precision!r}; take {', '.join(PRECISION_NAMES)}.")
     return precision
+
+
+def check_picture(name: str) -> str:
+    """The same name, if it is one of a format in which cut-outs are written.
+
+    Args:
+        name: as somebody typed it.
+
+    Returns:
+        ``name``.
+
+    Raises:
+        ArgumentError: for another name; it lists those there are.
+    """
+    if name not in PICTURES:
+        raise ArgumentError(f"Cut-outs are not written as {name!r}; take {', '.join(PICTURES)}.")
+    return name
+
+
+def check_background(text: str | None) -> tuple[int, int, int] | Path | str | None:
+    """What a user calls a background; a picture is not opened.
+
+    Args:
+        text: a colour as CSS writes it ("white", "#e8eef4", "rgb(232, 238, 244)"), the path of a picture, or "blur". A
+            colour and "blur" win over a file of that name; ``./white`` is always a path. None for none.
+
+    Returns:
+        the colour in RGB, the path, "blur" or None.
+
+    Raises:
+        ArgumentError: if it is none of these.
+    """
+    from PIL import ImageColor  # only here: no other command asks for it
+
+    if text is None or text == BLUR:
+        return text
+    try:
+        return ImageColor.getcolor(text, "RGB")
+    except ValueError:
+        path = expand(text) if text.strip() else Path()
+    if not path.is_file():
+        raise ArgumentError(
+            f"{text!r} is no background: write a colour (white, '#e8eef4'), the name of a picture that is there, or "
+            f"{BLUR}."
+        )
+    return path
 
 
 def find_weights(place: str | Path) -> str | Path:

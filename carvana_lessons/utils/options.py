@@ -54,6 +54,7 @@ WIDTH = number(int, "a whole number from 1 to 512", lambda n: 1 <= n <= 512)
 WIDTH_OR_ZERO = number(int, "a whole number from 0 to 512", lambda n: 0 <= n <= 512)
 AMOUNT = number(float, "a number of 0 or more", lambda x: 0 <= x < math.inf)
 RATE = number(float, "a number above 0, such as 0.002 (at 0 nothing is learned)", lambda x: 0 < x < math.inf)
+HOURS = number(float, "a number of hours above 0, such as 1.5", lambda x: 0 < x < math.inf)
 SHARE = number(float, "a share of the cars above 0, and 1 at most, such as 0.2", lambda x: 0 < x <= 1)
 PART = number(float, "a share of the cars above 0 and below 1, such as 0.2: both parts need some", lambda x: 0 < x < 1)
 ANGLE = number(float, "a number of degrees from 0 to 180", lambda x: 0 <= x <= 180)
@@ -219,19 +220,46 @@ def is_count(text: str) -> bool:
 
 
 Book = Annotated[Path, typer.Option(help="Folder of the chapters.")]
-Folder = Annotated[Path, typer.Argument(help="A folder in Kaggle's layout: train/, train_masks/, metadata.csv.")]
+Folder = Annotated[
+    Path,
+    typer.Argument(
+        help="A folder of photos and masks: in Kaggle's layout (train/, train_masks/), or any other where a mask has "
+        "its photo's name."
+    ),
+]
+Masks = Annotated[
+    Path | None,
+    typer.Option(
+        help="Folder of the masks, within FOLDER or elsewhere. Default: found by their names.", metavar="FOLDER"
+    ),
+]
+Group = Annotated[
+    str | None,
+    typer.Option(
+        metavar="PATTERN",
+        help=r"Regular expression with one bracket around what a photo's name says that it belongs to, '(.+)_\d+' for "
+        "example: no split divides such a group. Default: the car in Kaggle's names, else each photo for itself.",
+    ),
+]
+Car = Annotated[
+    str | None,
+    typer.Option(
+        metavar="VALUES",
+        help="Values of the masks that are car, 1 or 1,3, or colours, '#ff0000'. Default: the brighter of two.",
+    ),
+]
+Soft = Annotated[bool, typer.Option("--soft", help="Cut masks with soft edges at one half.")]
 Photos = Annotated[
     list[Path] | None,
-    typer.Argument(help="JPEG or PNG files, or folders of them.", show_default=False),
+    typer.Argument(help="Photos (JPEG, PNG, WebP, TIFF, …), or folders of them.", show_default=False),
 ]
+_TRAINED = f"A checkpoint, the folder of a run, or weights shipped with the package: {', '.join(catalog.shipped())}"
 Weights = Annotated[
     list[str],
-    typer.Option(
-        "--weights",
-        callback=each(catalog.find_weights),
-        help="A checkpoint, the folder of a run, or weights shipped with the package: "
-        f"{', '.join(catalog.shipped())}; repeat to average several.",
-    ),
+    typer.Option("--weights", callback=each(catalog.find_weights), help=f"{_TRAINED}; repeat to average several."),
+]
+OneWeights = Annotated[  # a list, so that a second one can be refused: of a text alone the last one would win
+    list[str], typer.Option("--weights", callback=each(catalog.find_weights), help=f"{_TRAINED}.")
 ]
 Size = Annotated[
     int,
@@ -257,6 +285,20 @@ Epochs = Annotated[int, typer.Option(**ONE_OR_MORE, help="Number of epochs.")]
 Workers = Annotated[int, typer.Option(**ZERO_OR_MORE, help="Number of DataLoader worker processes.")]
 Flip = Annotated[
     bool, typer.Option("--flip", help="Test-time augmentation: average the logits with those of the flipped photo.")
+]
+PER_CENT = number(float, "per cent of the car's longer side, 0 or more: 5 for example", lambda x: 0 <= x <= 1000)
+Format = Annotated[
+    str,
+    typer.Option("--format", callback=each(catalog.check_picture), help=f"One of {', '.join(catalog.PICTURES)}."),
+]
+Backdrop = Annotated[
+    str | None,
+    typer.Option(
+        callback=each(catalog.check_background),
+        metavar="COLOUR|PICTURE|blur",
+        help="What stands behind the car: a colour (white, '#e8eef4'), a picture, or blur, the photo's own background "
+        "out of focus. Default: nothing, the background is transparent.",
+    ),
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace files made with other settings.")]
 Seed = Annotated[int, typer.Option(**A_SEED, help="Random seed of split, initial weights and shuffling.")]

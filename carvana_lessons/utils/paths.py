@@ -1,6 +1,8 @@
 """Paths that a user named, and the cache folder of the course; wrong names are reported before anything is loaded."""
 
+import glob
 import os
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -77,6 +79,35 @@ def existing_folder(path: str | Path) -> Path:
     if any((above := folder / "train").is_dir() for folder in list(root.parents)[:2]):
         raise DataError(f"{root} is a file, not a folder: give the folder that it is in, {above.parent}.")
     raise DataError(f"{root} is a file, not a folder: {cure}")
+
+
+def matching(places: Sequence[str | Path]) -> list[Path]:
+    """Names as somebody typed them, with the files in place of a pattern that the shell has left as it is.
+
+    The shell of Windows expands no pattern, others none in quotes. What is there under its own name is no pattern: a
+    photo may be called ``car[1].jpg``.
+
+    Args:
+        places: paths or patterns, such as ``photos/*.jpg`` or ``photos/**/*.jpg``.
+
+    Returns:
+        the paths; those of a pattern in the order of their names.
+
+    Raises:
+        DataError: for a pattern that matches nothing.
+    """
+    found: list[Path] = []
+    for place in places:
+        path = expand(place)
+        if os.path.lexists(path) or not glob.has_magic(str(path)):
+            found.append(path)
+            continue
+        # Path.glob takes no whole path as a pattern.
+        files = sorted(Path(name) for name in glob.glob(str(path), recursive=True))  # noqa: PTH207
+        if not files:
+            raise DataError(f"Nothing matches {place}; name photos, or the folder that holds them.")
+        found += files
+    return found
 
 
 def check_there(path: str | Path) -> None:

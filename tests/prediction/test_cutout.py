@@ -6,9 +6,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from samples import Brightness, draw_pair
 
 from carvana_lessons import models
 from carvana_lessons.prediction import cut_out, cutout
+from carvana_lessons.prediction.backdrop import blur_background, cover
+from carvana_lessons.prediction.crop import car_box
 from carvana_lessons.prediction.cutout import (
     chessboard,
     composite,
@@ -18,6 +21,7 @@ from carvana_lessons.prediction.cutout import (
     remove_small_regions,
     to_rgba,
 )
+from carvana_lessons.prediction.refine import refined_logits
 
 
 def disc(radius: float, side: int = 65, scale: float = 1.0) -> np.ndarray:
@@ -183,12 +187,35 @@ def test_logits_come_at_the_photos_size():
     assert torch.allclose(cutout.photo_logits(model, exact, (32, 64)), wanted, atol=1e-5)
 
 
-def test_one_call_is_the_steps_one_after_the_other():
-    torch.manual_seed(0)
-    model = models.create("unet-tiny").eval()
-    photo = np.random.default_rng(0).integers(0, 256, (40, 56, 3), dtype=np.uint8)
-    alpha = feather(remove_small_regions(cutout.photo_logits(model, photo, 32)), 3.0)
+@pytest.mark.parametrize("look", [cutout.photo_logits, refined_logits])
+def test_one_call_is_the_steps_one_after_the_other(look):
+    photo, _ = draw_pair((56, 40), np.random.default_rng(0))
+    alpha = feather(remove_small_regions(look(Brightness(), photo, 32)), 3.0)
+    assert 0.1 < alpha.mean() < 0.9
     wanted = to_rgba(estimate_foreground(photo, alpha), alpha, blank=True)
-    cut = cut_out(model, photo, size=32, radius=3.0)
+    cut = cut_out(Brightness(), photo, size=32, radius=3.0, refined=look is refined_logits)
     assert cut.shape == (40, 56, 4) and np.array_equal(cut, wanted)
     assert not cut[cut[..., 3] == 0].any(), "what cannot be seen is not in the file"
+
+
+def test_a_background_a_shadow_and_a_crop_are_steps_too():
+    photo, _ = draw_pair((56, 40), np.random.default_rng(0))
+    plain = cut_out(Brightness(), photo, 32)
+    alpha = plain[..., 3] / np.float32(255)
+    on_blue = cut_out(Brightness(), photo, 32, background=(0, 0, 200))
+    assert on_blue.shape == (40, 56, 3)
+    assert np.abs(on_blue.astype(int) - composite(plain[..., :3], alpha, (0, 0, 200))).max() <= 1
+    shaded = cut_out(Brightness(), photo, 32, background=(0, 0, 200), shadow=True)
+    below = cut_out(Brightness(), photo, 32, shadow=True)
+    for with_it, without in ((shaded, on_blue), (below, plain)):
+        assert np.array_equal(with_it[alpha == 1], without[alpha == 1])
+    assert (shaded <= on_blue).all() and (shaded < on_blue).any() and (below[..., 3] >= plain[..., 3]).all()
+    assert np.abs(shaded.astype(int) - composite(below[..., :3], below[..., 3] / 255, (0, 0, 200))).max() <= 2
+    rows, columns = car_box(alpha, 10)
+    assert np.array_equal(cut_out(Brightness(), photo, 32, margin=10), plain[rows, columns])
+    picture = np.random.default_rng(1).integers(0, 256, (90, 30, 3), dtype=np.uint8)
+    cropped = cut_out(Brightness(), photo, 32, margin=10, background=picture)
+    far = plain[rows, columns, 3] == 0
+    assert np.array_equal(cropped[far], cover(picture, far.shape)[far]), "the picture covers what is left of the photo"
+    own = cut_out(Brightness(), photo, 32, margin=10, background="blur")
+    assert np.array_equal(own[far], blur_background(photo, alpha)[rows, columns][far])

@@ -289,8 +289,10 @@ def test_any_folder_of_photos_gets_masks_and_cut_outs(model, tmp_path):
     ]
     mask, cut = np.asarray(Image.open(out / "a b_mask.png")), np.asarray(Image.open(out / "a b_cut_out.png"))
     assert mask.shape == (37, 53) and set(np.unique(mask)) <= {0, 255}
-    assert np.array_equal(cut[..., :3], np.asarray(Image.open(photos / "a b.png")))
     assert np.array_equal(cut[..., 3] > 127, mask > 0)
+    opaque, pixels = cut[..., 3] == 255, np.asarray(Image.open(photos / "a b.png"))
+    assert np.array_equal(cut[opaque, :3], pixels[opaque]), "the car has its own colours"
+    assert not cut[cut[..., 3] == 0, :3].any(), "what cannot be seen is black: nobody restores the background from it"
     with pytest.raises(DataError, match="name photos, or the folder that holds them"):
         predict_folder(model, out / "nowhere", out, size=32)
 

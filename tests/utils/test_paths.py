@@ -58,16 +58,16 @@ def test_check_of_one_photo_names_its_folder(make_folder):
 def test_check_counts_one_and_notes_what_is_odd(make_folder):
     root = make_folder(cars=1, views=1)
     answer = command("check", root)
-    assert answer.returncode == 0 and answer.stdout.splitlines()[0] == "In order: real photos, 1 car, 1 photo."
-    assert "note:" not in answer.stderr
+    assert answer.returncode == 0 and answer.stdout.splitlines()[-2] == "In order: real photos, 1 car, 1 photo."
+    assert "To be" not in answer.stdout
     path = root / "train_masks" / "000000000ab0_01_mask.gif"
     save_mask(path, 1 - data.read_mask(path))
     (root / "train" / "notes.txt").write_text("hello", encoding="utf-8")
     answer = command("check", root)
     assert answer.returncode == 0
-    assert answer.stdout.splitlines()[0] == "In order, except for the notes above: real photos, 1 car, 1 photo."
-    assert "note: Masks that look inverted" in answer.stderr and f"{path.name} (1 of 1)." in answer.stderr
-    assert "note: Left out of" in answer.stderr and "Warning" not in answer.stderr
+    assert "\nIn order, except for what is told above: real photos, 1 car, 1 photo.\n" in answer.stdout
+    assert "Masks that look inverted" in answer.stdout and f"{path.name} (1 of 1)." in answer.stdout
+    assert "Left out of" in answer.stdout and "Warning" not in answer.stderr
 
 
 def test_check_of_a_mask_that_is_none(make_folder):
@@ -76,7 +76,7 @@ def test_check_of_a_mask_that_is_none(make_folder):
     Image.linear_gradient("L").resize((48, 32)).save(path)
     answer = command("check", root)
     assert answer.returncode == 1 and "In order" not in answer.stdout
-    assert "000000000ab0_01_mask.gif has 32 grey values where a mask has two" in answer.stderr
+    assert "000000000ab0_01_mask.gif has 32 grey values where a mask has two" in answer.stdout
 
 
 def test_the_folder_that_was_named(tmp_path, monkeypatch):
