@@ -180,12 +180,13 @@ def too_many_colors(image: Image.Image) -> NoMask:
     if grey.dtype.kind == "f" and np.isnan(grey).any():
         return NoMask(NO_NUMBERS)
     named, colored = values_of(image), is_colored(image)
-    if len(named) <= (CLASSES if colored else FEW):
+    if 2 < len(named) <= (CLASSES if colored else FEW):
         return _classes(named)
+    count = len(np.unique(codes_of(image)))  # of CMYK, several colours may be one in RGB, which is what is named
     if not grey.min() < grey.max():
-        return NoMask(f"has {len(named)} colours where a mask has two, all equally bright; save it again in black and "
+        return NoMask(f"has {count} colours where a mask has two, all equally bright; save it again in black and "
                       "white")  # fmt: skip
-    return _smoothed(grey, "grey values", "image" if is_grey(image) else 'image.convert("L")', len(named))
+    return _smoothed(grey, "grey values", "image" if is_grey(image) else 'image.convert("L")', count)
 
 
 def too_many_steps(opacity: np.ndarray) -> NoMask:

@@ -388,6 +388,7 @@ anything = st.sampled_from([("L", 1), ("LA", 2), ("RGB", 3), ("RGBA", 4), ("CMYK
 
 
 @given(anything, st.none() | st.integers(0, 255) | st.binary(min_size=1, max_size=4), st.sampled_from(["PNG", "GIF"]))
+@example(("CMYK", np.array([[[k % 3, 255, 255, 255] for k in range(4)]] * 3, np.uint8)), None, "PNG")
 @settings(max_examples=250, deadline=None)
 def test_any_pixels_are_a_mask_or_one_sentence(drawn, transparency, kind):
     mode, pixels = drawn
