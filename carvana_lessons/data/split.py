@@ -115,13 +115,32 @@ def sample_evenly(cars: CarFolder, count: int) -> CarFolder:
     Lesson:
         04.
     """
+    return cars.subset(even_positions([(photo.car, photo.view) for photo in cars], count))
+
+
+def even_positions(photos: Sequence[tuple[str, int]], count: int) -> list[int]:
+    """What `sample_evenly` chooses, of photos of which only car and view are known.
+
+    Args:
+        photos: the car, or group, and the view of each, counted from 1.
+        count: how many; as many as there are, or more, is all of them.
+
+    Returns:
+        positions in ``photos``, in their order.
+
+    Raises:
+        DataError: if ``count`` is less than 1.
+
+    Lesson:
+        04.
+    """
     if count < 1:
         raise DataError(f"A sample has at least 1 photo, not {count}.")
     views: dict[str, list[tuple[int, int]]] = {}  # per car: view and position of each photo
-    for position, photo in enumerate(cars):
-        views.setdefault(photo.car, []).append((photo.view, position))
+    for position, (car, view) in enumerate(photos):
+        views.setdefault(car, []).append((view, position))
     quotas = Counter[str]()
-    while missing := min(count, len(cars)) - quotas.total():
+    while missing := min(count, len(photos)) - quotas.total():
         free = [car for car in views if quotas[car] < len(views[car])]
         turns = min(missing, len(free))
         quotas.update(free[turn * len(free) // turns] for turn in range(turns))
@@ -132,7 +151,7 @@ def sample_evenly(cars: CarFolder, count: int) -> CarFolder:
         picked = sorted(views[car], key=lambda photo: (taken[photo[0]], walk[photo[0]]))[: quotas[car]]
         taken.update(view for view, _ in picked)
         chosen += [position for _, position in picked]
-    return cars.subset(sorted(chosen))
+    return sorted(chosen)
 
 
 def _walk(views: int) -> dict[int, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from scipy.ndimage import binary_dilation, binary_erosion
 
 from carvana_lessons.data import Pair, read_mask, read_photo
 from carvana_lessons.data.mask_rule import MaskRule
+from carvana_lessons.data.split import even_positions
 from carvana_lessons.show.photos import BLUE, ORANGE, grid, shrink
 from carvana_lessons.utils.errors import ArgumentError, DataError
 from carvana_lessons.utils.files import replacing
@@ -107,9 +109,14 @@ def write_sheet(
 
 def _chosen(pairs: Sequence[Pair], marked: set[Pair]) -> list[Pair]:
     ahead = [pair for pair in pairs if pair in marked][:PHOTOS]
-    others = [pair for pair in pairs if pair not in marked]
-    count = min(PHOTOS - len(ahead), len(others))
-    return ahead + [others[k * len(others) // count] for k in range(count)]
+    others, places = [pair for pair in pairs if pair not in marked], []
+    if not others or len(ahead) == PHOTOS:
+        return ahead
+    views = Counter[str]()
+    for pair in others:
+        views[pair.group] += 1
+        places.append((pair.group, views[pair.group]))
+    return ahead + [others[k] for k in even_positions(places, PHOTOS - len(ahead))]
 
 
 def _drawn(pair: Pair, rule: MaskRule | None) -> np.ndarray:

@@ -161,6 +161,24 @@ def test_duplicates_within_a_group_do_no_harm(clean):
     assert any(finding.kind == "no groups" for finding in without.of(DOUBT))
 
 
+def test_near_duplicates_within_a_group_stay_together_in_a_split(clean):
+    picture(0).resize((93, 62)).resize(SIZE).save(clean / "photos" / "scene0_1.jpg", quality=70)
+    assert check_folder(clean, group=GROUP, progress=False).findings == ()
+    kinds = [finding.kind for finding in check_folder(clean, progress=False).findings]
+    assert kinds == ["no groups", "near-duplicates across groups"]
+
+
+def test_a_mask_of_the_turned_photo_fits_and_one_that_is_turned_alone_does_not(clean):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    for name, more in (("phone_0", {"exif": exif}), ("plain_0", {})):
+        add(clean, name, 40 + len(more), disk(20, SIZE[::-1]), **more)
+    report = check_folder(clean, group=GROUP, progress=False)
+    assert [(finding.kind, finding.files) for finding in report.problems] == [("another size", ("masks/plain_0.png",))]
+    assert "turn this one by 90 degrees" in report.problems[0].cure
+    assert [finding.files for finding in report.of(DOUBT)] == [("photos/phone_0.jpg",)]
+
+
 def test_many_faults_of_a_kind_are_told_in_few_lines(clean):
     for k in range(MANY + 5):
         add(clean, f"wide{k}_0", 50 + k, disk(10, (96, 65)))

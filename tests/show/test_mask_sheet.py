@@ -1,5 +1,7 @@
 """Outlines against a loop over neighbours, and what stands on a sheet."""
 
+from collections import Counter
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -27,15 +29,19 @@ def test_an_outline_is_the_pixels_that_touch_the_other_side():
 
 
 def test_a_sheet_shows_those_first_that_are_to_be_looked_at(make_folder, tmp_path):
-    root = make_folder(cars=4, views=16)
+    root = make_folder(cars=6, views=16)
     pairs = find_pairs(root / "train", root / "train_masks").pairs
     page = write_sheet(pairs, tmp_path / "sheet.html", [pairs[40]], name="<mine>").read_text(encoding="utf-8")
     assert page.count("<img ") == PHOTOS and "&lt;mine&gt;" in page
     assert page.index(f"(!) {pairs[40].name}") < page.index(pairs[0].name)
+    shown = [pair for pair in pairs if f"{pair.name}<" in page]
+    views = Counter(pair.name[-2:] for pair in shown if pair != pairs[40])
+    assert len(shown) == PHOTOS and max(views.values()) - min(views.values()) <= 2, "all views, not every so-manieth"
+    assert max(Counter(pair.group for pair in shown).values()) <= PHOTOS // 6 + 1
     picture = Image.open(write_sheet(pairs[:5], tmp_path / "sheet.png"))
     assert picture.size == (COLUMNS * WIDTH, 2 * (LINE + 32))
-    shown = np.asarray(picture)
-    assert (shown == ORANGE).all(axis=-1).any() and (shown == BLUE).all(axis=-1).any()
+    pixels = np.asarray(picture)
+    assert (pixels == ORANGE).all(axis=-1).any() and (pixels == BLUE).all(axis=-1).any()
 
 
 def test_a_pair_that_cannot_be_read_is_a_grey_field(make_folder, tmp_path):

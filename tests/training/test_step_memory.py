@@ -52,7 +52,7 @@ def test_tensors_take_what_the_profiler_sees(step):
     assert step_memory(*step) > real
 
 
-@pytest.mark.parametrize("step", [("unet", 8, 128, 4), ("unet-small", 8, 160, 4)], ids=lambda step: step[0])
+@pytest.mark.parametrize("step", [("unet", 8, 256, 6), ("unet-small", 8, 160, 4)], ids=lambda step: step[0])
 def test_a_process_takes_no_more_than_the_estimate(step):
     """And not so much less that the estimate would say nothing; psutil measures, in a process of its own."""
     assert 0.4 * step_memory(*step) < measure_step(*step).memory <= step_memory(*step)
