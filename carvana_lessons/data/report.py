@@ -279,14 +279,12 @@ def _of_masks(looks: list[Look], tell: _Names) -> Iterator[Finding]:
             tuple(f"{tell(plain[k].pair.mask)} ({plain[k].share:.1%})" for k in far),
             "Look whether these masks are right.", len(looks),
         )  # fmt: skip
-    values = Counter(look.values for look in looks if look.mask_fault is None and look.values is not None)
+    # A mask without object, or with nothing else, has one value and is told above.
+    told = [(look, look.values) for look in looks if look.mask_fault is None and look.strange not in ("empty", "full")]
+    values = Counter(held for _, held in told if held is not None)
     if len(values) > 1:
         usual = values.most_common(1)[0][0]
-        files = tuple(
-            f"{tell(look.pair.mask)} ({look.values})"
-            for look in looks
-            if look.mask_fault is None and look.values not in (usual, None)
-        )
+        files = tuple(f"{tell(look.pair.mask)} ({held})" for look, held in told if held not in (usual, None))
         yield Finding(
             NOTE, "other values", f"Masks hold other values than {usual}, as most do", files,
             "The brighter of two is the object, so nothing is to be done unless they are classes.", len(looks),

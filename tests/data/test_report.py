@@ -136,6 +136,8 @@ def test_each_file_is_named_by_its_own_fault_alone(faulty):
     named = " ".join(file for finding in report.findings for file in finding.files if finding.kind != "other values")
     for name in ("scene0_1", "scene1_0", "scene2_0", "scene2_1"):
         assert name not in named
+    [other] = [finding for finding in report.findings if finding.kind == "other values"]
+    assert other.files == ("masks/again_0.png (0 and 1)",), "an empty and a full mask have one value by nature"
     [near] = [finding for finding in report.findings if finding.kind == "near-duplicates across groups"]
     assert near.files == ("photos/again_0.jpg", "photos/scene1_1.jpg")
     assert {pair.name for pair in report.suspects} >= {"again_0", "empty_0", "cut_0"}
