@@ -23,6 +23,7 @@ import torch
 
 from carvana_lessons import data, studio
 
+ROOT = Path(__file__).resolve().parents[1]
 PHOTO = (1918, 1280)  # width and height of the challenge's photos
 
 
@@ -122,6 +123,15 @@ def provenance(*packages: str) -> str:
     """The day, the machine and the versions, for the head of a table."""
     versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in ("torch", "pillow", *packages))
     return f"{date.today()}, {_processor()}, {torch.get_num_threads()} threads of torch, {versions}"
+
+
+def commit() -> str:
+    """The commit of the sources, with "-dirty" where they have changed since."""
+    command = ["git", "-C", str(ROOT), "describe", "--always", "--dirty", "--exclude=*"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True, encoding="utf-8").stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
 
 
 def _processor() -> str:

@@ -29,14 +29,13 @@ import pandas as pd
 import torch
 
 from benchmarks._chapter import finished
-from benchmarks._paired import provenance, table
+from benchmarks._paired import ROOT, commit, provenance, table
 from carvana_lessons import data, studio
 from carvana_lessons.utils.files import make_folder, replacing
 from carvana_lessons.utils.folders import building
 from carvana_lessons.utils.paths import cache_folder
 from carvana_lessons.utils.wording import counted
 
-ROOT = Path(__file__).resolve().parents[1]
 SHOWN = 120  # characters of a message on the page; the CSV file has all
 ABOUT = ("folder", "chapter", "photos", "seconds", "assertions", "made", "commit")
 
@@ -47,15 +46,6 @@ def digest(*files: Path) -> str:
     for file in files:
         made.update(file.read_bytes())
     return made.hexdigest()
-
-
-def commit() -> str:
-    """The commit of the sources, with "-dirty" where they have changed since."""
-    command = ["git", "-C", str(ROOT), "describe", "--always", "--dirty", "--exclude=*"]
-    try:
-        return subprocess.run(command, capture_output=True, text=True, check=True, encoding="utf-8").stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown"
 
 
 def half(real: data.CarFolder, number: int, place: Path) -> Path:

@@ -10,7 +10,6 @@ work of the machine does not count.
 
 import argparse
 import hashlib
-import json
 import statistics
 import tempfile
 import time
@@ -22,7 +21,7 @@ import pandas as pd
 import torch
 from torch import nn
 
-from benchmarks._paired import PHOTO, alternate, described, introduce, parser, spread, table
+from benchmarks._paired import PHOTO, alternate, commit, described, introduce, parser, spread, table
 from carvana_lessons import data, models, studio
 from carvana_lessons.comparison.protocol import describe_photos, environment
 from carvana_lessons.comparison.table import interval
@@ -33,7 +32,7 @@ from carvana_lessons.prediction import predict_folder
 from carvana_lessons.prediction.cutout import photo_logits
 from carvana_lessons.prediction.cutout_files import cut_out_files
 from carvana_lessons.prediction.refine import SCALE, refined_logits
-from carvana_lessons.utils.files import replacing
+from carvana_lessons.utils.files import replacing, write_json
 from carvana_lessons.utils.progress import bar
 
 FIRST = "first look"
@@ -151,8 +150,7 @@ def keep(out: Path, scores: pd.DataFrame, few: data.CarFolder, options: argparse
     means = scores.groupby(["network", "way", "car"], sort=False).mean(numeric_only=True).round(6)
     with replacing(out / "cars.csv") as file:
         means.reset_index().to_csv(file, index=False, lineterminator="\n")
-    with replacing(out / "provenance.json") as file:
-        file.write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8", newline="\n")
+    write_json(out / "provenance.json", about)
 
 
 def main() -> None:
@@ -162,8 +160,8 @@ def main() -> None:
     made.add_argument("--images", type=int, default=64, help="scored, spread evenly over the held-out cars")
     made.add_argument("--timed", type=int, default=16, help="of these, for what they cost; 0 leaves that out")
     made.add_argument("--out", type=Path, help="folder for cars.csv, the means of every car, and provenance.json")
-    made.add_argument("--commit", default="unknown", help="of the code, for provenance.json")
     options = made.parse_args()
+    options.commit = commit()  # now: the sources may change while it measures
     introduce("Cut-outs along the edge, by the weights that come with the package. Times are those of the processor.")
     cars, tables = data.CarFolder(options.folder or studio.ensure(cars=4, size=PHOTO)), []
     for name in options.networks:

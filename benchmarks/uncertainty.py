@@ -1,16 +1,16 @@
 """How well do signals of doubt find the masks that are wrong? Shipped networks, photos of cars that they never saw.
 
-    python -m benchmarks uncertainty PHOTOS --out book/results/uncertainty --commit HASH
+    python -m benchmarks uncertainty PHOTOS --out book/results/uncertainty
 
 The folder holds real photos in Kaggle's layout. Some views of every held-out car are predicted as they are, and made
 hard in five ways, so that there are failures to find: the car on another background, in the dark, out of focus, turned,
 and cropped. Everything happens at 960×640, the networks answer at their own size, and cars are resampled for the
-intervals. OUT gets measured.csv (a row per network, test-time flip and photo), photos.csv (what of it the book keeps),
-signals.csv (a row per signal), alarms.csv (what `predict` names) and provenance.json.
+intervals. OUT gets measured.csv (a row per network, test-time flip and photo), provenance.json (when and by what these
+rows were measured), photos.csv (what of them the book keeps), signals.csv (a row per signal) and alarms.csv (what
+`predict` names).
 """
 
 import argparse
-import json
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, fields
@@ -33,7 +33,7 @@ from carvana_lessons.prediction import load_trained, upsample
 from carvana_lessons.prediction.inference import Ensemble
 from carvana_lessons.prediction.uncertainty import Uncertainty, edge_band, predictive_entropy, uncertainty
 from carvana_lessons.utils.device import find_device, move
-from carvana_lessons.utils.files import replacing
+from carvana_lessons.utils.files import replacing, write_json
 
 SIZE = (640, 960)  # height and width at which photos are made hard and masks are scored
 VIEWS = (1, 4, 7, 13)  # front, side, back and a corner, far apart
@@ -262,16 +262,24 @@ def main() -> None:
     parser.add_argument("--cars", type=int, help="only so many of the held-out cars")
     parser.add_argument("--out", type=Path, required=True, help="a folder for the tables")
     parser.add_argument("--tables", action="store_true", help="only make the tables again, from OUT's measured.csv")
-    parser.add_argument("--commit", default="unknown", help="of the code")
     o = parser.parse_args()
     cars = data.CarFolder(o.folder)
     unseen, _ = held_out(cars, [load_trained(name) for name in o.networks])
     photos = unseen.select(cars=unseen.ids[: o.cars], views=VIEWS)
     others = unseen.select(cars=photos.ids, views=sorted({photo.view for photo in unseen} - set(VIEWS)))
-    began = environment()
     if not o.tables:
+        about = {
+            "command": "python -m benchmarks uncertainty PHOTOS --out OUT",
+            "commit": _paired.commit(),
+            "made": _paired.provenance(),
+            "photos": describe_photos(photos),
+            "kinds": list(KINDS),
+            "size": list(SIZE),
+            "failed": f"Dice below {FAILED}",
+        } | environment()
         rows = [measure(photos, o.networks), measure(others, o.networks, ["as it is"]).assign(kind=OTHERS)]
         save(pd.concat(rows), o.out / "measured.csv", digits=5)
+        write_json(o.out / "provenance.json", about)
     rows = pd.read_csv(o.out / "measured.csv")
     seen = [Uncertainty(*values) for values in rows[SIGNALS].itertuples(index=False)]
     rows = rows.assign(doubt=[one.doubt for one in seen], told=[bool(one.reasons) for one in seen])
@@ -280,17 +288,6 @@ def main() -> None:
     save(scored[["network", "flip", "kind", "name", "dice", "doubt", *SIGNALS]], o.out / "photos.csv")
     save(counts, o.out / "alarms.csv")
     save(signals, o.out / "signals.csv")
-    about = {
-        "command": "python -m benchmarks uncertainty PHOTOS --out OUT",
-        "commit": o.commit,
-        "made": _paired.provenance(),
-        "photos": describe_photos(photos),
-        "kinds": list(KINDS),
-        "size": list(SIZE),
-        "failed": f"Dice below {FAILED}",
-    } | {key: began[key] for key in ("began", "torch", "device", "threads")}
-    with replacing(o.out / "provenance.json") as file:
-        file.write_text(json.dumps(about, indent=1, ensure_ascii=False) + "\n", encoding="utf-8", newline="\n")
     _paired.introduce(
         f"Signals of doubt on {_paired.described(photos)}, and on five hard copies of each.", medians=False
     )

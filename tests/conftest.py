@@ -2,8 +2,10 @@
 
 import errno
 import os
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -125,3 +127,20 @@ def real_photos() -> data.CarFolder:
     if not REAL.is_dir():
         pytest.skip("no real photos here")
     return data.CarFolder(REAL)
+
+
+@pytest.fixture
+def run(monkeypatch, capsys):
+    """Type a command line; what is printed and the exit code come back."""
+
+    from carvana_lessons import cli
+
+    def call(*words):
+        monkeypatch.setattr(sys, "argv", ["carvana-lessons", *map(str, words)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as end:
+            cli.app()
+        printed = capsys.readouterr()
+        return SimpleNamespace(returncode=end.value.code or 0, stdout=printed.out, stderr=printed.err)
+
+    return call

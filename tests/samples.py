@@ -20,9 +20,9 @@ from torch import nn
 class Brightness(nn.Module):
     """Says "car" where the photo is brighter than a threshold; two output channels, as the defense's networks."""
 
-    def __init__(self):
+    def __init__(self, threshold: float = 0.4):
         super().__init__()
-        self.threshold = nn.Parameter(torch.tensor(0.4))
+        self.threshold = nn.Parameter(torch.tensor(threshold))
 
     def forward(self, x):
         bright = x.mean(1, keepdim=True)
@@ -46,6 +46,11 @@ def save_mask(path: Path, mask: np.ndarray) -> None:
     image.putdata(mask.ravel().tolist())
     image.putpalette([0, 0, 0, 255, 255, 255])
     image.save(path)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """The files of a folder, by name."""
+    return {p.name: p.read_bytes() for p in folder.iterdir()}
 
 
 def bomb(side: int = 20_000) -> bytes:

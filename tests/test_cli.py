@@ -6,7 +6,6 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import typer
@@ -18,21 +17,6 @@ from carvana_lessons import cli
 
 SECRETS = {"KAGGLE_KEY": "5e" * 16, "KAGGLE_API_TOKEN": "KGAT_" + "1f" * 16, "KAGGLE_USERNAME": "somebody-s-name"}
 BOOK = Path(__file__).resolve().parent.parent / "book"
-
-
-@pytest.fixture
-def run(monkeypatch, capsys):
-    """Type a command line; what is printed and the exit code come back."""
-
-    def call(*words):
-        monkeypatch.setattr(sys, "argv", ["carvana-lessons", *map(str, words)])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as end:
-            cli.app()
-        printed = capsys.readouterr()
-        return SimpleNamespace(returncode=end.value.code or 0, stdout=printed.out, stderr=printed.err)
-
-    return call
 
 
 def test_help_reads_like_a_map_and_loads_no_torch():

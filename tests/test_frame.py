@@ -56,6 +56,14 @@ def test_the_package_needs_nothing_that_colab_lacks_and_pins_nothing():
     assert [e for e in entries if not re.fullmatch(r"[\w-]+>=[\d.]+", e)] == []
 
 
+def test_the_name_of_a_module_fits_a_phone():
+    """On its API page it is one line up to here (book/_static/lessons.css); the browser's test sees it much later."""
+    names = [
+        ".".join(file.relative_to(ROOT).with_suffix("").parts) for file in (ROOT / "carvana_lessons").rglob("*.py")
+    ]
+    assert names and [name for name in names if len(name) > 46] == []
+
+
 def test_conda_installs_what_pip_does():
     text = (ROOT / "environment.yml").read_text(encoding="utf-8")
     python = re.search(r'requires-python = "(.+)"', PYPROJECT)[1]

@@ -110,9 +110,9 @@ def _mask(pair: Pair, rule: MaskRule | None) -> dict:
 
 
 def _in_words(values: list[str]) -> str:
-    """The values of a mask, the darkest first; of a smoothed one their number."""
+    """The values of a mask, the darkest first; of a smoothed one how many."""
     if len(values) > MANY:
-        return f"{len(values):,} values"
+        return f"{len(values):,} different"
     if not any(value.startswith("#") for value in values):
         values = sorted(values, key=float)
     return " and ".join(", ".join(values).rsplit(", ", 1))

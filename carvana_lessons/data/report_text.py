@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import textwrap
 from collections import Counter
 from collections.abc import Iterable
@@ -13,8 +12,7 @@ import numpy as np
 
 from carvana_lessons.data.layout import listed
 from carvana_lessons.data.report import DOUBT, LEVELS, NOTE, PROBLEM, Finding, FolderReport
-from carvana_lessons.utils.files import replacing
-from carvana_lessons.utils.paths import expand
+from carvana_lessons.utils.files import write_json
 from carvana_lessons.utils.wording import counted
 
 VERSION = 1  # of the JSON: counts up when a reader of older files would misread newer ones
@@ -80,11 +78,7 @@ def write_report(report: FolderReport, path: str | Path) -> Path:
     Lesson:
         01.
     """
-    path = expand(path)
-    with replacing(path) as temporary:
-        text = json.dumps(as_json(report), indent=1, ensure_ascii=True, allow_nan=False) + "\n"
-        temporary.write_text(text, encoding="utf-8", newline="\n")
-    return path
+    return write_json(path, as_json(report))
 
 
 def as_json(report: FolderReport) -> dict[str, Any]:
@@ -152,7 +146,7 @@ def _summary(report: FolderReport) -> list[str]:
     grouped = "" if report.unit == "photo" else f" of {counted(about['groups'], report.unit)}"
     lines = [
         f"Found: {counted(about['pairs'], 'photo')}{grouped} with masks; {_most(about['photos'])}, masks "
-        f"{_most(about['masks'])}, with the values {_most(about['values'])}; sizes {_most(about['sizes'])}.",
+        f"{_most(about['masks'])}, of the values {_most(about['values'])}; sizes {_most(about['sizes'])}.",
     ]
     if about["share"] is not None:
         share = about["share"]

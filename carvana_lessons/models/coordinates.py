@@ -53,7 +53,7 @@ def append_maps(x: Tensor, maps: Tensor) -> Tensor:
             f"The maps are {tuple(maps.shape[-2:])} and the image {tuple(x.shape[-2:])} (height, width); a crop of an "
             f"image takes the same crop of the maps."
         )
-    maps = maps.to(x).expand(len(x), -1, -1, -1)
+    maps = maps.to(x).expand(x.shape[0], -1, -1, -1)  # not len(x): in a traced network that would stay a number
     if is_channels_last(x):  # along dim 1, `cat` would give up the order of x, because the maps are in another one
         return torch.cat([x.movedim(1, 3), maps.movedim(1, 3)], dim=3).movedim(3, 1)
     return torch.cat([x, maps], dim=1)

@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from carvana_lessons import __version__
-from carvana_lessons.models import Unpool, coordinate_maps, create, fuse_batch_norm, provenance, read_card, shipped
+from carvana_lessons.models import Unpool, create, fuse_batch_norm, provenance, read_card, shipped
 from carvana_lessons.models.blocks import check_divisible
 from carvana_lessons.models.logits import car_logit
 from carvana_lessons.models.model_cards import NAME
@@ -35,7 +35,10 @@ PILLOW = (  # what `read_resized` does
     "with Pillow: image.draft(None, (width, height)), which decodes a JPEG at a fraction of its size, then "
     'image.convert("RGB").resize((width, height), Image.Resampling.BILINEAR)'
 )
-LICENSE = "MIT, as the package carvana-lessons that the weights come with"
+LICENSE = (
+    "the package carvana-lessons: MIT; the weights have learned from photos of the Carvana Image Masking Challenge, "
+    "whose rules count too"
+)
 Places = list[Tensor]
 
 
@@ -97,12 +100,7 @@ class CarLogit(nn.Module):
         self.network = network
 
     def forward(self, photo: Tensor) -> Tensor:
-        if not getattr(self.network, "takes_maps", False):
-            return car_logit(self.network(photo))
-        # With a batch of their own: the network would ask Python for the batch's length, a number that stays in the
-        # file. A length of 1, which is what is traced, fits every batch by broadcasting.
-        maps = coordinate_maps(*photo.shape[-2:], dtype=photo.dtype).expand(photo.shape[0], -1, -1, -1)
-        return car_logit(self.network(photo, maps))
+        return car_logit(self.network(photo))
 
 
 def exportable(model: nn.Module) -> nn.Module:

@@ -16,7 +16,7 @@ from carvana_lessons.training.folder_plan import Plan
 from carvana_lessons.training.plan import Settings, trained_photos
 from carvana_lessons.utils.catalog import check_network, check_schedule
 from carvana_lessons.utils.errors import CarvanaError
-from carvana_lessons.utils.files import replacing
+from carvana_lessons.utils.files import write_json
 from carvana_lessons.utils.paths import expand
 from carvana_lessons.utils.wording import counted
 
@@ -41,11 +41,7 @@ def write_plan(plan: Plan, path: str | Path) -> Path:
     Lesson:
         02.
     """
-    path = expand(path)
-    with replacing(path) as temporary:
-        text = json.dumps(as_json(plan), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-        temporary.write_text(text, encoding="utf-8", newline="\n")
-    return path
+    return write_json(path, as_json(plan))
 
 
 def as_json(plan: Plan) -> dict[str, Any]:

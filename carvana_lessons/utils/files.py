@@ -4,6 +4,7 @@ The package for that, atomicwrites, is archived; it replaces a link itself, and 
 """
 
 import errno
+import json
 import os
 import re
 import stat
@@ -11,6 +12,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from carvana_lessons.utils.errors import CarvanaError, ExistsError
 from carvana_lessons.utils.interrupts import clean_up, delay_interrupt
@@ -230,6 +232,28 @@ def replacing(path: Path) -> Iterator[Path]:
         finally:
             if temporary is not None:
                 clean_up(lambda: temporary.unlink(missing_ok=True))
+
+
+def write_json(path: str | Path, content: Any) -> Path:
+    """Write a JSON file that others read, whole or not at all; whether a file may be replaced is the caller's question.
+
+    It is ASCII, so that names of files that are no text can be written too.
+
+    Args:
+        path: of the file.
+        content: dictionaries, lists, texts, and finite numbers.
+
+    Returns:
+        the path.
+
+    Raises:
+        CarvanaError: where it cannot be written.
+    """
+    path = expand(path)
+    with replacing(path) as temporary:
+        text = json.dumps(content, indent=1, allow_nan=False) + "\n"
+        temporary.write_text(text, encoding="utf-8", newline="\n")
+    return path
 
 
 def share(temporary: Path, mode: int) -> None:

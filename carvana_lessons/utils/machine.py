@@ -75,5 +75,6 @@ def free_memory() -> int:
     free = psutil.virtual_memory().available
     for limit, used in CONTAINER:
         with suppress(OSError, ValueError):  # no such file, or "max", which is no number
-            free = min(free, max(0, int(Path(limit).read_text()) - int(Path(used).read_text())))
+            most, taken = (int(Path(file).read_text(encoding="utf-8")) for file in (limit, used))
+            free = min(free, max(0, most - taken))
     return free

@@ -2,16 +2,13 @@
 
 import json
 import shutil
-import sys
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from PIL import Image
 from samples import save_mask
 
-from carvana_lessons import cli
 from carvana_lessons.data.report import DOUBT, LEVELS, NOTE, PROBLEM, check_folder
 from carvana_lessons.data.report_text import MANY, describe_report, sentence
 
@@ -147,9 +144,7 @@ def test_a_clean_folder_has_nothing_to_be_told(clean):
     report = check_folder(clean, group=GROUP, progress=False)
     assert report.findings == () and report.unit == "group" and len(report.cars) == 6
     text = describe_report(report)
-    assert text.startswith(
-        "Found: 6 photos of 3 groups with masks; JPEG, RGB, masks PNG, L, with the values 0 and 255;"
-    )
+    assert text.startswith("Found: 6 photos of 3 groups with masks; JPEG, RGB, masks PNG, L, of the values 0 and 255;")
     share = disk().mean()
     assert f"fills {share:.1%} of a photo in the median, {share:.1%} to {share:.1%}." in " ".join(text.split())
 
@@ -188,21 +183,6 @@ def test_many_faults_of_a_kind_are_told_in_few_lines(clean):
     assert len(report.problems) == MANY + 5
     text = " ".join(describe_report(report).split())
     assert text.count("The mask has another size") == MANY - 1 and "And 6 more of this kind" in text
-
-
-@pytest.fixture
-def run(monkeypatch, capsys):
-    """Type a command line; what is printed and the exit code come back."""
-
-    def call(*words):
-        monkeypatch.setattr(sys, "argv", ["carvana-lessons", *map(str, words)])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as end:
-            cli.app()
-        printed = capsys.readouterr()
-        return SimpleNamespace(returncode=end.value.code or 0, stdout=printed.out, stderr=printed.err)
-
-    return call
 
 
 def test_the_command_ends_with_one_and_writes_what_was_asked_for(run, faulty, tmp_path):

@@ -5,9 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
-from samples import Brightness, draw_pair
+from samples import Brightness, contents, draw_pair
 
 from carvana_lessons.data import read_photo
 from carvana_lessons.prediction import cut_out
@@ -42,16 +41,6 @@ def fill(folder: Path, names, seed: int = 0) -> Path:
     return folder
 
 
-def network(threshold: float = 0.4) -> Brightness:
-    made = Brightness()
-    torch.nn.init.constant_(made.threshold, threshold)
-    return made
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    return {p.name: p.read_bytes() for p in folder.iterdir()}
-
-
 def pixels(path: Path) -> np.ndarray:
     with Image.open(path) as image:
         return np.asarray(image)
@@ -59,21 +48,21 @@ def pixels(path: Path) -> np.ndarray:
 
 def test_every_photo_gets_the_cut_out_of_the_function(folder, tmp_path):
     before = contents(folder)
-    assert cut_out_files(network(), folder, tmp_path / "out", SIZE) == (3, 0)
+    assert cut_out_files(Brightness(), folder, tmp_path / "out", SIZE) == (3, 0)
     assert contents(folder) == before
     names = {"a_cut_out.png", "b_cut_out.png", "my car.v2.final_cut_out.png"}
     assert set(contents(tmp_path / "out")) == names
     for photo in folder.iterdir():
         made = pixels(tmp_path / "out" / f"{photo.stem}_cut_out.png")
-        assert np.array_equal(made, cut_out(network(), read_photo(photo, upright=True), SIZE))
+        assert np.array_equal(made, cut_out(Brightness(), read_photo(photo, upright=True), SIZE))
         assert 0.1 < (made[..., 3] == 255).mean() < 0.9
 
 
 @pytest.mark.parametrize(("picture", "ending"), [("png", "png"), ("webp", "webp"), ("jpeg", "jpg")])
 def test_every_format_comes_back_as_it_was_written(folder, tmp_path, picture, ending):
     white = {"background": "white"} if picture == "jpeg" else {}
-    cut_out_files(network(), folder, tmp_path / "out", SIZE, picture=picture, **white)
-    wanted = cut_out(network(), read_photo(folder / "b.png"), SIZE, background=(255, 255, 255) if white else None)
+    cut_out_files(Brightness(), folder, tmp_path / "out", SIZE, picture=picture, **white)
+    wanted = cut_out(Brightness(), read_photo(folder / "b.png"), SIZE, background=(255, 255, 255) if white else None)
     with Image.open(tmp_path / "out" / f"b_cut_out.{ending}") as image:
         assert image.format.lower() == picture and image.size == (60, 40)
         made = np.asarray(image)
@@ -84,32 +73,32 @@ def test_every_format_comes_back_as_it_was_written(folder, tmp_path, picture, en
         assert np.array_equal(made[..., 3], wanted[..., 3]), "the edge stays as it is"
         off = np.abs(made.astype(int) - wanted)[wanted[..., 3] == 255]
     assert off.max() == 0 if picture == "png" else off.mean() < 4
-    assert cut_out_files(network(), folder, tmp_path / "out", SIZE, picture=picture, **white) == (0, 3)
+    assert cut_out_files(Brightness(), folder, tmp_path / "out", SIZE, picture=picture, **white) == (0, 3)
 
 
 def test_a_jpeg_says_aloud_that_it_is_white(folder, tmp_path):
     with pytest.warns(UserWarning, match="A JPEG has no transparency, so the background is white"):
-        cut_out_files(network(), folder, tmp_path / "out", SIZE, picture="jpeg")
+        cut_out_files(Brightness(), folder, tmp_path / "out", SIZE, picture="jpeg")
     assert (pixels(tmp_path / "out" / "a_cut_out.jpg")[0, 0] > 250).all()
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert cut_out_files(network(), folder, tmp_path / "out", SIZE, picture="jpeg", background="white") == (0, 3)
+        assert cut_out_files(Brightness(), folder, tmp_path / "out", SIZE, picture="jpeg", background="white") == (0, 3)
 
 
 def test_a_second_call_does_what_is_missing_alone(folder, tmp_path):
     out = tmp_path / "out"
-    cut_out_files(network(), folder, out, SIZE)
+    cut_out_files(Brightness(), folder, out, SIZE)
     whole = contents(out)
     (out / "b_cut_out.png").unlink()
     fill(folder, ["new.jpg"], seed=7)
-    assert cut_out_files(network(), folder, out, SIZE) == (2, 2)
+    assert cut_out_files(Brightness(), folder, out, SIZE) == (2, 2)
     assert contents(out) == whole | {"new_cut_out.png": (out / "new_cut_out.png").read_bytes()}
 
 
 @pytest.mark.parametrize(
     ("told", "settings"),
     [
-        ("other networks", {"model": network(0.3)}),
+        ("other networks", {"model": Brightness(0.3)}),
         ("size 24×24 then, 20×20 now", {"size": 20}),
         ("edge refined, 2 px then, not refined, 2 px now", {"refined": False}),
         ("edge refined, 2 px then, refined, 4 px now", {"radius": 4}),
@@ -121,8 +110,8 @@ def test_a_second_call_does_what_is_missing_alone(folder, tmp_path):
     ],
 )
 def test_cut_outs_of_two_kinds_do_not_mix(folder, tmp_path, told, settings):
-    out, settings = tmp_path / "out", {"model": network(), "size": SIZE} | settings
-    cut_out_files(network(), folder, out, SIZE)
+    out, settings = tmp_path / "out", {"model": Brightness(), "size": SIZE} | settings
+    cut_out_files(Brightness(), folder, out, SIZE)
     cut_out_files(photos=folder, out=tmp_path / "wanted", **settings)
     before = contents(out)
     with pytest.raises(ExistsError, match=r"a_cut_out\.png is there and was made otherwise") as said:
@@ -136,14 +125,14 @@ def test_another_picture_behind_the_car_is_another_cut_out(folder, tmp_path):
     rng, out = np.random.default_rng(0), tmp_path / "out"
     hall = tmp_path / "hall.png"
     Image.fromarray(rng.integers(0, 256, (30, 90, 3), dtype=np.uint8)).save(hall)
-    cut_out_files(network(), folder, out, SIZE, background=str(hall))
+    cut_out_files(Brightness(), folder, out, SIZE, background=str(hall))
     made = pixels(out / "b_cut_out.png")
-    alpha = cut_out(network(), read_photo(folder / "b.png"), SIZE)[..., 3]
+    alpha = cut_out(Brightness(), read_photo(folder / "b.png"), SIZE)[..., 3]
     assert np.array_equal(made[alpha == 0], cover(pixels(hall), (40, 60))[alpha == 0])
-    assert cut_out_files(network(), folder, out, SIZE, background=pixels(hall)) == (0, 3)
+    assert cut_out_files(Brightness(), folder, out, SIZE, background=pixels(hall)) == (0, 3)
     Image.fromarray(rng.integers(0, 256, (30, 90, 3), dtype=np.uint8)).save(hall)
     with pytest.raises(ExistsError, match=r"background picture \w+ then, picture \w+ now"):
-        cut_out_files(network(), folder, out, SIZE, background=str(hall))
+        cut_out_files(Brightness(), folder, out, SIZE, background=str(hall))
 
 
 def test_bad_photos_stop_no_other_and_are_named_at_the_end(folder, tmp_path):
@@ -155,10 +144,10 @@ def test_bad_photos_stop_no_other_and_are_named_at_the_end(folder, tmp_path):
     )
     for _ in range(2):
         with pytest.raises(DataError, match=words):
-            cut_out_files(network(), folder, tmp_path / "out", SIZE)
+            cut_out_files(Brightness(), folder, tmp_path / "out", SIZE)
         assert len(contents(tmp_path / "out")) == 3
     with pytest.raises(DataError, match=r"night\.png shows no car, as far as the network can see"):
-        cut_out_files(network(), folder / "night.png", tmp_path / "none", SIZE)
+        cut_out_files(Brightness(), folder / "night.png", tmp_path / "none", SIZE)
 
 
 def test_what_is_transparent_is_white_and_exif_turns_a_photo(tmp_path):
@@ -172,7 +161,7 @@ def test_what_is_transparent_is_white_and_exif_turns_a_photo(tmp_path):
     Image.fromarray(np.rot90(photo[..., :3] | (255 - photo[..., 3:]))).save(
         tmp_path / "photos" / "turned.png", exif=exif
     )
-    cut_out_files(network(), tmp_path / "photos", tmp_path / "out", SIZE)
+    cut_out_files(Brightness(), tmp_path / "photos", tmp_path / "out", SIZE)
     one, other = (pixels(tmp_path / "out" / f"{name}_cut_out.png") for name in ("hole", "turned"))
     assert np.array_equal(one, other) and one.shape == (40, 60, 4)
     assert (one[15:25, 20:40] == 255).all() and (one[:5] == 0).all()
@@ -182,10 +171,10 @@ def test_cut_outs_among_the_photos_are_no_photos(folder):
     for picture in ("png", "webp", "jpeg"):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            cut_out_files(network(), folder, folder, SIZE, picture=picture, background="white")
+            cut_out_files(Brightness(), folder, folder, SIZE, picture=picture, background="white")
     whole = contents(folder)
     with pytest.warns(UserWarning, match=r"a_cut_out\.\w+, .* that `predict` or `cut-out` wrote"):
-        assert cut_out_files(network(), folder, folder, SIZE, background="white") == (0, 3)
+        assert cut_out_files(Brightness(), folder, folder, SIZE, background="white") == (0, 3)
     assert contents(folder) == whole and len(whole) == 12
 
 
@@ -193,26 +182,26 @@ def test_a_photo_and_the_files_of_others_are_not_replaced(folder, tmp_path):
     fill(folder, ["a_cut_out.png"])
     before = contents(folder)
     with pytest.raises(ExistsError, match=r"a_cut_out\.png is one of the photos"):
-        cut_out_files(network(), folder, folder, SIZE, overwrite=True)
+        cut_out_files(Brightness(), folder, folder, SIZE, overwrite=True)
     fill(tmp_path / "out", ["b_cut_out.png"])
     with pytest.raises(ExistsError, match="by something else"):
-        cut_out_files(network(), folder / "b.png", tmp_path / "out", SIZE)
+        cut_out_files(Brightness(), folder / "b.png", tmp_path / "out", SIZE)
     fill(folder, ["A.png"])
     with pytest.raises(DataError, match="would share one cut-out; rename one"):
-        cut_out_files(network(), folder, tmp_path / "new", SIZE)
+        cut_out_files(Brightness(), folder, tmp_path / "new", SIZE)
     (folder / "A.png").unlink()
     assert contents(folder) == before and not (tmp_path / "new").exists()
 
 
 def test_cut_outs_of_predict_are_its_masks_and_not_taken_for_these(folder, tmp_path):
     out = tmp_path / "out"
-    predict_folder(network(), folder, out, SIZE, cut_outs=True)
+    predict_folder(Brightness(), folder, out, SIZE, cut_outs=True)
     for photo in folder.iterdir():
         made = pixels(out / f"{photo.stem}_cut_out.png")
         assert np.array_equal(made[..., 3] > 127, pixels(out / f"{photo.stem}_mask.png") > 0)
         assert (made[made[..., 3] == 0] == 0).all(), "the background is not in the file"
     with pytest.raises(ExistsError, match="edge not said then, refined, 2 px now"):
-        cut_out_files(network(), folder, out, SIZE)
+        cut_out_files(Brightness(), folder, out, SIZE)
 
 
 def test_what_cannot_be_is_said_before_anything_is_written(folder, tmp_path):
@@ -224,10 +213,10 @@ def test_what_cannot_be_is_said_before_anything_is_written(folder, tmp_path):
         ({"size": None}, "give the size"),
     ):
         with pytest.raises(CarvanaError, match=words):
-            cut_out_files(**{"model": network(), "photos": folder, "out": out, "size": SIZE} | wrong)
+            cut_out_files(**{"model": Brightness(), "photos": folder, "out": out, "size": SIZE} | wrong)
     assert not out.exists() or not list(out.iterdir())
     with pytest.raises(DataError, match="does not exist"):
-        cut_out_files(network(), folder / "nowhere.jpg", out, SIZE)
+        cut_out_files(Brightness(), folder / "nowhere.jpg", out, SIZE)
     with pytest.raises(ArgumentError, match="An ensemble needs a network"):
         cut_out_files([], folder, out, SIZE)
 

@@ -1,7 +1,6 @@
 """Which masks to look at first: planted failures come first, with their reason, from the command and from the files."""
 
 import math
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +11,7 @@ from PIL import Image
 from samples import Brightness
 from torch import nn
 
-from carvana_lessons import cli, studio
+from carvana_lessons import studio
 from carvana_lessons.evaluation.selective import recovered
 from carvana_lessons.prediction import look_first, predict_folder, read_doubts
 from carvana_lessons.prediction.doubts import SIGNALS
@@ -138,18 +137,6 @@ def test_masks_with_a_doubt_are_not_made_again(folder, tmp_path):
     assert {p: p.stat().st_mtime_ns for p in out.iterdir()} == before
 
 
-@pytest.fixture
-def run(monkeypatch, capsys):
-    def call(*words):
-        monkeypatch.setattr(sys, "argv", ["carvana-lessons", *map(str, words)])
-        with pytest.raises(SystemExit) as end:
-            cli.app()
-        printed = capsys.readouterr()
-        return end.value.code or 0, printed.out, printed.err
-
-    return call
-
-
 def test_the_command_names_an_empty_photo_and_two_cars_and_keeps_all_in_a_file(run, tmp_path):
     photos, out, file = tmp_path / "photos", tmp_path / "out", tmp_path / "doubts.csv"
     photos.mkdir()
@@ -163,9 +150,9 @@ def test_the_command_names_an_empty_photo_and_two_cars_and_keeps_all_in_a_file(r
         two[40:120, left : left + 120][mask] = car[mask]
     Image.fromarray(two).save(photos / "both.png")
     words = ["predict", photos, out, "--weights", "unet-small"]
-    code, printed, _ = run(*words, "--doubts", file)
-    assert code == 0
-    first, *lines = printed[printed.index("Look at these first:") :].splitlines()
+    answer = run(*words, "--doubts", file)
+    assert answer.returncode == 0
+    first, *lines = answer.stdout[answer.stdout.index("Look at these first:") :].splitlines()
     assert lines[0] == "  nothing_mask.png: no car found" and lines[1].startswith("  both_mask.png: two large pieces")
     table = pd.read_csv(file)
     assert sorted(table["mask"]) == sorted(f"{photo.stem}_mask.png" for photo in photos.iterdir())
@@ -173,14 +160,15 @@ def test_the_command_names_an_empty_photo_and_two_cars_and_keeps_all_in_a_file(r
     assert first == "Look at these first:" and len(lines) == table["reasons"].notna().sum()
 
     before = file.read_bytes()
-    code, _, told = run(*words, "--doubts", file)
-    assert code == 1 and "doubts.csv exists already" in told and file.read_bytes() == before
-    code, printed, _ = run(*words)
-    assert code == 0 and "Every photo has its mask" in printed and lines[0] in printed, "told again from the masks"
+    answer = run(*words, "--doubts", file)
+    assert answer.returncode == 1 and "doubts.csv exists already" in answer.stderr and file.read_bytes() == before
+    answer = run(*words)
+    assert answer.returncode == 0 and "Every photo has its mask" in answer.stdout
+    assert lines[0] in answer.stdout, "told again from the masks"
 
     (photos / "broken.jpg").write_text("no photo", encoding="utf-8")
-    code, printed, told = run(*words, "--doubts", tmp_path / "again.csv")
-    assert code == 1 and "1 of 5 photos got no mask" in told and lines[0] in printed
+    answer = run(*words, "--doubts", tmp_path / "again.csv")
+    assert answer.returncode == 1 and "1 of 5 photos got no mask" in answer.stderr and lines[0] in answer.stdout
     assert (tmp_path / "again.csv").read_bytes() == before
 
 

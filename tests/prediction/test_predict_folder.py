@@ -5,9 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
-from samples import Brightness, bomb
+from samples import Brightness, bomb, contents
 
 from carvana_lessons.prediction import predict_folder
 from carvana_lessons.utils.errors import CarvanaError, DataError
@@ -35,16 +34,6 @@ def fill(folder: Path, names, seed: int = 0) -> Path:
     return folder
 
 
-def network(threshold: float = 0.5) -> Brightness:
-    made = Brightness()
-    torch.nn.init.constant_(made.threshold, threshold)
-    return made
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    return {p.name: p.read_bytes() for p in folder.iterdir()}
-
-
 class Counting:
     """How many photos a network was shown."""
 
@@ -58,24 +47,24 @@ class Counting:
 
 def test_photos_that_are_none_are_listed_when_all_others_have_their_mask(folder, tmp_path):
     out = tmp_path / "out"
-    predict_folder(network(), folder, tmp_path / "whole", 16, batch_size=4)
+    predict_folder(Brightness(0.5), folder, tmp_path / "whole", 16, batch_size=4)
     (folder / "car 16.jpg").write_text("a note", encoding="utf-8")
     (folder / "car 03.jpg").write_bytes(b"")
     (folder / "bomb.png").write_bytes(bomb())
     words = r"bomb\.png has more than .* Nor can car 03\.jpg, car 16\.jpg be used\. So 3 of 22 photos got no mask; the"
     with pytest.raises(DataError, match=words) as said:
-        predict_folder(network(), folder, out, 16, batch_size=4)
+        predict_folder(Brightness(0.5), folder, out, 16, batch_size=4)
     assert len(str(said.value).splitlines()) == 1
     whole = contents(tmp_path / "whole")
     assert contents(out) == {n: c for n, c in whole.items() if n not in ("car 03_mask.png", "car 16_mask.png")}
     for name in ("bomb.png", "car 03.jpg"):
         (folder / name).unlink()
     with pytest.raises(DataError, match=r"car 16\.jpg cannot be decoded .*So 1 of 20 photos got no mask"):
-        predict_folder(network(), folder, out, 16, batch_size=4)
+        predict_folder(Brightness(0.5), folder, out, 16, batch_size=4)
 
 
 def test_a_photo_that_vanishes_meanwhile_is_one_of_them(folder, tmp_path):
-    model = network()
+    model = Brightness(0.5)
     model.register_forward_pre_hook(lambda *_: (folder / "car 20.jpg").unlink(missing_ok=True))
     with pytest.raises(DataError, match=r"car 20\.jpg is gone .*1 of 21 photos"):
         predict_folder(model, folder, tmp_path / "out", 16, batch_size=4)
@@ -84,9 +73,9 @@ def test_a_photo_that_vanishes_meanwhile_is_one_of_them(folder, tmp_path):
 
 def test_a_second_call_does_what_is_missing_alone(folder, tmp_path):
     out = tmp_path / "out"
-    assert predict_folder(network(), folder, out, 16, batch_size=4) == 21
+    assert predict_folder(Brightness(0.5), folder, out, 16, batch_size=4) == 21
     whole, times = contents(out), {p: p.stat().st_mtime_ns for p in out.iterdir()}
-    model = network()
+    model = Brightness(0.5)
     seen = Counting(model)
     assert predict_folder(model, folder, out, 16, batch_size=4) == 0 and seen.photos == 0
     (out / "car 05_mask.png").unlink()
@@ -101,16 +90,16 @@ def test_a_second_call_does_what_is_missing_alone(folder, tmp_path):
 @pytest.mark.parametrize(
     ("told", "models", "settings"),
     [
-        ("other networks", network(0.3), {}),
-        ("other networks", [network(), network(0.3)], {}),
-        ("size 16×16 then, 20×24 now", network(), {"size": (20, 24)}),
-        ("flip off then, on now", network(), {"flip": True}),
+        ("other networks", Brightness(0.3), {}),
+        ("other networks", [Brightness(0.5), Brightness(0.3)], {}),
+        ("size 16×16 then, 20×24 now", Brightness(0.5), {"size": (20, 24)}),
+        ("flip off then, on now", Brightness(0.5), {"flip": True}),
     ],
 )
 def test_masks_of_two_kinds_do_not_mix(folder, tmp_path, told, models, settings):
     out, settings = tmp_path / "out", {"size": 16} | settings
     predict_folder(models, folder, tmp_path / "wanted", **settings)
-    predict_folder(network(), folder, out, 16)
+    predict_folder(Brightness(0.5), folder, out, 16)
     for k in range(9):
         (out / f"car {k:02}_mask.png").unlink()  # as after a kill
     before = contents(out)
@@ -125,11 +114,11 @@ def test_masks_of_two_kinds_do_not_mix(folder, tmp_path, told, models, settings)
 
 
 def test_the_mask_of_another_photo_of_that_name_is_none_of_this_one(folder, tmp_path):
-    predict_folder(network(), folder, tmp_path / "out", 16)
+    predict_folder(Brightness(0.5), folder, tmp_path / "out", 16)
     fill(folder, ["car 07.jpg"], seed=9)
     with pytest.raises(CarvanaError, match=r"car 07_mask\.png is there and was made otherwise \(other photo\)"):
-        predict_folder(network(), folder, tmp_path / "out", 16)
-    assert predict_folder(network(), folder, tmp_path / "out", 16, overwrite=True) == 1
+        predict_folder(Brightness(0.5), folder, tmp_path / "out", 16)
+    assert predict_folder(Brightness(0.5), folder, tmp_path / "out", 16, overwrite=True) == 1
 
 
 def test_what_somebody_else_made_is_not_replaced_unasked(folder, tmp_path):
@@ -138,7 +127,7 @@ def test_what_somebody_else_made_is_not_replaced_unasked(folder, tmp_path):
     with pytest.raises(
         FileExistsError, match=r"car 07_mask\.png is there and was made otherwise \(by something else\)"
     ):
-        predict_folder(network(), folder, out, 16)
+        predict_folder(Brightness(0.5), folder, out, 16)
     assert contents(out) == before
 
 
@@ -146,16 +135,16 @@ def test_masks_among_the_photos_are_told_by_what_wrote_them(tmp_path):
     """A photo may be called anything."""
     folder = fill(tmp_path / "photos", ["a.jpg", "car_mask.jpg", "b_cut_out.png", "old_mask.png"])
     photos = contents(folder)
-    assert predict_folder(network(), folder, folder, 16, cut_outs=True) == 4
+    assert predict_folder(Brightness(0.5), folder, folder, 16, cut_outs=True) == 4
     whole = contents(folder)
     assert len(whole) == 12 and "car_mask_mask.png" in whole and "old_mask_mask.png" in whole
     with pytest.warns(UserWarning, match=r"8 files, a_cut_out\.png, .* and 5 more, that `predict` or `cut-out` wrote"):
-        assert predict_folder(network(), folder, folder, 16, cut_outs=True) == 0
+        assert predict_folder(Brightness(0.5), folder, folder, 16, cut_outs=True) == 0
     assert contents(folder) == whole and whole.items() >= photos.items()
     with pytest.raises(
         DataError, match=r"no photo to predict .*1 file, a_mask\.png, that `predict` or `cut-out` wrote"
     ):
-        predict_folder(network(), folder / "a_mask.png", tmp_path / "out", 16)
+        predict_folder(Brightness(0.5), folder / "a_mask.png", tmp_path / "out", 16)
 
 
 def test_a_photo_is_never_replaced_by_a_mask(tmp_path):
@@ -164,7 +153,7 @@ def test_a_photo_is_never_replaced_by_a_mask(tmp_path):
     before = contents(folder)
     for out in (folder, tmp_path / "link"):
         with pytest.raises(CarvanaError, match=r"car_mask\.png is one of the photos.*choose another folder"):
-            predict_folder(network(), folder, out, 16, overwrite=True)
+            predict_folder(Brightness(0.5), folder, out, 16, overwrite=True)
     assert contents(folder) == before
 
 
@@ -176,17 +165,17 @@ def test_formats_that_are_not_read_are_named_with_the_cure(tmp_path):
     (folder / "notes.txt").touch()
     words = r"^Left out: 5 files, b\.jxl, .* and 2 more, of a format that is not read \(save them as JPEG or PNG\)$"
     with pytest.warns(UserWarning, match=words.replace("$", r"\.?$")):
-        assert predict_folder(network(), folder, tmp_path / "out", 16) == 1
+        assert predict_folder(Brightness(0.5), folder, tmp_path / "out", 16) == 1
     (folder / "a.jpg").unlink()
     with pytest.raises(DataError, match=r"There is no photo to predict .*b\.jxl.*save them as JPEG or PNG"):
-        predict_folder(network(), folder, tmp_path / "new", 16)
+        predict_folder(Brightness(0.5), folder, tmp_path / "new", 16)
     assert not (tmp_path / "new").exists()
 
 
 def test_photos_may_be_named_one_by_one(folder, tmp_path):
-    predict_folder(network(), folder, tmp_path / "whole", 16, batch_size=1)
+    predict_folder(Brightness(0.5), folder, tmp_path / "whole", 16, batch_size=1)
     whole = contents(tmp_path / "whole")
-    assert predict_folder(network(), folder / "car 04.jpg", tmp_path / "one", 16) == 1
+    assert predict_folder(Brightness(0.5), folder / "car 04.jpg", tmp_path / "one", 16) == 1
     assert contents(tmp_path / "one") == {"car 04_mask.png": whole["car 04_mask.png"]}
     several = [
         folder / "car 04.jpg",
@@ -194,11 +183,11 @@ def test_photos_may_be_named_one_by_one(folder, tmp_path):
         str(folder / "car 11.jpg"),
         fill(tmp_path / "more", ["x.png"]),
     ]
-    assert predict_folder(network(), several, tmp_path / "some", 16, batch_size=1) == 3
+    assert predict_folder(Brightness(0.5), several, tmp_path / "some", 16, batch_size=1) == 3
     assert set(contents(tmp_path / "some")) == {"car 04_mask.png", "car 11_mask.png", "x_mask.png"}
     fill(tmp_path / "more", ["car 04.jpg"])
     with pytest.raises(DataError, match=r"photos.car 04\.jpg and .*more.car 04\.jpg would share one mask"):
-        predict_folder(network(), [folder, tmp_path / "more"], tmp_path / "new", 16)
+        predict_folder(Brightness(0.5), [folder, tmp_path / "more"], tmp_path / "new", 16)
 
 
 def test_where_there_is_no_photo_the_cure_is_said(folder, tmp_path):
@@ -216,13 +205,13 @@ def test_where_there_is_no_photo_the_cure_is_said(folder, tmp_path):
         "notes.txt": r"notes\.txt is no photo by its ending; name photos, or the folder",
     }.items():
         with pytest.raises(DataError, match=words):
-            predict_folder(network(), tmp_path / source, tmp_path / "out", 16)
+            predict_folder(Brightness(0.5), tmp_path / source, tmp_path / "out", 16)
     assert not (tmp_path / "out").exists()
 
 
 def test_the_masks_may_lie_below_the_photos_or_behind_a_link(folder, tmp_path):
-    predict_folder(network(), folder, folder / "masks", 16)
-    assert predict_folder(network(), folder, folder / "masks", 16) == 0
+    predict_folder(Brightness(0.5), folder, folder / "masks", 16)
+    assert predict_folder(Brightness(0.5), folder, folder / "masks", 16) == 0
     (tmp_path / "link").symlink_to("elsewhere")
-    predict_folder(network(), folder, tmp_path / "link", 16)
+    predict_folder(Brightness(0.5), folder, tmp_path / "link", 16)
     assert contents(tmp_path / "elsewhere") == contents(folder / "masks") and (tmp_path / "link").is_symlink()

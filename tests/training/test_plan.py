@@ -4,11 +4,10 @@ import json
 import subprocess
 import sys
 from dataclasses import replace
-from types import SimpleNamespace
 
 import pytest
 
-from carvana_lessons import cli, models
+from carvana_lessons import models
 from carvana_lessons.data.dataset_fingerprint import SIDES, DatasetFingerprint, Spread
 from carvana_lessons.training import read_plan
 from carvana_lessons.training.folder_plan import settle
@@ -116,21 +115,6 @@ def test_what_no_setting_mends_is_noted():
     notes = " ".join(choose(odd, CPU).notes)
     assert "only 3 groups" in notes and "fills 1.0% of the median photo" in notes and "Aspects differ" in notes
     assert "one group of photos" in " ".join(choose(photos(60, groups=1), CPU).notes)
-
-
-@pytest.fixture
-def run(monkeypatch, capsys):
-    """Type a command line; what is printed and the exit code come back."""
-
-    def call(*words):
-        monkeypatch.setattr(sys, "argv", ["carvana-lessons", *map(str, words)])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as end:
-            cli.app()
-        printed = capsys.readouterr()
-        return SimpleNamespace(returncode=end.value.code or 0, stdout=printed.out, stderr=printed.err)
-
-    return call
 
 
 def test_a_plan_is_made_read_and_trained(run, make_folder, tmp_path, own_cache):
