@@ -7,13 +7,13 @@ the score. Every photo is resized to the network's input, cut out by its mask an
 stands"), or placed, lit and shadowed as in training, but before other backgrounds ("placed"); Dice is that of the
 input size. All networks of one input size get the same pictures. The intervals are of 95 %, over the cars.
 
-OUT gets ``photos.csv`` with a row per picture, ``families.csv`` with the table and ``about.json`` with where it comes
-from. Photographs come with scikit-learn, scikit-image and matplotlib; those of a package that is missing are left out.
+OUT gets ``photos.csv`` with a row per picture, ``families.csv`` with the table and ``provenance.json`` with where it
+comes from. Photographs come with scikit-learn, scikit-image and matplotlib; those of a package that is missing are left
+out.
 """
 
 import argparse
 import hashlib
-import json
 import sys
 import zlib
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from benchmarks._paired import introduce, table
+from benchmarks._paired import commit, introduce, table
 from benchmarks._photographs import FILES, crop, missing, photographs
 from carvana_lessons import data, models
 from carvana_lessons.comparison import Protocol
@@ -38,7 +38,7 @@ from carvana_lessons.prediction.inference import input_size
 from carvana_lessons.prediction.trained import load_trained
 from carvana_lessons.utils.catalog import find_weights
 from carvana_lessons.utils.errors import CarvanaError, ExistsError
-from carvana_lessons.utils.files import replacing
+from carvana_lessons.utils.files import replacing, write_json
 
 BATCH = 16
 WAYS = ("as it stands", "placed")
@@ -159,11 +159,13 @@ def main() -> None:
     )
     for name, package in missing().items():
         print(f"The photograph {name} is left out: {package} is not installed.")
+    made_of = commit()  # now: the sources may change while it measures
     photos = measure(networks, cars, o.ways, o.trained, o.seed, o.size)
     found = summarise(photos)
     packages = sorted({package for name, (_, package, _) in FILES.items() if name in photographs()})
     about = {
         "command": "python -m benchmarks backgrounds",
+        "commit": made_of,
         "weights": {place: describe_weights(place, model) for place, model in networks.items()},
         "photos": describe_photos(cars),
         "settings": {"ways": o.ways, "seed": o.seed, "size": o.size},
@@ -174,8 +176,7 @@ def main() -> None:
     for name, part in {"photos": photos, "families": found}.items():
         with replacing(o.out / f"{name}.csv") as file:
             part.round(5).to_csv(file, index=False, lineterminator="\n")
-    with replacing(o.out / "about.json") as file:
-        file.write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8", newline="\n")
+    write_json(o.out / "provenance.json", about)
     for (network, way), part in found.groupby(["network", "way"], sort=False):
         print(f"**{network}**, {way}\n")
         rows = [

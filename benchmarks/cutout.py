@@ -28,7 +28,7 @@ from carvana_lessons.comparison.table import interval
 from carvana_lessons.evaluation import held_out
 from carvana_lessons.evaluation.boundary import WIDTH, boundary_iou, relative_width
 from carvana_lessons.evaluation.metrics import dice
-from carvana_lessons.prediction import predict_folder
+from carvana_lessons.prediction import load_trained, predict_folder
 from carvana_lessons.prediction.cutout import photo_logits
 from carvana_lessons.prediction.cutout_files import cut_out_files
 from carvana_lessons.prediction.refine import SCALE, refined_logits
@@ -165,7 +165,7 @@ def main() -> None:
     introduce("Cut-outs along the edge, by the weights that come with the package. Times are those of the processor.")
     cars, tables = data.CarFolder(options.folder or studio.ensure(cars=4, size=PHOTO)), []
     for name in options.networks:
-        network = models.fuse_batch_norm(models.create(name, weights="carvana"))
+        network = models.fuse_batch_norm(load_trained(name))
         chosen, _ = held_out(cars, [network])
         few = data.sample_evenly(chosen, options.images)
         scores = score(network, few)

@@ -30,7 +30,7 @@ from onnxruntime.transformers.float16 import convert_float_to_float16
 from benchmarks._paired import alternate, introduce, parser, provenance, spread, table
 from carvana_lessons import data, models
 from carvana_lessons.evaluation import held_out, score
-from carvana_lessons.prediction import car_logits, export_onnx, input_size, upsample
+from carvana_lessons.prediction import car_logits, export_onnx, input_size, load_trained, upsample
 from carvana_lessons.utils.files import replacing
 
 TORCH = "torch, float32"
@@ -96,7 +96,7 @@ def masks(answer: Answer, photos: data.CarFolder, size: tuple[int, int]) -> list
 
 
 def measure(name: str, cars: data.CarFolder, folder: Path, count: int, calibration: int, repeats: int) -> pd.DataFrame:
-    model = models.create(name, weights="carvana")
+    model = load_trained(name)
     size = input_size(model)
     unseen = data.sample_evenly(held_out(cars, [model])[0], count)
     known = data.sample_evenly(cars.select(cars=sorted(models.provenance(model).train)), calibration)

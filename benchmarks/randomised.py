@@ -36,7 +36,7 @@ from carvana_lessons.evaluation import evaluate
 from carvana_lessons.evaluation.metrics import dice
 from carvana_lessons.models import Provenance, checkpoint
 from carvana_lessons.models.checkpoint import Checkpoint
-from carvana_lessons.models.model_cards import round_to_half
+from carvana_lessons.models.model_cards import TERMS, round_to_half
 from carvana_lessons.prediction import car_logits
 from carvana_lessons.training import losses
 from carvana_lessons.training.order import seed_epoch
@@ -238,6 +238,7 @@ def ship(run: Run, provenance: Provenance) -> Path:
     own = [f"{len(photos.ids)} cars, {len(photos)} photos" for photos, _ in sources(o)]
     told = "drawn: " + own[0] if o.drawn_only else "Carvana Image Masking Challenge, " + own[0]
     card = {
+        "size": o.size,
         "data": told + (f"; drawn: {own[1]}" if len(own) > 1 else ""),
         "protocol": f"{o.size}×{o.size} px, width {o.width}, {run.step} batches of {o.batch_size}, one-cycle Adam with "
         f"peak {o.lr:g}, {o.loss}, EMA {o.ema:g}, {transform(o)}, seed {o.seed}",
@@ -248,8 +249,10 @@ def ship(run: Run, provenance: Provenance) -> Path:
         "threads": torch.get_num_threads(),
         "date": str(date.today()),
     }
+    if not o.drawn_only:
+        card["terms"] = TERMS
     (o.out / "weights").mkdir(exist_ok=True)
-    return models.ship(model, card, o.out / "weights")
+    return models.ship(model, card, o.out / "weights", "drawn" if o.drawn_only else "backgrounds")
 
 
 def profile(run: Run) -> None:

@@ -14,7 +14,7 @@ import torch
 from carvana_lessons import data, models
 from carvana_lessons.comparison import Protocol
 from carvana_lessons.evaluation import evaluate
-from carvana_lessons.models.model_cards import round_to_half
+from carvana_lessons.models.model_cards import TERMS, round_to_half
 from carvana_lessons.training import Trainer, losses
 from carvana_lessons.utils.paths import cache_folder
 
@@ -53,6 +53,7 @@ def main() -> None:
         "minutes": round(history.seconds / 60, 1),
         "threads": torch.get_num_threads(),
         "date": str(date.today()),
+        "terms": TERMS,
     }
     print(models.ship(model, card).read_text(encoding="utf-8"))
 

@@ -22,6 +22,7 @@ from PIL import Image
 from torch.nn import functional as F
 
 from carvana_lessons import comparison, data, features, models, show, studio
+from carvana_lessons.data.backgrounds import make_background
 from carvana_lessons.evaluation import metrics
 from carvana_lessons.exercises.notebook import write
 from carvana_lessons.prediction import cutout
@@ -268,6 +269,18 @@ def beyond() -> str:
     say(axis, 2.6, 4.6, "reported", color=ORANGE, ha="right")
     told = ", ".join(f"{name} {error}" for name, error in zip(names, errors, strict=True))
     return f"Bars of error that become shorter, the first four measured on small U-Nets, the last two reported: {told}."
+
+
+@picture("11-your-own-photos")
+def your_own_photos() -> str:
+    photo, mask = (np.ascontiguousarray(image[36:324]) for image in studio.draw_leaf(10, 0, (480, 360)))
+    place = make_background("cobblestones", *mask.shape, seed=4, blur=0).picture
+    stones = (255 * place.permute(1, 2, 0)).byte().numpy()
+    alpha = cutout.feather(mask)
+    clean = cutout.estimate_foreground(photo, alpha)
+    shown = [photo, mask.astype(bool), cutout.composite(clean, alpha), cutout.composite(clean, alpha, stones)]
+    panels(shown, ["your photo", "its mask", "cut out", "before another background"], 2, 0.6)
+    return "A leaf on a desk, its mask, the leaf on white, and the leaf before cobblestones that a program has made."
 
 
 @picture("cut-out")

@@ -9,7 +9,7 @@ import typer
 
 import carvana_lessons
 from carvana_lessons.utils import options
-from carvana_lessons.utils.catalog import DEFENSE, PICTURES, SCHEDULES
+from carvana_lessons.utils.catalog import DEFAULT_WEIGHTS, DEFENSE, PICTURES, SCHEDULES
 from carvana_lessons.utils.command_line import run
 from carvana_lessons.utils.console import print_anywhere, print_notes
 from carvana_lessons.utils.errors import CarvanaError
@@ -336,7 +336,7 @@ def predict_masks(
     photos: Photos = None,
     *,
     out: Annotated[Path, typer.Argument(help="Folder for the masks.")],
-    weights: Weights,
+    weights: Weights = (DEFAULT_WEIGHTS,),
     size: InputSize = None,
     precision: Precision = None,
     batch_size: Batch = 16,
@@ -400,7 +400,7 @@ def cut_out_cars(
         bool, typer.Option("--keep-specks", help="Keep specks beside the car, and small holes in it.")
     ] = False,
     one_look: Annotated[bool, typer.Option("--one-look", help="Do not refine the edge: faster, and coarser.")] = False,
-    weights: Weights = ("unet",),
+    weights: Weights = (DEFAULT_WEIGHTS,),
     size: InputSize = None,
     precision: Precision = None,
     overwrite: Overwrite = False,

@@ -173,7 +173,7 @@ def test_a_training_ends_with_the_time_and_leaves_weights_with_their_card(folder
             and np.isfinite(history.loss).all()
             and history.step.is_monotonic_increasing
         )
-        card = json.loads((out / "weights" / "unet.json").read_text(encoding="utf-8"))
+        card = json.loads((out / "weights" / "unet-backgrounds.json").read_text(encoding="utf-8"))
         unseen = backgrounds.unseen_cars(folder, {})
         assert (
             card["width"] == 2 and not set(card["cars"]["train"]) & set(unseen.ids) and len(card["cars"]["train"]) == 5

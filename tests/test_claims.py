@@ -34,6 +34,7 @@ EVERYWHERE = {
         "full-size-check": "a formula",
         "pseudo-code-3": "the sign of a gradient",
     },
+    "11-your-own-photos": {"doubt-read": "the risk of all masks is their mean error, a formula"},
     "cut-out": {"three-edges-check": "logits times four: fewer between two bounds, and 0 stays where it is"},
 }
 # Cells whose assertions touch a time, and what they assert instead.

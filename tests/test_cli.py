@@ -448,7 +448,12 @@ MISTAKES = [
     ("cut-out p o --crop", 2, "--crop", "needs a value"),
     ("cut-out p o --format tiff", 1, "'tiff'", "png, webp, jpeg"),
     ("cut-out p o --background whit", 1, "'whit' is no background", "white, '#e8eef4'"),
-    ("cut-out p o --weights unet-huge", 1, "no checkpoint unet-huge", "weights called unet and unet-small"),
+    (
+        "cut-out p o --weights unet-huge",
+        1,
+        "no checkpoint unet-huge",
+        "weights called unet, unet-backgrounds, unet-small",
+    ),
     ("submit p o.csv --weights unet --size 0x0", 2, "'0x0' is out of range", "from 1 to 8192"),
     ("compare p o --size large", 2, "'large'", "320 or 320x320"),
     ("studio o --size 480", 2, "--size: '480' is no size", "480x320"),
@@ -485,7 +490,12 @@ MISTAKES = [
     ("train p o --precision fp8", 1, "'fp8'", "no, bf16, fp16"),
     ("evaluate p --weights unet --by size", 2, "--by: 'size'", "view, car or color"),
     ("submit p o.csv --weights unet --shard 5/4", 2, "--shard: '5/4'", "1/4 to 4/4"),
-    ("evaluate p --weights unet-huge", 1, "no checkpoint unet-huge", "weights called unet and unet-small"),
+    (
+        "evaluate p --weights unet-huge",
+        1,
+        "no checkpoint unet-huge",
+        "weights called unet, unet-backgrounds, unet-small",
+    ),
     ("predict p o --weights segnet", 1, "No weights of segnet", "--network segnet"),
     ("submit p o.csv --weights unet,unet-small", 1, "unet,unet-small", "its own --weights"),
     ("evaluate p --weights best.pt", 1, "no checkpoint best.pt", "train first"),
@@ -736,7 +746,7 @@ def test_cut_out_needs_no_weights_and_goes_past_a_bad_photo(run, make_folder, tm
     truth = data.read_mask(photos.parent / "train_masks" / f"{names[0]}_mask.gif") > 0
     pattern, out = photos / "*.jpg", tmp_path / "out"
     answer = run("cut-out", pattern, out)
-    assert answer.returncode == 0 and "unet: 320×320 px" in answer.stdout, answer.stderr
+    assert answer.returncode == 0 and "unet-backgrounds: 256×256 px" in answer.stdout, answer.stderr
     assert f"Wrote 3 cut-outs to {out}.\n" in answer.stdout
     alpha = np.asarray(Image.open(out / f"{names[0]}_cut_out.png"))[..., 3] > 127
     assert (alpha & truth).sum() > 0.6 * (alpha | truth).sum()

@@ -12,7 +12,7 @@ from carvana_lessons import course, data, models
 from carvana_lessons.data.batches import as_stored
 from carvana_lessons.evaluation import evaluate
 from carvana_lessons.models.checkpoint import load
-from carvana_lessons.prediction import car_logits
+from carvana_lessons.prediction import car_logits, load_trained
 from carvana_lessons.training import Trainer, losses
 from carvana_lessons.training.state import restore_optimizer
 from carvana_lessons.utils.device import find_device, find_precision
@@ -124,7 +124,7 @@ def test_each_network_answers_as_on_the_cpu(name):
 
 def equal_pixels(name: str, photos: data.CarFolder) -> float:
     """The share of pixels in which the shipped network's masks are those of float32."""
-    model, size = models.create(name, weights="carvana").to(GPU), models.read_card(name)["size"]
+    model, size = load_trained(name).to(GPU), models.read_card(name)["size"]
     few = data.CarDataset(photos, size, cached=False)
     x = torch.stack([few[k][0] for k in range(len(few))])
     with torch.backends.cudnn.flags(allow_tf32=False):

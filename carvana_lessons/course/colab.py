@@ -1,15 +1,20 @@
-"""Google Colab: mount Google Drive, and remind the user to switch on a GPU.
+"""Google Colab: mount Google Drive, take photos in and give results out as zip files, ask for a GPU.
 
 Lesson:
     01.
 """
 
+import io
 import os
+import shutil
 import sys
+import tempfile
+import zipfile
 from pathlib import Path
 
 from carvana_lessons.utils.archive import VARIABLE
 from carvana_lessons.utils.errors import CarvanaError
+from carvana_lessons.utils.folders import building
 from carvana_lessons.utils.paths import expand
 
 DRIVE = Path("/content/drive")  # where Colab mounts it by default
@@ -54,6 +59,73 @@ def open_keep(place: str | Path | None) -> Path | None:
         raise CarvanaError(f"Nothing can be kept in {folder} ({error}); name another folder with keep=….") from error
     os.environ[VARIABLE] = str(folder)  # read where photos are made and trainings begin, worker processes included
     return folder
+
+
+def upload_zip(place: str | Path = ".") -> Path:
+    """Ask for a zip file with a button, in Colab, and unpack it.
+
+    Args:
+        place: the folder in which its own folder is made, named after the file: ``leaves.zip`` becomes ``leaves``. A
+            folder that is there stays as it is, and the new one gets a number.
+
+    Returns:
+        the new folder.
+
+    Raises:
+        CarvanaError: outside Colab, or where no zip file was chosen, or it is damaged or larger than the disk.
+
+    Lesson:
+        11.
+    """
+    if not in_colab():
+        raise CarvanaError("A zip file is uploaded in Colab only; name a folder of this machine instead.")
+    from google.colab import files
+
+    for name, content in files.upload().items():
+        return _unzip(name, content, expand(place))
+    raise CarvanaError("No file was chosen: run the cell again, and choose a zip file of photos and masks.")
+
+
+def _unzip(name: str, content: bytes, place: Path) -> Path:
+    try:
+        box = zipfile.ZipFile(io.BytesIO(content))
+        damaged = box.testzip()
+    except (zipfile.BadZipFile, zipfile.LargeZipFile, RuntimeError, NotImplementedError) as error:
+        raise CarvanaError(f"{name} is no zip file that can be unpacked ({error}): pack the folder again.") from error
+    need, free = sum(member.file_size for member in box.infolist()), shutil.disk_usage(place).free
+    if damaged or need > free:
+        why = f"{damaged} in it is damaged" if damaged else f"it unpacks to {need / 1e9:.1f} GB, more than the disk has"
+        raise CarvanaError(f"{name} cannot be unpacked ({why}): pack the folder again, or fewer photos.")
+    stem, number = Path(name).stem, 2
+    folder = place / stem
+    while folder.exists():
+        folder, number = place / f"{stem}-{number}", number + 1
+    with building(folder) as part:
+        box.extractall(part)  # drops what would lead out of the folder
+    return folder
+
+
+def download_zip(folder: str | Path) -> None:
+    """Pack a folder into a zip file, and let the browser save it, in Colab.
+
+    Args:
+        folder: what to pack.
+
+    Raises:
+        CarvanaError: outside Colab, where the folder is on the user's own disk already, or if there is no such folder.
+
+    Lesson:
+        11.
+    """
+    folder = expand(folder)
+    if not in_colab():
+        raise CarvanaError(f"A zip file is downloaded in Colab only; here the folder is on this machine: {folder}.")
+    if not folder.is_dir():
+        raise CarvanaError(f"There is no folder {folder}: run the cells above first.")
+    from google.colab import files
+
+    place = Path(tempfile.mkdtemp())  # of its own: nothing of the user's is replaced, and Colab reads it afterwards
+    files.download(shutil.make_archive(str(place / folder.name), "zip", folder))
 
 
 def _mount() -> None:

@@ -6,6 +6,7 @@ Lesson:
 
 import os
 import random
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -97,7 +98,7 @@ class Lesson:
 
     @property
     def kind(self) -> str:
-        """ "synthetic studio" or "real photos", for captions."""
+        """ "synthetic studio", "drawn photos" (a chapter's own) or "real photos", for captions."""
         return self.source.split(",")[0]
 
     def __str__(self) -> str:
@@ -108,7 +109,9 @@ class Lesson:
         )
 
 
-def start(name: str, seed: int = 0, keep: str | Path | None = None) -> Lesson:
+def start(
+    name: str, seed: int = 0, keep: str | Path | None = None, photos: Callable[[], CarFolder] | None = None
+) -> Lesson:
     """Start a chapter: find the device, choose the scale, find or make the photos, seed everything, print all that.
 
     ``CARVANA_DEVICE`` is "cpu", "cuda" or "mps"; unset, the fastest that is here.
@@ -125,6 +128,7 @@ def start(name: str, seed: int = 0, keep: str | Path | None = None) -> Lesson:
         keep: a folder for trainings and photos that must outlive this machine, or "drive" for one on Google Drive;
             trainings of `train_once` in it are continued or reused. None: what ``CARVANA_KEEP`` says (``keep`` sets it
             for the session), and where that is unset nothing is kept.
+        photos: opens the chapter's own, drawn photos, where ``CARVANA_DATA`` is unset; None for the synthetic studio.
 
     Returns:
         the `Lesson`.
@@ -140,7 +144,7 @@ def start(name: str, seed: int = 0, keep: str | Path | None = None) -> Lesson:
     device = find_device()
     scale = scale_name(device)
     kept = colab.open_keep(keep)  # before the photos: they may lie there
-    cars = open_photos()
+    cars = open_photos(photos)
     chosen = SCALES[scale]
     epochs = chosen.epochs or max(1, round(chosen.images / (TRAIN_SHARE * len(cars))))
     random.seed(seed)
@@ -153,7 +157,7 @@ def start(name: str, seed: int = 0, keep: str | Path | None = None) -> Lesson:
         precision=PRECISION_NAMES[find_precision(device)],
         scale=scale,
         data=cars.root,
-        source=describe_data(cars),
+        source=describe_data(cars, drawn=photos is not None and not os.environ.get("CARVANA_DATA")),
         seed=seed,
         size=chosen.size,
         width=chosen.width,
@@ -199,8 +203,11 @@ def data_folder() -> Path:
     return expand(chosen).resolve() if chosen else studio.ensure()
 
 
-def open_photos() -> CarFolder:
+def open_photos(default: Callable[[], CarFolder] | None = None) -> CarFolder:
     """The photos that chapters use: those of `data_folder`, opened as the environment says.
+
+    Args:
+        default: opens others, where ``CARVANA_DATA`` is unset; None for the synthetic studio.
 
     Returns:
         the folder.
@@ -209,9 +216,9 @@ def open_photos() -> CarFolder:
         CarvanaError: for a value of ``CARVANA_SOFT`` that is neither 0 nor 1.
         DataError: for a folder that is not in order.
     """
-    folder = data_folder()
     if not os.environ.get("CARVANA_DATA"):
-        return CarFolder(folder)
+        return CarFolder(data_folder()) if default is None else default()
+    folder = data_folder()
     masks, group, car, soft = (os.environ.get(f"CARVANA_{name}") for name in ("MASKS", "GROUP", "CAR", "SOFT"))
     if (soft or "0") not in ("0", "1"):
         raise CarvanaError(
@@ -237,11 +244,12 @@ def upscaling_note(cars: CarFolder, size: int) -> str | None:
     return f"Photos of {width}×{height} pixels are upscaled to {size}×{size}: that costs time and adds no detail."
 
 
-def describe_data(cars: CarFolder) -> str:
+def describe_data(cars: CarFolder, drawn: bool = False) -> str:
     """Describe the photos: synthetic or real, and how many.
 
     Args:
         cars: the photos.
+        drawn: by a program that is not the synthetic studio.
 
     Returns:
         a few words.
@@ -249,4 +257,4 @@ def describe_data(cars: CarFolder) -> str:
     count = "" if cars.unit == "photo" else f"{counted(len(cars.ids), cars.unit)}, "
     if cars.source == "synthetic studio":
         return f"synthetic studio, {count}{counted(len(cars), 'drawn photo')}"
-    return f"real photos, {count}{counted(len(cars), 'photo')}"
+    return f"{'drawn' if drawn else 'real'} photos, {count}{counted(len(cars), 'photo')}"

@@ -4,7 +4,7 @@ Source:
     the dataset fingerprint of nnU-Net (Isensee et al. 2021), from which its settings follow.
 
 Lesson:
-    02.
+    11.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ def dataset_fingerprint(cars: CarFolder, sample: int = SAMPLE, progress: bool = 
         Isensee et al. 2021.
 
     Lesson:
-        03.
+        11.
     """
     cars.require("A plan")
     table = cars.frame()

@@ -46,7 +46,7 @@ def difference_hash(image: Image.Image) -> np.ndarray:
         Krawetz 2013; the threshold STEP is ours.
 
     Lesson:
-        01.
+        11.
     """
     small = np.asarray(image.convert("L").resize((SIDE + 1, SIDE), Image.Resampling.BOX)).astype(np.int16)
     step = small[:, 1:] - small[:, :-1]
@@ -64,7 +64,7 @@ def near_pairs(hashes: np.ndarray, most: float = NEAR) -> np.ndarray:
         (pairs, 2) int: the first photo before the second.
 
     Lesson:
-        01.
+        11.
     """
     marks = hashes.astype(np.float32)
     counts, found = marks.sum(axis=1), [np.empty((0, 2), int)]
@@ -88,7 +88,7 @@ def clusters(count: int, pairs: np.ndarray) -> list[list[int]]:
         the groups, each in the order of its photos.
 
     Lesson:
-        01.
+        11.
     """
     if not len(pairs):
         return []
@@ -109,7 +109,7 @@ def exact_groups(digests: Sequence[str]) -> list[list[int]]:
         groups of two or more positions.
 
     Lesson:
-        01.
+        11.
     """
     where: dict[str, list[int]] = {}
     for position, digest in enumerate(digests):

@@ -1,7 +1,7 @@
 """Open any folder of photos and masks, Kaggle's layout or another one.
 
 Lesson:
-    01.
+    11.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def open_folder(
             photo lies, and where the masks seem to be of several classes.
 
     Lesson:
-        01.
+        11.
     """
     rule = mask_rule(car, soft)
     place = existing_folder(root)

@@ -46,7 +46,7 @@ class Pair:
         group: what must not be divided by a split: a car, a patient, a scene; the name itself where none is known.
 
     Lesson:
-        01.
+        11.
     """
 
     name: str
@@ -68,7 +68,7 @@ class FoundPairs:
         grouped: whether the groups are more than single photos: a pattern was given, or names are Kaggle's.
 
     Lesson:
-        01.
+        11.
     """
 
     pairs: list[Pair]
@@ -98,7 +98,7 @@ def find_pairs(photos: str | Path, masks: str | Path | None = None, group: str |
         DataError: if a folder is not there, or a name does not follow the pattern.
 
     Lesson:
-        01.
+        11.
     """
     pattern = None if group is None else _pattern(group)
     root = existing_folder(photos)

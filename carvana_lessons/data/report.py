@@ -3,7 +3,7 @@
 `CarFolder` refuses a folder at its first kinds of fault, because a training must not begin; here all are told.
 
 Lesson:
-    01.
+    11.
 """
 
 from __future__ import annotations
@@ -141,7 +141,7 @@ def check_folder(
         DataError: if there is no such folder, or a name does not follow the pattern of the group.
 
     Lesson:
-        01.
+        11.
     """
     place, rule = existing_folder(root), mask_rule(car, soft)
     found, kaggle = _pairs(place, masks, group)

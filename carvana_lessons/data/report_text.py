@@ -21,17 +21,18 @@ MANY = 10  # findings of one kind; more are told in one
 WIDTH = 100
 
 
-def describe_report(report: FolderReport) -> str:
+def describe_report(report: FolderReport, width: int = WIDTH) -> str:
     """A report to read: problems, doubts, notes, and in the end what the folder holds.
 
     Args:
         report: of `check_folder`.
+        width: of a line, in characters.
 
     Returns:
         lines of text.
 
     Lesson:
-        01.
+        11.
     """
     lines, number = [], 0
     for level in LEVELS:
@@ -41,10 +42,10 @@ def describe_report(report: FolderReport) -> str:
         for finding in findings:
             number += 1
             head = f"{number:3}. "
-            lines.append(textwrap.fill(head + sentence(finding), WIDTH, subsequent_indent=" " * len(head),
+            lines.append(textwrap.fill(head + sentence(finding), width, subsequent_indent=" " * len(head),
                                        break_long_words=False, break_on_hyphens=False))  # fmt: skip
         lines.append("")
-    return "\n".join([*lines, *_summary(report)])
+    return "\n".join([*lines, *_summary(report, width)])
 
 
 def sentence(finding: Finding) -> str:
@@ -76,7 +77,7 @@ def write_report(report: FolderReport, path: str | Path) -> Path:
         CarvanaError: where it cannot be written.
 
     Lesson:
-        01.
+        11.
     """
     return write_json(path, as_json(report))
 
@@ -138,7 +139,7 @@ def _counts(texts: Iterable[str]) -> dict[str, int]:
     return dict(Counter(texts).most_common())
 
 
-def _summary(report: FolderReport) -> list[str]:
+def _summary(report: FolderReport, width: int) -> list[str]:
     """What the folder holds, in a line or two."""
     if not report.looks:
         return ["Found: no photo with its mask."]
@@ -154,7 +155,7 @@ def _summary(report: FolderReport) -> list[str]:
             f"The object fills {share['median']:.1%} of a photo in the median, {share['smallest']:.1%} to "
             f"{share['largest']:.1%}."
         )
-    return [textwrap.fill(line, WIDTH, break_long_words=False) for line in lines]
+    return [textwrap.fill(line, width, break_long_words=False) for line in lines]
 
 
 def _most(counts: dict[str, int], most: int = 3) -> str:

@@ -4,7 +4,7 @@ Whoever looks at the most doubtful masks and mends them keeps the others: the co
 mean error, 1 − Dice. A good order makes the risk fall fast as the coverage falls.
 
 Lesson:
-    04.
+    11.
 """
 
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ class RiskCoverage(NamedTuple):
         risk: (n,) mean error of those that are kept.
 
     Lesson:
-        04.
+        11.
     """
 
     coverage: np.ndarray
@@ -55,7 +55,7 @@ def risk_coverage(error: Sequence[float], doubt: Sequence[float]) -> RiskCoverag
         2019 for the area.
 
     Lesson:
-        04.
+        11.
     """
     error, doubt = _pair(error, doubt)
     _, group = np.unique(doubt, return_inverse=True)
@@ -78,7 +78,7 @@ def recovered(error: Sequence[float], doubt: Sequence[float]) -> float:
         ValueError: as `risk_coverage`.
 
     Lesson:
-        04.
+        11.
     """
     area, best, random = (risk_coverage(error, order).area for order in (doubt, error, np.zeros(len(error))))
     return (random - area) / (random - best) if random > best else float("nan")
@@ -101,7 +101,7 @@ def auroc(failed: Sequence[bool], doubt: Sequence[float]) -> float:
         Hanley & McNeil 1982.
 
     Lesson:
-        04.
+        11.
     """
     failed, doubt = _pair(failed, doubt)
     failed = failed.astype(bool)

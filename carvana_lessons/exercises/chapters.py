@@ -21,6 +21,7 @@ CHAPTERS = {
     "08-feature-maps": ("ex08", "8 · Feature maps"),
     "09-results": ("ex09", "9 · Results"),
     "10-beyond": ("ex10", "10 · Beyond"),
+    "11-your-own-photos": ("ex11", "11 · Your own photos"),
     "appendix-upsampling": ("appendix", "Appendix · Upsampling"),
 }
 PAGES = ("cut-out", "appendix-loading")  # notebooks without exercises

@@ -11,7 +11,7 @@ from functools import partial
 from torch import nn
 
 from carvana_lessons.models.maskingnet import DESIGNS, Design, MaskingNet
-from carvana_lessons.models.model_cards import NAME, load_shipped, read_card
+from carvana_lessons.models.model_cards import load_shipped, read_card, weights_name
 from carvana_lessons.models.provenance import Provenance
 from carvana_lessons.models.unet import UNet
 from carvana_lessons.utils.errors import ArgumentError
@@ -67,8 +67,8 @@ def create(
             fewer channels, for a laptop.
         num_classes: channels of the output; unset, the published one (1 for the two small nets, else 2).
         dilation: rates of the convolutions in the middle, for a network that has six there; unset, its own.
-        weights: "carvana" for weights trained on the real photos, of the networks that `shipped` names; the width is
-            then that of `read_card`.
+        weights: some that come with the package; the width is then that of their card. "carvana": trained on the
+            challenge's photos as they are. "backgrounds": trained before many made backgrounds, too.
 
     Returns:
         a module, (B, 3, H, W) in [0, 1] → logits (B, num_classes, H, W).
@@ -103,16 +103,15 @@ def create(
 
 
 def _with_weights(name: str, width: int | None, num_classes: int | None, dilation, weights: str) -> nn.Module:
-    if weights != NAME:
-        raise ArgumentError(f"There are no weights called {weights!r}; {NAME!r} are those that come with the package.")
-    card = read_card(name)
+    found = weights_name(name, weights)
+    card = read_card(found)
     if width not in (None, card["width"]) or num_classes is not None or dilation is not None:
         raise ArgumentError(
-            f"The weights of {name} are of width {card['width']}; leave the other settings as they are."
+            f"The weights of {found} are of width {card['width']}; leave the other settings as they are."
         )
     model = create(name, width=card["width"])
-    load_shipped(model, name)
-    model.provenance = Provenance.read(card, f"The card of {name}")
+    load_shipped(model, found)
+    model.provenance = Provenance.read(card, f"The card of {found}")
     return model.eval()
 
 

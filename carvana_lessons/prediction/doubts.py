@@ -1,7 +1,7 @@
 """The masks of a folder that a person should look at, worst first, from the signals that `predict` left in each.
 
 Lesson:
-    04.
+    11.
 """
 
 import math
@@ -46,7 +46,7 @@ def read_doubts(out: str | Path, photos: str | Path | list[str | Path] | None = 
         DataError: if ``photos`` names none.
 
     Lesson:
-        04.
+        11.
     """
     wanted = None if photos is None else {f"{photo.stem}_mask.png" for photo in find_photos(photos).photos}
     rows = []
@@ -70,7 +70,7 @@ def look_first(table: pd.DataFrame, count: int = FIRST) -> list[str]:
         a line for each, the worst first; none where no mask is doubtful.
 
     Lesson:
-        04.
+        11.
     """
     doubtful = table[table["reasons"] != ""].head(count)
     return [f"{row.mask}: {row.reasons}" for row in doubtful.itertuples()]

@@ -18,12 +18,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from carvana_lessons import __version__
-from carvana_lessons.models import Unpool, create, fuse_batch_norm, provenance, read_card, shipped
+from carvana_lessons.models import Unpool, fuse_batch_norm, provenance, read_card, shipped
 from carvana_lessons.models.blocks import check_divisible
 from carvana_lessons.models.logits import car_logit
-from carvana_lessons.models.model_cards import NAME
 from carvana_lessons.models.provenance import PREPARATION
 from carvana_lessons.prediction.inference import Size, input_size
+from carvana_lessons.prediction.trained import load_trained
 from carvana_lessons.utils.errors import ArgumentError, CarvanaError
 from carvana_lessons.utils.files import new_file, replacing
 from carvana_lessons.utils.paths import expand
@@ -235,11 +235,15 @@ def _metadata(model: nn.Module, size: tuple[int, int] | None) -> dict[str, str]:
 
 def _card(model: nn.Module) -> dict[str, str]:
     """The card of the weights where they are those that come with the package; its lists of cars stay there."""
-    name = (getattr(model, "recipe", None) or {}).get("name")
-    if name not in shipped():
-        return {}
-    own, theirs = model.state_dict(), create(name, weights=NAME).state_dict()
-    if own.keys() != theirs.keys() or not all(torch.equal(own[key].cpu(), theirs[key]) for key in own):
-        return {}
-    card = {key: value for key, value in read_card(name).items() if key != "cars"}
-    return {"card": json.dumps(card, ensure_ascii=False), "license": LICENSE}
+    network, own = (getattr(model, "recipe", None) or {}).get("name"), model.state_dict()
+    for name in shipped():
+        card = {key: value for key, value in read_card(name).items() if key != "cars"}
+        if card["network"] == network and _equal(own, load_trained(name).state_dict()):
+            return {"card": json.dumps(card, ensure_ascii=False), "license": LICENSE}
+    return {}
+
+
+def _equal(own: dict[str, Tensor], theirs: dict[str, Tensor]) -> bool:
+    return own.keys() == theirs.keys() and all(
+        own[key].shape == theirs[key].shape and torch.equal(own[key].cpu(), theirs[key]) for key in own
+    )

@@ -44,7 +44,8 @@ def load_trained(place: str | Path) -> nn.Module:
                 UserWarning,
                 stacklevel=2,
             )
-        return models.create(found, weights=model_cards.NAME)
+        network, weights = model_cards.parts(found)
+        return models.create(network, weights=weights)
     if Path(place).is_dir():
         warnings.warn(f"Of the folder {place} its {found.name} is used, the best epoch.", UserWarning, stacklevel=2)
     return load_model(found)

@@ -4,7 +4,7 @@ A network says of every pixel how sure it is. What follows from that for the who
 `benchmarks/uncertainty.py` measures how well it, and each other signal here, finds the masks that are wrong.
 
 Lesson:
-    04.
+    11.
 """
 
 import math
@@ -44,7 +44,7 @@ class Uncertainty:
         share: of the photo that is car, from 0 (empty) to 1 (full).
 
     Lesson:
-        04.
+        11.
     """
 
     expected_dice: float
@@ -97,7 +97,7 @@ def uncertainty(logits: Tensor, mirrored: Tensor | None = None) -> Uncertainty:
         CarvanaError: for a logit that is not a number.
 
     Lesson:
-        04.
+        11.
     """
     mean = _plane(logits)
     if mirrored is not None:
@@ -130,7 +130,7 @@ def predictive_entropy(logits: Tensor) -> Tensor:
         Shannon 1948.
 
     Lesson:
-        04.
+        11.
     """
     # log(1 + eᶻ) − z·p in nats, for the side on which z is below 0: nothing overflows, nothing is 0 · ∞.
     z = -logits.double().abs()
@@ -159,7 +159,7 @@ def expected_dice(logits: Tensor) -> float:
         Borges, Machado Pacheco & Silva 2024, "Soft Dice Confidence" (arXiv 2402.10665).
 
     Lesson:
-        04.
+        11.
     """
     z = _plane(logits).double()
     mask, p = z > 0, z.sigmoid()
@@ -184,7 +184,7 @@ def flip_disagreement(logits: Tensor, mirrored: Tensor) -> float:
         Wang et al. 2019, "Aleatoric uncertainty estimation with test-time augmentation for medical image segmentation".
 
     Lesson:
-        04.
+        11.
     """
     one, other = _plane(logits) > 0, _plane(mirrored) > 0
     if one.shape != other.shape:
@@ -206,7 +206,7 @@ def edge_band(mask: Tensor, width: float = BAND) -> Tensor:
         (H, W) bool; empty where the mask is empty or full.
 
     Lesson:
-        04.
+        11.
     """
     reach = max(1, round(width * max(mask.shape)))
     both = torch.stack([mask, ~mask]).float()[:, None]
@@ -229,7 +229,7 @@ def large_pieces(mask: Tensor | np.ndarray, share: float = LARGE) -> list[int]:
         their areas in pixels, largest first; empty for an empty mask.
 
     Lesson:
-        04.
+        11.
     """
     numbers, _ = ndimage.label(np.asarray(mask))
     areas = np.sort(np.bincount(numbers.ravel())[1:])[::-1]
@@ -246,7 +246,7 @@ def touched_borders(mask: Tensor) -> int:
         0 to 4.
 
     Lesson:
-        04.
+        11.
     """
     return sum(bool(line.any()) for line in (mask[0], mask[-1], mask[:, 0], mask[:, -1]))
 

@@ -57,7 +57,7 @@ def outline(photo: np.ndarray, mask: np.ndarray) -> np.ndarray:
         ValueError: if the sizes differ.
 
     Lesson:
-        01.
+        11.
     """
     if photo.shape[:2] != mask.shape:
         raise ValueError(
@@ -90,7 +90,7 @@ def write_sheet(
         CarvanaError: if the file cannot be written.
 
     Lesson:
-        01.
+        11.
     """
     path = check_kind(expand(path))
     if not pairs:

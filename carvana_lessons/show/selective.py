@@ -22,7 +22,7 @@ def risk_coverage(curves: Mapping[str, tuple[Sequence[float], Sequence[float]]],
         ValueError: without an alt text.
 
     Lesson:
-        04.
+        11.
     """
     fig, axis = plt.subplots(figsize=(6, 3.2))
     for k, (name, (coverage, risk)) in enumerate(curves.items()):

@@ -8,6 +8,8 @@ import csv
 import hashlib
 import json
 import os
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from carvana_lessons.studio.names import COLUMNS
@@ -56,39 +58,39 @@ def make(
     with owned(out):
         if out.exists():
             raise DataError(f"{out} exists already; give the studio a new folder, or remove that one first.")
-        _make(out, settings, workers, progress)
+        with building(out) as folder:
+            _draw(folder, settings, workers, progress)
     return out
 
 
-def _make(out: Path, settings: Settings, workers: int, progress: bool) -> None:
-    """Draw into a folder that this process owns."""
-    with building(out) as folder:
-        (folder / "train").mkdir()
-        (folder / "train_masks").mkdir()
-        files: dict[str, str] = {}
-        rows: dict[int, dict[str, str]] = {}
-        with bar(total=settings.cars * VIEWS, desc="drawing photos", unit="photo", disable=not progress) as shown:
-            for index, row, hashes in photograph(folder, settings, workers):
-                files |= hashes
-                if row:
-                    rows[index] = row
-                shown.update(1)
-        with (folder / "metadata.csv").open("w", newline="", encoding="utf-8") as handle:
-            table = csv.DictWriter(handle, COLUMNS, lineterminator="\n")
-            table.writeheader()
-            table.writerows(rows[index] for index in sorted(rows))
-        files["metadata.csv"] = hashlib.sha256((folder / "metadata.csv").read_bytes()).hexdigest()
-        manifest = {
-            "source": SOURCE, "version": VERSION,
-            "settings": {
-                "cars": settings.cars, "size": list(settings.size), "seed": settings.seed, "views": VIEWS,
-                "quality": QUALITY,
-            },
-            "files": dict(sorted(files.items())),
-        }  # fmt: skip
-        (folder / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8", newline="\n")
-        for file in folder.rglob("*.*"):
-            os.utime(file, (TAKEN, TAKEN))
+def _draw(folder: Path, settings: Settings, workers: int, progress: bool) -> None:
+    """Draw into a folder that is empty."""
+    (folder / "train").mkdir()
+    (folder / "train_masks").mkdir()
+    files: dict[str, str] = {}
+    rows: dict[int, dict[str, str]] = {}
+    with bar(total=settings.cars * VIEWS, desc="drawing photos", unit="photo", disable=not progress) as shown:
+        for index, row, hashes in photograph(folder, settings, workers):
+            files |= hashes
+            if row:
+                rows[index] = row
+            shown.update(1)
+    with (folder / "metadata.csv").open("w", newline="", encoding="utf-8") as handle:
+        table = csv.DictWriter(handle, COLUMNS, lineterminator="\n")
+        table.writeheader()
+        table.writerows(rows[index] for index in sorted(rows))
+    files["metadata.csv"] = hashlib.sha256((folder / "metadata.csv").read_bytes()).hexdigest()
+    manifest = {
+        "source": SOURCE, "version": VERSION,
+        "settings": {
+            "cars": settings.cars, "size": list(settings.size), "seed": settings.seed, "views": VIEWS,
+            "quality": QUALITY,
+        },
+        "files": dict(sorted(files.items())),
+    }  # fmt: skip
+    (folder / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8", newline="\n")
+    for file in folder.rglob("*.*"):
+        os.utime(file, (TAKEN, TAKEN))
 
 
 def ensure(
@@ -111,10 +113,26 @@ def ensure(
         the folder, in Kaggle's layout.
     """
     settings = Settings(cars, size, seed).checked()
-    folder = default_folder(settings)
+    return kept(
+        default_folder(settings), partial(_draw, settings=settings, workers=workers, progress=progress), progress
+    )
+
+
+def kept(folder: Path, draw: Callable[[Path], None], progress: bool) -> Path:
+    """A folder of the cache: as it is there, or restored from what `course.start` keeps, or drawn now.
+
+    Args:
+        folder: it has a name that changes whenever its photos would.
+        draw: fills an empty folder.
+        progress: say that another process is drawing it, while this one waits.
+
+    Returns:
+        ``folder``.
+    """
     if not folder.exists() and not restore(folder):
         with owned(folder, wait=not progress or f"Another process is drawing {folder.name}: waiting for it."):
             if not folder.exists():
-                _make(folder, settings, workers, progress)
+                with building(folder) as part:
+                    draw(part)
     archive(folder)
     return folder

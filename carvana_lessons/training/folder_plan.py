@@ -1,7 +1,7 @@
 """A plan for the photos of a folder on this machine: chosen by rules, then tried, and made smaller where it must be.
 
 Lesson:
-    02.
+    11.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def plan_folder(cars: CarFolder, hours: float | None = None, progress: bool = Tr
         CarvanaError: as `settle`.
 
     Lesson:
-        02.
+        11.
     """
     return settle(dataset_fingerprint(cars, progress=progress), this_machine(), hours, partial(_decoding, cars))
 
@@ -95,7 +95,7 @@ def settle(
         CarvanaError: if no network fits into the memory, or no training into the time.
 
     Lesson:
-        02.
+        11.
     """
     allowed, most = machine, None
     while True:

@@ -3,7 +3,7 @@
 In this process the memory of what was done before would count, and a step that does not fit would end it.
 
 Lesson:
-    02.
+    11.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def measure_step(network: str, width: int, size: int, batch_size: int) -> Measur
         CarvanaError: if the process fails for another reason.
 
     Lesson:
-        02.
+        11.
     """
     task = json.dumps({"network": network, "width": width, "size": size, "batch_size": batch_size})
     environment = os.environ | {"PYTHONIOENCODING": "utf-8"}  # a pipe has the code page of Windows otherwise

@@ -7,7 +7,7 @@ Source:
     rules themselves are of the course's own trainings.
 
 Lesson:
-    02.
+    11.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ def choose(
         Isensee et al. 2021.
 
     Lesson:
-        02.
+        11.
     """
     memory = memory or partial(step_memory, device=machine.device, precision=machine.precision)
     trained = trained_photos(photos)

@@ -39,7 +39,7 @@ def write_plan(plan: Plan, path: str | Path) -> Path:
         CarvanaError: where it cannot be written.
 
     Lesson:
-        02.
+        11.
     """
     return write_json(path, as_json(plan))
 
@@ -87,7 +87,7 @@ def read_plan(path: str | Path) -> dict[str, Any]:
             none can have.
 
     Lesson:
-        02.
+        11.
     """
     path = expand(path)
     try:
@@ -123,17 +123,18 @@ def _check(path: Path, name: str, value: object) -> None:
         raise CarvanaError(f"The {name} in {path} is {value!r}: write a number above 0.")
 
 
-def describe_plan(plan: Plan) -> str:
+def describe_plan(plan: Plan, width: int = 100) -> str:
     """A plan on one page: what was found, each setting with its reason, and what it will take.
 
     Args:
         plan: of `plan_folder`.
+        width: of a line, in characters.
 
     Returns:
         lines of text.
 
     Lesson:
-        02.
+        11.
     """
     photos, machine, measured = plan.photos, plan.machine, plan.measured
     settings = asdict(plan.settings)
@@ -152,7 +153,7 @@ def describe_plan(plan: Plan) -> str:
         f"{_duration(plan.hours)}.",
         *(f"Note: {note}" for note in plan.choice.notes),
     ]
-    return "\n".join(textwrap.fill(text, 100, subsequent_indent="    ") for text in paragraphs)
+    return "\n".join(textwrap.fill(text, width, subsequent_indent="    ") for text in paragraphs)
 
 
 def as_options(settings: dict[str, Any]) -> str:

@@ -11,6 +11,7 @@ from carvana_lessons.utils.paths import expand
 
 NETWORKS = ("unet-tiny", "unet-small", "unet", "segnet", "arc1", "arc2", "arc3", "maskingnet")  # of `models.create`
 DEFENSE = ("unet", "segnet", "arc1", "arc2", "arc3", "maskingnet")  # the six that were compared there
+DEFAULT_WEIGHTS = "unet-backgrounds"  # of `predict` and `cut-out`: whoever has photos may have taken them anywhere
 WEIGHTS = Path(__file__).parents[1] / "models" / "weights"
 SCHEDULES = ("constant", "halving", "one-cycle")  # of the learning rate
 PRECISION_NAMES = {"no": "float32", "bf16": "bf16 mixed precision", "fp16": "fp16 mixed precision"}
@@ -153,7 +154,7 @@ def find_weights(place: str | Path) -> str | Path:
         return _of_run(path)
     if text in NETWORKS:
         raise ArgumentError(
-            f"No weights of {text} come with the package, only of {' and '.join(shipped())}; train first, with "
+            f"No weights of {text} come with the package, only of {', '.join(shipped())}; train first, with "
             f"`carvana-lessons train FOLDER OUT --network {text}`, and name OUT/{BEST}."
         )
     many = [part for part in text.split(",") if part.strip()]
@@ -176,4 +177,4 @@ def _of_run(folder: Path) -> Path:
 
 
 def _choice() -> str:
-    return f"with the package come weights called {' and '.join(shipped())}"
+    return f"with the package come weights called {', '.join(shipped())}"

@@ -1,6 +1,7 @@
 """What a Colab session needs: a Drive that keeps trainings and photos, a word on the GPU, a gentle first cell."""
 
 import importlib.util
+import io
 import json
 import os
 import re
@@ -65,6 +66,7 @@ def in_colab(tmp_path, monkeypatch):
         monkeypatch.setitem(sys.modules, "google", types.ModuleType("google"))
     module = types.ModuleType("google.colab")
     module.drive = types.SimpleNamespace(mount=mount)
+    module.files = types.SimpleNamespace(upload=dict, download=asked.append)
     monkeypatch.setitem(sys.modules, "google.colab", module)
     monkeypatch.setattr(colab, "DRIVE", tmp_path / "drive")
     return asked
@@ -102,6 +104,69 @@ def test_any_folder_will_do_and_none_keeps_nothing(tmp_path, capsys):
     (tmp_path / "file").write_text("", encoding="utf-8")
     with pytest.raises(CarvanaError, match="name another folder with keep="):
         course.start("02-u-net", keep=tmp_path / "file" / "mine")
+
+
+def zipped(**files: bytes) -> bytes:
+    kept = io.BytesIO()
+    with zipfile.ZipFile(kept, "w") as box:
+        for name, content in files.items():
+            box.writestr(name, content)
+    return kept.getvalue()
+
+
+def test_a_zip_of_photos_goes_in_and_one_of_results_comes_out(in_colab, tmp_path, make_folder, monkeypatch):
+    leaves = make_folder("leaves", cars=2, views=1)
+    content = Path(shutil.make_archive(str(tmp_path / "packed"), "zip", leaves)).read_bytes()
+    monkeypatch.setattr(sys.modules["google.colab"].files, "upload", lambda: {"my leaves.zip": content})
+    first, second = colab.upload_zip(tmp_path), colab.upload_zip(tmp_path)
+    assert (first, second) == (tmp_path / "my leaves", tmp_path / "my leaves-2"), "an earlier one is not touched"
+    assert len(data.open_folder(first)) == 2
+    colab.download_zip(first)
+    with zipfile.ZipFile(in_colab[-1]) as box:
+        packed = {info.filename for info in box.infolist() if not info.is_dir()}
+    assert packed == {file.relative_to(first).as_posix() for file in first.rglob("*.*") if file.is_file()}
+
+
+@pytest.mark.parametrize(
+    ("chosen", "told"),
+    [
+        ({}, "No file was chosen"),
+        ({"a.zip": b"no zip"}, r"a\.zip is no zip file that can be unpacked"),
+        ({"a.zip": zipped(x=bytes(range(200)) * 9).replace(bytes(range(50)), bytes(50), 1)}, r"x in it is damaged"),
+    ],
+)
+def test_what_is_no_zip_is_said_and_leaves_nothing(in_colab, tmp_path, monkeypatch, chosen, told):
+    place = tmp_path / "new"
+    place.mkdir()
+    monkeypatch.setattr(sys.modules["google.colab"].files, "upload", lambda: chosen)
+    with pytest.raises(CarvanaError, match=told):
+        colab.upload_zip(place)
+    assert list(place.iterdir()) == []
+
+
+def test_nothing_of_a_zip_lands_outside_its_folder(in_colab, tmp_path, monkeypatch):
+    content = zipped(**{"../../out.txt": b"1", "in.txt": b"2"})
+    monkeypatch.setattr(sys.modules["google.colab"].files, "upload", lambda: {"a.zip": content})
+    folder = colab.upload_zip(tmp_path / ".")
+    assert all(file.is_relative_to(folder) for file in tmp_path.rglob("*.txt")) and (folder / "in.txt").exists()
+
+
+def test_a_zip_larger_than_the_disk_is_refused(in_colab, tmp_path, monkeypatch):
+    monkeypatch.setattr(sys.modules["google.colab"].files, "upload", lambda: {"a.zip": zipped(x=b"1" * 999)})
+    monkeypatch.setattr(shutil, "disk_usage", lambda place: types.SimpleNamespace(free=998))
+    with pytest.raises(CarvanaError, match="more than the disk has"):
+        colab.upload_zip(tmp_path)
+
+
+def test_elsewhere_than_in_colab_a_folder_is_named(tmp_path):
+    for call in (colab.upload_zip, lambda: colab.download_zip(tmp_path)):
+        with pytest.raises(CarvanaError, match="in Colab only"):
+            call()
+
+
+def test_a_folder_that_is_not_there_is_not_packed(in_colab, tmp_path):
+    with pytest.raises(CarvanaError, match=r"There is no folder .*run the cells above first"):
+        colab.download_zip(tmp_path / "none")
 
 
 def test_without_a_gpu_colab_says_where_to_switch_it_on(in_colab, monkeypatch, fake_cuda, capsys):

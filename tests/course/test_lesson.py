@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from carvana_lessons import course, studio
+from carvana_lessons import course, data, studio
 from carvana_lessons.utils.errors import CarvanaError
 
 
@@ -91,3 +91,15 @@ def test_a_folder_that_is_none_is_one_sentence(photos, monkeypatch):
     monkeypatch.setenv("CARVANA_DATA", str(photos / "nowhere"))
     with pytest.raises(CarvanaError, match="nowhere"):
         course.start("01-the-task")
+
+
+def test_a_chapter_may_have_photos_of_its_own_and_a_folder_that_was_named_wins(
+    own_cache, make_folder, monkeypatch, capsys
+):
+    own, named = make_folder(cars=2, views=1, name="own"), make_folder(cars=3, views=1, name="named")
+    monkeypatch.setenv("CARVANA_DATA", "")
+    assert course.start("11-your-own-photos", photos=lambda: data.CarFolder(own)).data == own
+    assert "data: drawn photos, 2 cars, 2 photos" in capsys.readouterr().out
+    monkeypatch.setenv("CARVANA_DATA", str(named))
+    assert course.start("11-your-own-photos", photos=lambda: data.CarFolder(own)).data == named.resolve()
+    assert "data: real photos, 3 cars, 3 photos" in capsys.readouterr().out

@@ -12,17 +12,23 @@ from carvana_lessons.models import model_cards as room
 from carvana_lessons.utils.errors import CarvanaError
 
 
+def load(name: str) -> torch.nn.Module:
+    network, weights = room.parts(name)
+    return models.create(network, weights=weights)
+
+
 @pytest.mark.parametrize("name", models.shipped())
 def test_the_file_is_the_cards(name):
     card, path = models.read_card(name), room.FOLDER / f"{name}.safetensors"
     assert card["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
-    assert card["network"] == name and card["dice"] > 0.97 and "Carvana" in card["data"]
-    model = models.create(name, weights="carvana")
+    assert room.weights_name(*room.parts(name)) == name and card["dice"] > 0.97 and "Carvana" in card["data"]
+    model = load(name)
     assert not model.training and model.recipe["width"] == card["width"]
 
 
 def test_together_they_are_small():
-    assert sum(path.stat().st_size for path in room.FOLDER.iterdir()) < 3e6
+    sizes = {path.name: path.stat().st_size for path in room.FOLDER.iterdir()}
+    assert max(sizes.values()) < 2e6 and sum(sizes.values()) < 6e6
 
 
 @pytest.mark.parametrize("name", models.shipped())
@@ -30,7 +36,7 @@ def test_they_score_on_real_photos_what_the_card_says(name, real_photos):
     card = models.read_card(name)
     _, unseen = data.split_by_car(real_photos, (5 / 6, 1 / 6), seed=0)
     some = unseen[::8]
-    dice = evaluate(models.create(name, weights="carvana"), some, size=card["size"], cached=False).dice
+    dice = evaluate(load(name), some, size=card["size"], cached=False).dice
     assert abs(dice.mean() - card["dice"]) < 0.004  # 32 of the card's 256 photos
     assert dice.min() >= card["worst"] - 0.001
 
@@ -54,6 +60,21 @@ def test_what_is_shipped_comes_back_rounded_to_half_precision(own_folder):
     twin = room.round_to_half(model).eval()
     x = torch.rand(1, 3, 32, 32)
     assert torch.equal(twin(x), again(x))
+
+
+def test_a_network_may_have_several_weights(own_folder):
+    torch.manual_seed(0)
+    first, second = models.create("unet-tiny", width=2), models.create("unet-tiny", width=3)
+    models.ship(first, {}, own_folder)
+    models.ship(second, {}, own_folder, "mine")
+    assert models.shipped() == ["unet-tiny", "unet-tiny-mine"]
+    assert [room.parts(name) for name in models.shipped()] == [("unet-tiny", "carvana"), ("unet-tiny", "mine")]
+    assert models.create("unet-tiny", weights="carvana").recipe["width"] == 2
+    assert models.create("unet-tiny", weights="mine").recipe["width"] == 3
+    with pytest.raises(ValueError, match="no weights called 'other'; with the package come 'carvana' and 'mine'"):
+        models.create("unet-tiny", weights="other")
+    with pytest.raises(ValueError, match="No weights of 'unet-mine' come with the package"):
+        models.create("unet", weights="mine")
 
 
 def test_a_changed_file_is_refused(own_folder):

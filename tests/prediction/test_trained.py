@@ -81,7 +81,10 @@ def test_a_folder_without_a_checkpoint_says_where_one_is(here):
             "unet-huge",
             "no checkpoint unet-huge; train first, or name another file; with the package come",
         ),
-        ("segnet", "No weights of segnet come with the package, only of unet and unet-small; train first"),
+        (
+            "segnet",
+            "No weights of segnet come with the package, only of unet, unet-backgrounds, unet-small; train first",
+        ),
         ("unet,unet-small", "name several one by one"),
         ("best.pt", "There is no checkpoint best.pt"),
         ("", "is empty"),

@@ -5,7 +5,7 @@ what a camera sees of them, `places` whole backgrounds, `unseen` those kept for 
 `cutting`, `placing`, `light` and `camera` put a car before one, and `replacement` does so while a network trains.
 
 Lesson:
-    04.
+    11.
 """
 
 from carvana_lessons.data.backgrounds.cutting import paste

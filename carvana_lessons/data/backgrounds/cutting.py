@@ -24,7 +24,7 @@ def paste(photo: Tensor, mask: Tensor, picture: Tensor, inset: float = INSET, fe
         (3, h, w) in [0, 1].
 
     Lesson:
-        04.
+        11.
     """
     return picture.lerp(clean_edge(photo, mask), soft_edge(mask, inset, feather))
 

@@ -27,7 +27,7 @@ class Draws:
         device: where fields of numbers are to be.
 
     Lesson:
-        04.
+        11.
     """
 
     def __init__(self, seed: int, height: int, width: int, device: torch.device | str = "cpu") -> None:

@@ -33,7 +33,7 @@ def check_families(names: Sequence[str]) -> tuple[str, ...]:
         ValueError: for none, and for a name that is none of a family.
 
     Lesson:
-        04.
+        11.
     """
     unknown = [name for name in names if name not in _ALL]
     if unknown or not names:
@@ -68,7 +68,7 @@ def make_background(
         Tobin et al. 2017, "Domain randomization"; Dwibedi et al. 2017, "Cut, paste and learn".
 
     Lesson:
-        04.
+        11.
     """
     check_families([name])
     if min(height, width) < 8:

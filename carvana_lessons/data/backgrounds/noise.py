@@ -30,7 +30,7 @@ def octaves(
         Perlin 1985, "An image synthesizer" (turbulence).
 
     Lesson:
-        04.
+        11.
     """
     height, width = draws.height, draws.width
     rows, columns = max(2, round(cells)), max(2, round(cells * stretch * width / height))

@@ -45,7 +45,7 @@ class BackgroundReplacement:
         "Simple copy-paste".
 
     Lesson:
-        04.
+        11.
     """
 
     batched: ClassVar[Literal[True]] = True
@@ -119,7 +119,7 @@ def put_before(draws: Draws, photo: Tensor, mask: Tensor, place: Place) -> tuple
         photo and mask, same shapes; the mask is the one that was given, moved by `placing.move`.
 
     Lesson:
-        04.
+        11.
     """
     picture, ground = place
     car = frame(mask)

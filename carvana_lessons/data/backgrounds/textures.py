@@ -22,7 +22,7 @@ def texture(draws: Draws, names: Sequence[str]) -> Tensor:
         (3, h, w), about 0 to 1; not clamped.
 
     Lesson:
-        04.
+        11.
     """
     return TEXTURES[draws.pick(names)](draws)
 
