@@ -2,7 +2,10 @@
 
 import hashlib
 import json
+import re
+from pathlib import Path
 
+import pandas as pd
 import pytest
 import torch
 
@@ -10,6 +13,8 @@ from carvana_lessons import data, models
 from carvana_lessons.evaluation import evaluate
 from carvana_lessons.models import model_cards as room
 from carvana_lessons.utils.errors import CarvanaError
+
+RESULTS = Path(__file__).resolve().parents[2] / "book" / "results" / "backgrounds"
 
 
 def load(name: str) -> torch.nn.Module:
@@ -39,6 +44,22 @@ def test_they_score_on_real_photos_what_the_card_says(name, real_photos):
     dice = evaluate(load(name), some, size=card["size"], cached=False).dice
     assert abs(dice.mean() - card["dice"]) < 0.004  # 32 of the card's 256 photos
     assert dice.min() >= card["worst"] - 0.001
+
+
+def test_what_a_card_says_of_other_backgrounds_is_in_the_table():
+    rows = pd.read_csv(RESULTS / "families.csv").query("network == 'unet-backgrounds' and way == 'as it stands'")
+    kinds = {"made backgrounds of 7 families that no training used": "unseen", "14 photographs": "photograph"}
+    told = models.read_card("unet-backgrounds")["elsewhere"]
+    assert told.keys() == kinds.keys()
+    for words, kind in kinds.items():
+        part = rows[rows.kind == kind].set_index("family")
+        each = part.drop("all of them")
+        assert int(re.search(r"\d+", words)[0]) == len(each) and told[words]["worst_family"] == each.dice.idxmin()
+        wanted = [*part.loc["all of them", ["dice", "low", "high"]], each.dice.min()]
+        assert [told[words][key] for key in ("dice", "low", "high", "worst")] == pytest.approx(wanted, abs=6e-5)
+    made_of = json.loads((RESULTS / "provenance.json").read_text(encoding="utf-8"))["weights"]
+    for name, weights in made_of.items():
+        assert weights["sha256"] == models.read_card(name)["sha256"]
 
 
 @pytest.fixture
