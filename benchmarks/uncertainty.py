@@ -258,7 +258,7 @@ def save(frame: pd.DataFrame, path: Path, digits: int = 4) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, help="real photos in Kaggle's layout")
-    parser.add_argument("--networks", nargs="+", default=["unet", "unet-small"], choices=models.shipped())
+    parser.add_argument("--networks", nargs="+", default=models.shipped(), choices=models.shipped())
     parser.add_argument("--cars", type=int, help="only so many of the held-out cars")
     parser.add_argument("--out", type=Path, required=True, help="a folder for the tables")
     parser.add_argument("--tables", action="store_true", help="only make the tables again, from OUT's measured.csv")

