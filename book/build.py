@@ -35,6 +35,7 @@ COPY, HTML = BUILD / "book", BUILD / "html"
 RECORD = BUILD / "executed.json"
 # A hung cell is an error, a slow machine is not.
 SECONDS_PER_CELL = 1200
+DATA = re.compile(r" · data: (.+?) · seed \d")  # in the line that `course.start` prints
 GIB_PER_CHAPTER = 3
 
 
@@ -153,6 +154,14 @@ def copy_sources(record: dict[str, dict], setting: str) -> dict[Path, str]:
     return stale
 
 
+def photos_of(notebook: Path, usual: str) -> str:
+    """The photos that an executed chapter named in its first line: a chapter may have some of its own."""
+    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+    told = ("".join(output.get("text", "")) for cell in cells for output in cell.get("outputs", ()))
+    found = (DATA.search(text) for text in told)
+    return next((line[1] for line in found if line), usual)
+
+
 def execute(
     stale: dict[Path, str], record: dict[str, dict], run: dict[str, str], environment: dict[str, str] | None
 ) -> dict[str, str]:
@@ -180,7 +189,7 @@ def execute(
         drop_empty_outputs(copy)
         if case is not None and case.find("failure") is None and case.find("error") is None:
             seconds = round(float(case.get("time", 0)), 1)
-            record[name_of(copy)] = {"key": made_from, "seconds": seconds, **run}
+            record[name_of(copy)] = {"key": made_from, "seconds": seconds, **run, "data": photos_of(copy, run["data"])}
         else:
             error = where_it_stopped(copy) or last_words(case) or f"pytest ended with {code}"
             failed[name_of(copy)] = error

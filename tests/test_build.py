@@ -70,6 +70,16 @@ def test_only_what_changed_is_executed(build):
     assert list(changed) == [build.COPY / "a.ipynb", build.COPY / "b.ipynb"]
 
 
+def test_a_chapter_with_photos_of_its_own_is_recorded_with_them(build):
+    line = (
+        "a · device cpu, float32 · scale quick (8×8 px, 1 epochs) · data: drawn photos, 20 groups, 80 photos · seed 0"
+    )
+    (build.SOURCE / "a.ipynb").write_text(notebook(f"print({line!r})"), encoding="utf-8")
+    run(build)
+    record = build.load_record()
+    assert [record[name]["data"] for name in ("a.ipynb", "b.ipynb")] == ["drawn photos, 20 groups, 80 photos", "none"]
+
+
 def test_a_chapter_that_is_edited_while_its_copy_runs_runs_again(build):
     stale = build.copy_sources({}, "s")
     (build.SOURCE / "a.ipynb").write_text(notebook("print('edited')"), encoding="utf-8")
