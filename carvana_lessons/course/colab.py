@@ -14,6 +14,7 @@ from pathlib import Path
 
 from carvana_lessons.utils.archive import VARIABLE
 from carvana_lessons.utils.errors import CarvanaError
+from carvana_lessons.utils.files import make_folder
 from carvana_lessons.utils.folders import building
 from carvana_lessons.utils.paths import expand
 
@@ -81,8 +82,10 @@ def upload_zip(place: str | Path = ".") -> Path:
         raise CarvanaError("A zip file is uploaded in Colab only; name a folder of this machine instead.")
     from google.colab import files
 
+    place = expand(place)
     for name, content in files.upload().items():
-        return _unzip(name, content, expand(place))
+        make_folder(place)
+        return _unzip(name, content, place)
     raise CarvanaError("No file was chosen: run the cell again, and choose a zip file of photos and masks.")
 
 

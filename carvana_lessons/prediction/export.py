@@ -35,10 +35,7 @@ PILLOW = (  # what `read_resized` does
     "with Pillow: image.draft(None, (width, height)), which decodes a JPEG at a fraction of its size, then "
     'image.convert("RGB").resize((width, height), Image.Resampling.BILINEAR)'
 )
-LICENSE = (
-    "the package carvana-lessons: MIT; the weights have learned from photos of the Carvana Image Masking Challenge, "
-    "whose rules count too"
-)
+LICENSE = "the package carvana-lessons: MIT; the weights"  # and what their card says of them
 Places = list[Tensor]
 
 
@@ -239,7 +236,7 @@ def _card(model: nn.Module) -> dict[str, str]:
     for name in shipped():
         card = {key: value for key, value in read_card(name).items() if key != "cars"}
         if card["network"] == network and _equal(own, load_trained(name).state_dict()):
-            return {"card": json.dumps(card, ensure_ascii=False), "license": LICENSE}
+            return {"card": json.dumps(card, ensure_ascii=False), "license": f"{LICENSE} {card['terms']}"}
     return {}
 
 

@@ -16,7 +16,7 @@ from PIL import Image, ImageFilter
 
 from carvana_lessons.studio.draw import Draw
 from carvana_lessons.studio.view import QUALITY
-from carvana_lessons.studio.write import kept
+from carvana_lessons.studio.write import fix_times, kept
 from carvana_lessons.utils.paths import cache_folder
 from carvana_lessons.utils.progress import bar
 
@@ -161,6 +161,7 @@ def ensure_leaves(plants: int = PLANTS, photos: int = PHOTOS, seed: int = 0, pro
             name = f"plant{plant + 1:02}_{photo + 1}"
             Image.fromarray(picture).save(folder / "photos" / f"{name}.jpg", quality=QUALITY)
             Image.fromarray(mask * 255).save(folder / "masks" / f"{name}.png")
+        fix_times(folder)
 
     return kept(cache_folder() / "studio" / f"leaves-v{VERSION}-{plants}x{photos}-seed{seed}", draw, progress)
 

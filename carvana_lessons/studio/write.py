@@ -89,6 +89,15 @@ def _draw(folder: Path, settings: Settings, workers: int, progress: bool) -> Non
         "files": dict(sorted(files.items())),
     }  # fmt: skip
     (folder / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8", newline="\n")
+    fix_times(folder)
+
+
+def fix_times(folder: Path) -> None:
+    """Give every file the same time, so that photos that are drawn again have the same fingerprint.
+
+    Args:
+        folder: with all its files.
+    """
     for file in folder.rglob("*.*"):
         os.utime(file, (TAKEN, TAKEN))
 

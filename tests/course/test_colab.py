@@ -118,8 +118,9 @@ def test_a_zip_of_photos_goes_in_and_one_of_results_comes_out(in_colab, tmp_path
     leaves = make_folder("leaves", cars=2, views=1)
     content = Path(shutil.make_archive(str(tmp_path / "packed"), "zip", leaves)).read_bytes()
     monkeypatch.setattr(sys.modules["google.colab"].files, "upload", lambda: {"my leaves.zip": content})
-    first, second = colab.upload_zip(tmp_path), colab.upload_zip(tmp_path)
-    assert (first, second) == (tmp_path / "my leaves", tmp_path / "my leaves-2"), "an earlier one is not touched"
+    place = tmp_path / "not there yet"
+    first, second = colab.upload_zip(place), colab.upload_zip(place)
+    assert (first, second) == (place / "my leaves", place / "my leaves-2"), "an earlier one is not touched"
     assert len(data.open_folder(first)) == 2
     colab.download_zip(first)
     with zipfile.ZipFile(in_colab[-1]) as box:

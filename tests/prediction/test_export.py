@@ -182,7 +182,8 @@ def test_the_file_says_what_it_takes_gives_and_where_it_comes_from(tmp_path):
     assert "above 0 is car" in told["output"] and "resize the output" in told["mask"]
     assert told["preparation"].startswith("RGB") and "Resampling.BILINEAR" in told["preparation"]
     card = json.loads(told["card"])
-    assert card == {k: v for k, v in models.read_card("unet").items() if k != "cars"} and "MIT" in told["license"]
+    assert card == {k: v for k, v in models.read_card("unet").items() if k != "cars"}
+    assert "MIT" in told["license"] and card["terms"] in told["license"]
 
     with torch.no_grad():
         next(model.parameters()).add_(1)  # trained on: these are no longer the card's weights

@@ -1,5 +1,7 @@
 """Drawn leaves: exact masks, plants that keep what they share, a folder that any tool of the package opens."""
 
+import shutil
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -60,6 +62,10 @@ def test_the_folder_is_made_once_and_is_in_order(own_cache):
     times = {file: file.stat().st_mtime_ns for file in folder.rglob("*.*")}
     assert studio.ensure_leaves(plants=3, photos=2, progress=False) == folder
     assert {file: file.stat().st_mtime_ns for file in folder.rglob("*.*")} == times and len(times) == 12
+    first = data.open_folder(folder, group=studio.PLANT).fingerprint
+    shutil.rmtree(folder)
+    studio.ensure_leaves(plants=3, photos=2, progress=False)
+    assert data.open_folder(folder, group=studio.PLANT).fingerprint == first, "trainings of them are found again"
     with Image.open(folder / "masks" / "plant01_1.png") as mask:
         assert set(np.unique(np.array(mask))) == {0, 255}
     leaves = data.open_folder(folder, group=studio.PLANT)
