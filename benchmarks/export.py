@@ -99,7 +99,8 @@ def measure(name: str, cars: data.CarFolder, folder: Path, count: int, calibrati
     model = load_trained(name)
     size = input_size(model)
     unseen = data.sample_evenly(held_out(cars, [model])[0], count)
-    known = data.sample_evenly(cars.select(cars=sorted(models.provenance(model).train)), calibration)
+    learned = sorted(models.provenance(model).train & set(cars.ids))  # the drawn ones are elsewhere
+    known = data.sample_evenly(cars.select(cars=learned), calibration)
     seen = list(inputs(known, size))
     files = {"float32": export_onnx(model, folder / f"{name}.onnx")}
     for way, make in WAYS.items():
