@@ -276,8 +276,10 @@ def drop_empty_outputs(notebook: Path) -> None:
 def build_pages() -> int:
     """HTML from the executed copy, with every warning an error; skipped when it would change nothing."""
     import landing_picture  # here, so that --help needs no torch
+    import network_files
 
     landing_picture.make(COPY / "_static" / "landing.webp")
+    network_files.make(COPY / "network")
     stamp = HTML / ".made-from"
     inputs = digest_of_text(
         digest_of_tree(COPY),

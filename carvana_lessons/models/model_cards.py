@@ -124,17 +124,26 @@ def ship(model: nn.Module, card: dict, folder: Path = FOLDER, weights: str = NAM
         the card's path.
     """
     name = model.recipe["name"] if weights == NAME else f"{model.recipe['name']}-{weights}"
-    values: dict[str, Tensor] = {
-        k: (v.half() if v.is_floating_point() else v).contiguous() for k, v in model.state_dict().items()
-    }
     path = folder / f"{name}.safetensors"
     with replacing(path) as temporary:
-        save_file({k: v.cpu() for k, v in values.items()}, temporary)
+        save_file(half_precision(model), temporary)
     about = {"network": model.recipe["name"], "width": model.recipe["width"]} | provenance(model).describe() | card
     about["sha256"] = _digest(path.read_bytes())
     with replacing(folder / f"{name}.json") as temporary:
         temporary.write_text(json.dumps(about, indent=1, ensure_ascii=False) + "\n", encoding="utf-8", newline="\n")
     return folder / f"{name}.json"
+
+
+def half_precision(model: nn.Module) -> dict[str, Tensor]:
+    """The weights of a network in half precision, as they are shipped.
+
+    Args:
+        model: any.
+
+    Returns:
+        tensors on the CPU by their names, float16 where they are fractions.
+    """
+    return {k: (v.half() if v.is_floating_point() else v).contiguous().cpu() for k, v in model.state_dict().items()}
 
 
 def round_to_half(model: nn.Module) -> nn.Module:

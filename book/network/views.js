@@ -1,0 +1,46 @@
+/* On pages with <div class="network-view" data-view="cut-out">: loads
+   what a view needs when it comes near the window, and nothing before.
+   Afterwards the page works without a connection too. */
+"use strict";
+
+(() => {
+  // An order in which each may use those before it
+  const SHARED = ["engine.js", "network.js", "photo.js",
+    "samples.js", "photo_view.js"];
+  const VIEWS = {
+    "cut-out": "cut_out_view.js", "inside": "inside_view.js",
+  };
+
+  async function begin(place) {
+    try {
+      const own = VIEWS[place.dataset.view];
+      for (const name of [...SHARED, own])
+        await carvana.loadScript(name);
+      carvana.views[place.dataset.view](place);
+    } catch (error) {
+      place.textContent = error.message;
+    }
+  }
+
+  const near = new IntersectionObserver((entries) => {
+    for (const {isIntersecting, target} of entries)
+      if (isIntersecting) {
+        near.unobserve(target);
+        begin(target);
+      }
+  }, {rootMargin: "300px"});
+  for (const place of document.querySelectorAll(".network-view"))
+    near.observe(place);
+
+  // A page from disk needs no copy, and may keep none.
+  if (navigator.serviceWorker && location.protocol.startsWith("http"))
+    navigator.serviceWorker
+      .register(new URL("../offline.js", carvana.folder))
+      .then(() => navigator.serviceWorker.ready)
+      .then(({active}) => {
+        const parts = performance.getEntriesByType("resource");
+        active.postMessage(
+          [location.href, ...parts.map(({name}) => name)]);
+      })
+      .catch(() => {}); // the page works all the same while connected
+})();
