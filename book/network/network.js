@@ -27,6 +27,12 @@
       if (data.error === undefined) done(data.answer);
       else failed(new Error(data.error));
     };
+    // Where a page may start none, or one has no memory left
+    worker.onerror = ({message}) => {
+      for (const {failed} of open.splice(0))
+        failed(new Error("The browser stopped a part of this page: "
+          + `${message || "it gives no reason"}. Load it again.`));
+    };
     worker.ask = (task, transfer = [], onstage) =>
       new Promise((done, failed) => {
         open.push({done, failed, onstage});
@@ -36,10 +42,31 @@
   }
 
   class Network {
-    constructor(file, workers) {
-      Object.assign(this, file);
-      this.workers = workers;
-      this.busy = Promise.resolve();
+    #weights;
+
+    constructor({weights, ...about}, strips) {
+      Object.assign(this, about, {strips, busy: Promise.resolve()});
+      this.#weights = weights;
+    }
+
+    /* Start its workers, all connected with each other. */
+    async start() {
+      const {layers, strips} = this;
+      this.workers = Array.from(
+        {length: strips}, () => startWorker(carvana.engine));
+      const ports = this.workers.map(() => Array(strips).fill(null));
+      for (let a = 0; a < strips; a++)
+        for (let b = a + 1; b < strips; b++) {
+          const channel = new MessageChannel();
+          [ports[a][b], ports[b][a]] = [channel.port1, channel.port2];
+        }
+      await Promise.all(this.workers.map((worker, strip) => {
+        const buffer = decodeBase64(this.#weights);
+        const own = ports[strip];
+        return worker.ask(
+          {task: "network", buffer, layers, strip, strips, ports: own},
+          [buffer, ...own.filter(Boolean)]);
+      }));
     }
 
     /* Logits of one photo: `values` has 3 × height × width numbers
@@ -53,13 +80,15 @@
           + `${unit}, not ${height} and ${width}.`);
       const answer = this.busy.then(
         () => this.#run(values, height, width, changes, onstage));
-      this.busy = answer.catch(() => {});
+      // A worker may wait for rows of one that failed: all end.
+      this.busy = answer.catch(() => this.close());
       return answer;
     }
 
     // Strips begin where every pool begins.
     async #run(values, height, width, changes, onstage) {
-      const unit = this.size_divisor, strips = this.workers.length;
+      if (!this.workers) await this.start();
+      const unit = this.size_divisor, {strips} = this;
       const starts = Array.from({length: strips + 1},
         (_, k) => unit * Math.round((k * height) / unit / strips));
       const parts = this.workers.map((worker, k) => {
@@ -90,7 +119,8 @@
 
     /* End its workers: what they hold is given back. */
     close() {
-      for (const worker of this.workers) worker.terminate();
+      for (const worker of this.workers ?? []) worker.terminate();
+      this.workers = null;
     }
   }
 
@@ -120,25 +150,11 @@
      the rows of a photo; unset, one for each core up to four. */
   async function load(name, {workers} = {}) {
     await carvana.loadScript(`${name}.js`);
-    const {weights, ...file} = arrived[name];
     const strips = workers
       ?? Math.min(4, navigator.hardwareConcurrency || 1);
-    const all = Array.from(
-      {length: strips}, () => startWorker(carvana.engine));
-    const ports = all.map(() => Array(strips).fill(null));
-    for (let a = 0; a < strips; a++)
-      for (let b = a + 1; b < strips; b++) {
-        const channel = new MessageChannel();
-        [ports[a][b], ports[b][a]] = [channel.port1, channel.port2];
-      }
-    await Promise.all(all.map((worker, strip) => {
-      const buffer = decodeBase64(weights);
-      const transfer = [buffer, ...ports[strip].filter(Boolean)];
-      return worker.ask({task: "network", buffer, layers: file.layers,
-        strip, strips, ports: ports[strip]},
-      transfer);
-    }));
-    return new Network(file, all);
+    const network = new Network(arrived[name], strips);
+    await network.start();
+    return network;
   }
 
   Object.assign(carvana, {load, receive, startWorker, Network});

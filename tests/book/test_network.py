@@ -215,6 +215,23 @@ def test_a_size_that_cannot_be_halved_is_refused(tab: Page, folder):
     assert told == "Height and width must be multiples of 8, not 20 and 24."
 
 
+def test_after_a_change_that_fails_the_network_answers_again(tab: Page, folder):
+    write_script(trained_by_chance("unet-tiny", width=2), folder / "again.js")
+    first, told, second = tab.evaluate(
+        """async () => {
+          const network = await carvana.load("again", {workers: 2});
+          const photo = new Float32Array(3 * 16 * 16).fill(0.5);
+          const answers = [await network.logits(photo, 16, 16)];
+          const wrong = network.logits(photo, 16, 16, {rates: {"down 1": -7}});
+          answers.push(await wrong.catch((error) => error.message));
+          answers.push(await network.logits(photo, 16, 16));
+          network.close();
+          return answers.map((part) => typeof part === "string" ? part : Array.from(part));
+        }"""
+    )
+    assert "nvalid" in told and first == second
+
+
 def test_a_network_that_is_not_there_is_told(tab: Page):
     told = tab.evaluate("carvana.load('nobody').catch((error) => error.message)")
     assert told.startswith("The file nobody.js could not be loaded")
