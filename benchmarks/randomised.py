@@ -36,7 +36,7 @@ from carvana_lessons.evaluation import evaluate
 from carvana_lessons.evaluation.metrics import dice
 from carvana_lessons.models import Provenance, checkpoint
 from carvana_lessons.models.checkpoint import Checkpoint
-from carvana_lessons.models.model_cards import TERMS, round_to_half
+from carvana_lessons.models.model_cards import OWN_TERMS, TERMS, round_to_half
 from carvana_lessons.prediction import car_logits
 from carvana_lessons.training import losses
 from carvana_lessons.training.order import seed_epoch
@@ -249,8 +249,7 @@ def ship(run: Run, provenance: Provenance) -> Path:
         "threads": torch.get_num_threads(),
         "date": str(date.today()),
     }
-    if not o.drawn_only:
-        card["terms"] = TERMS
+    card["terms"] = OWN_TERMS if o.drawn_only else TERMS
     (o.out / "weights").mkdir(exist_ok=True)
     return models.ship(model, card, o.out / "weights", "drawn" if o.drawn_only else "backgrounds")
 

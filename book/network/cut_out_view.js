@@ -20,18 +20,19 @@
   <label><input type="radio" value="colour"> colour</label>
   <input type="color" value="#7aa7d8" aria-label="Colour">
   <label><input type="radio" value="picture" disabled> picture</label>
-  <label class="choice">choose it<input type="file"
+  <label class="choice">choose a picture<input type="file"
     accept="image/*"></label>
 </fieldset>
 <fieldset class="edge">
   <legend>Edge</legend>
-  <label>car from a probability of <output></output><input
+  <label>car above a probability of <b></b><input
     type="range" name="threshold" min="0.02" max="0.98" step="0.02"
     value="0.5"></label>
-  <label>fades over <output></output> pixels on either side<input
+  <label>fades over <b></b> pixels on either side<input
     type="range" name="feather" min="0" max="8" step="0.5"
     value="2"></label>
-  <label>pieces below <output></output> % of the car go<input
+  <label>remove regions, and fill holes, smaller than
+    <b></b> % of the car<input
     type="range" name="tidy" min="0" max="20" step="0.5"
     value="1"></label>
 </fieldset>
@@ -49,6 +50,13 @@
       const split = this.find(".split");
       split.oninput = () => place.style.setProperty(
         "--split", `${split.value}%`);
+      // Some phones move a slider by its thumb alone, which is unseen.
+      split.onpointerdown = split.onpointermove = (event) => {
+        if (!event.buttons) return;
+        const {left, width} = split.getBoundingClientRect();
+        split.value = 100 * (event.clientX - left) / width;
+        split.oninput();
+      };
       for (const input of this.all(".answer fieldset input"))
         input.oninput = () => {
           if (input.type === "color") this.choose("colour");
@@ -56,8 +64,12 @@
         };
       const picture = this.find("fieldset [type=file]");
       picture.onchange = () => this.takeBackground(picture.files[0]);
-      this.find(".download").onclick = () =>
-        this.tell(() => this.download());
+      const button = this.find(".download");
+      button.onclick = async () => {
+        button.disabled = true;
+        await this.tell(() => this.download());
+        button.disabled = false;
+      };
     }
 
     choose(background) {
@@ -79,6 +91,7 @@
       this.answer = await this.predict(
         this.place.dataset.network, photo);
       await this.draw();
+      if (!this.drawn) return;
       const seconds = (performance.now() - began) / 1000;
       const car = this.answer.mask.reduce((sum, is) => sum + is, 0);
       const share = Math.round((100 * car) / this.answer.mask.length);
@@ -101,14 +114,14 @@
     // The last change counts; those in between are skipped.
     async draw() {
       for (const label of this.all(".edge label"))
-        label.querySelector("output").value
+        label.querySelector("b").textContent
           = label.querySelector("input").value;
       if (!this.answer) return;
       this.wanted = true;
       this.drawing ??= (async () => {
         while (this.wanted) {
           this.wanted = false;
-          await this.tell(() => this.drawOnce());
+          this.drawn = await this.tell(() => this.drawOnce());
         }
         this.drawing = null;
       })();
@@ -131,6 +144,7 @@
     async download() {
       const canvas = await carvana.cutOut(this.answer, this.options());
       const blob = await new Promise((done) => canvas.toBlob(done));
+      if (!blob) throw new RangeError("The picture could not be made.");
       const link = Object.assign(document.createElement("a"),
         {href: URL.createObjectURL(blob), download: "cut-out.png"});
       link.click();

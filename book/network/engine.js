@@ -149,7 +149,8 @@ carvana.engine = function () {
     return new Promise((found) => neighbour.wanted.push(found));
   }
 
-  // The heart: four outputs, one row, three neighbouring pixels.
+  // The inner loop: four output channels and one kernel row at once,
+  // so that each pixel that is read serves four sums.
   function addThree(sums, input, at, step, width, weights, w) {
     const a0 = weights[w], a1 = weights[w + 1],
       a2 = weights[w + 2], a3 = weights[w + 3],
@@ -283,7 +284,8 @@ carvana.engine = function () {
     return out;
   }
 
-  // x / width − 0.5 and y / height − 0.5, moved or 0 where asked
+  // x / width − 0.5 and y / height − 0.5; a page may ask for
+  // a further number to be added, or for zeros
   function coordinates(map) {
     const {height, width, top, full} = map;
     const out = newMap(map, 2);

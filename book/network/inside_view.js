@@ -24,18 +24,18 @@
 </div>
 <fieldset class="places"><legend>Unpooling puts a value back</legend>
   <label><input type="radio" value="" checked> where it was</label>
-  <label><input type="radio" value="neighbour"> where that of the left
-    neighbour was</label>
+  <label><input type="radio" value="neighbour"> where the maximum of
+    the window to the left was</label>
   <label><input type="radio" value="first"> always top left</label>
   <label><input type="radio" value="all"> on all four pixels</label>
 </fieldset>
 <fieldset class="maps"><legend>Coordinate maps</legend>
   <label><input type="radio" value="" checked> as they are</label>
   <label><input type="radio" value="none"> all zero</label>
-  <label><input type="radio" value="moved"> moved</label>
-  <label>to the right by <output></output><input type="range" name="x"
+  <label><input type="radio" value="moved"> with a number added</label>
+  <label>to X: <b></b><input type="range" name="x"
     min="-0.5" max="0.5" step="0.05" value="0"></label>
-  <label>down by <output></output><input type="range" name="y"
+  <label>to Y: <b></b><input type="range" name="y"
     min="-0.5" max="0.5" step="0.05" value="0"></label>
 </fieldset>
 <fieldset class="rates"><legend>Dilation rates of the middle</legend>
@@ -49,31 +49,31 @@
 
   let count = 0;
 
-  /* For every layer, what one of its pixels depends on: a square of
-     `side` pixels of the input, and pixels that lie `step` apart. */
-  function receptiveFields(layers) {
-    const found = {photo: {side: 1, step: 1}};
-    for (const {op, from, to, kernel, dilation} of layers) {
-      const taken = [from].flat().map((name) => found[name]);
-      const {step} = taken[0];
-      const side = Math.max(...taken.map((field) => field.side));
-      found[to] = {
-        conv: () => ({step,
-          side: side + (kernel - 1) * dilation * step}),
-        pool: () => ({step: 2 * step, side: side + step}),
-        unpool: () => ({step: step / 2, side}),
-        transpose: () => ({step: step / 2, side}),
-        concat: () => ({step, side}),
-        maps: () => ({step, side}),
-      }[op]();
+  /* First and last pixel of the input, in one direction, on which the
+     pixels from `low` to `high` of a layer depend: back through the
+     layers. Beyond the input there are zeros. */
+  function receptiveField(layers, name, low, high = low) {
+    const layer = layers.find(({to}) => to === name);
+    if (!layer) return [low, high];
+    const {op, from, kernel, dilation} = layer;
+    if (op === "pool") [low, high] = [2 * low, 2 * high + 1];
+    if (op === "unpool" || op === "transpose")
+      [low, high] = [low >> 1, high >> 1];
+    if (op === "conv") {
+      const reach = dilation * (kernel - 1) / 2;
+      [low, high] = [low - reach, high + reach];
     }
-    return found;
+    const parts = [from].flat().map(
+      (one) => receptiveField(layers, one, low, high));
+    return [Math.min(...parts.map(([first]) => first)),
+      Math.max(...parts.map(([, last]) => last))];
   }
 
   class InsideView extends carvana.PhotoView {
     constructor(place) {
       super(place, FORM);
       this.erased = {}; // channels by the name of their stage
+      this.unfolded = new Set(); // stages of which all maps are shown
       const names = place.dataset.networks.split(" ");
       for (const name of names)
         this.find("[name=network]").append(new Option(name, name));
@@ -88,7 +88,12 @@
       this.find(".undo").onclick = () => this.undo();
       const dialog = this.find("dialog");
       dialog.querySelector("button").onclick = () => dialog.close();
-      if ("link" in place.dataset) this.readLink();
+      dialog.onclose = () => this.focusMap();
+      if (!("link" in place.dataset)) return;
+      this.readLink();
+      addEventListener("hashchange", () => { // pasted into the address
+        if (location.hash.startsWith("#%7B")) location.reload();
+      });
     }
 
     get network() {
@@ -108,15 +113,16 @@
       if (maps)
         changes.maps = maps === "none" ? {none: true}
           : {x: move("x"), y: move("y")};
-      for (const input of this.all(".rates input"))
-        changes.rates[input.name] = Number(input.value);
+      for (const {name, value} of this.all(".rates input"))
+        changes.rates[name] = Math.min(16,
+          Math.max(1, Math.round(Number(value)) || 1));
       return changes;
     }
 
     changed(input) {
       if (input.name === "network") {
         this.erased = {};
-        this.look(this.photo);
+        if (this.photo) this.look(this.photo);
       } else if (input.name === "x" || input.name === "y") {
         this.find(".maps [value=moved]").checked = true;
         this.update();
@@ -133,19 +139,19 @@
     }
 
     async show(photo) {
-      this.photo = photo;
+      const name = this.network; // it may be chosen anew meanwhile
+      const before = await this.predict(name, photo);
+      Object.assign(this, {photo, before, name});
       this.place.style.setProperty(
         "--aspect", photo.width / photo.height);
-      const before = await this.predict(this.network, photo);
-      this.before = before;
       this.offer(before.network);
       await this.compute();
     }
 
     // The switches that this network has
     offer({layers}) {
-      if (this.offered === this.network) return;
-      this.offered = this.network;
+      if (this.offered === this.name) return;
+      this.offered = this.name;
       const has = (op) => layers.some((layer) => layer.op === op);
       const middle = layers.filter(
         ({stage}) => stage?.startsWith("middle"));
@@ -158,7 +164,8 @@
         const label = document.createElement("label");
         const input = Object.assign(document.createElement("input"), {
           type: "number", min: 1, max: 16, name: stage,
-          defaultValue: this.linked?.rates?.[stage] ?? dilation});
+          defaultValue: dilation});
+        input.value = this.linked?.rates?.[stage] ?? dilation;
         label.append(`${stage} `, input);
         rates.append(label);
       }
@@ -177,16 +184,15 @@
     }
 
     async compute() {
-      for (const label of this.all(".maps label:has(output)"))
-        label.querySelector("output").value
-          = label.querySelector("input").value;
+      for (const shown of this.all(".maps b"))
+        shown.textContent = shown.nextElementSibling.value;
       const changes = this.changes();
       const answer = await this.predict(
-        this.network, this.photo, changes);
-      this.stages = await answer.network.stages();
-      this.fields = receptiveFields(answer.network.layers.map(
-        (layer) => ({...layer,
-          dilation: changes.rates[layer.to] ?? layer.dilation})));
+        this.name, this.photo, {changes, stages: true});
+      this.stages = answer.stages;
+      this.layers = answer.network.layers.map((layer) => ({...layer,
+        dilation: changes.rates[layer.to] ?? layer.dilation}));
+      this.input = answer.from;
       this.drawThree(answer);
       this.drawStages();
       this.tellErased();
@@ -216,8 +222,8 @@
       }
       for (let y = 0, k = 0; y < tall; y++)
         for (let x = 0; x < wide; x++, k++) {
-          const at = Math.floor((y + 0.5) / scale) * width
-            + Math.floor((x + 0.5) / scale);
+          const at = Math.floor((y + 0.5) * height / tall) * width
+            + Math.floor((x + 0.5) * width / wide);
           const now = mask[at], was = this.before.mask[at];
           white.data.set(now ? [255, 255, 255, 255] : [0, 0, 0, 255],
             4 * k);
@@ -231,43 +237,55 @@
       this.find(".told").textContent
         = `Mask: ${share(car)} % of the photo is car.`;
       this.say(turned ? `The change turns ${share(turned)} % of the `
-        + "pixels." : "This is the network as it was trained.");
+        + "pixels." : "The mask is that of the trained network.");
     }
 
+    // What was open stays open, and the focus stays where it was.
     drawStages() {
       const box = this.find(".stages");
-      const open = new Set(Array.from(
-        box.querySelectorAll("details[open]"), ({id}) => id));
-      box.replaceChildren(...this.stages.map((stage, k) => {
-        const {name, channels, height, width} = stage;
+      const open = new Set(Array.from(box.querySelectorAll(
+        "details[open]"), (details) => details.dataset.stage));
+      if (!box.childElementCount) open.add(this.stages[0].name);
+      const focused = box.contains(document.activeElement);
+      box.replaceChildren(...this.stages.map((stage) => {
         const details = document.createElement("details");
         const summary = document.createElement("summary");
-        summary.textContent = `${name}: ${channels} maps of `
-          + `${height} × ${width}`;
-        details.id = `stage-${count}-${name.replaceAll(" ", "-")}`;
+        summary.textContent = `${stage.name}: ${stage.channels} maps `
+          + `of ${stage.height} × ${stage.width}`;
+        details.dataset.stage = stage.name;
         details.append(summary);
-        details.ontoggle = () => {
-          if (details.open && details.childElementCount === 1)
-            details.append(this.tiles(stage, TILES));
+        const fill = () => {
+          if (details.childElementCount === 1)
+            details.append(this.tiles(stage));
         };
-        details.open = open.has(details.id) || (!open.size && k === 0);
+        details.open = open.has(stage.name);
+        if (details.open) fill();
+        details.ontoggle = () => details.open && fill();
         return details;
       }));
+      if (focused) this.focusMap();
     }
 
-    tiles(stage, most) {
+    focusMap() {
+      for (const tile of this.all(".tiles button"))
+        if (tile.dataset.map === this.last) tile.focus();
+    }
+
+    tiles(stage) {
+      const {name, channels} = stage;
       const box = document.createElement("div");
       box.className = "tiles";
-      const shown = Math.min(most, stage.channels);
-      for (let channel = 0; channel < shown; channel++)
+      const all = this.unfolded.has(name) || channels <= TILES;
+      const count = all ? channels : TILES;
+      for (let channel = 0; channel < count; channel++)
         box.append(this.tile(stage, channel));
-      if (shown < stage.channels) {
-        const more = Object.assign(document.createElement("button"), {
-          type: "button", textContent: `all ${stage.channels}`,
-          onclick: () => box.replaceWith(
-            this.tiles(stage, stage.channels))});
-        box.append(more);
-      }
+      if (!all)
+        box.append(Object.assign(document.createElement("button"), {
+          type: "button", textContent: `show all ${channels}`,
+          onclick: () => {
+            this.unfolded.add(name);
+            box.replaceWith(this.tiles(stage));
+          }}));
       return box;
     }
 
@@ -281,8 +299,12 @@
       button.setAttribute("aria-label", `Map ${channel} of `
         + `${stage.name}${erased ? ", erased" : ""}`);
       button.append(canvas);
+      button.dataset.map = `${stage.name} ${channel}`;
       button.onclick = () => this.enlarge(stage, channel);
-      button.onfocus = () => this.drawField(stage, 0.5, 0.5);
+      button.onfocus = () => {
+        this.last = button.dataset.map;
+        this.drawField(stage, 0.5, 0.5);
+      };
       button.onpointermove = ({offsetX, offsetY}) => this.drawField(
         stage, offsetX / button.clientWidth,
         offsetY / button.clientHeight);
@@ -291,6 +313,7 @@
     }
 
     enlarge(stage, channel) {
+      this.last = `${stage.name} ${channel}`;
       const dialog = this.find("dialog");
       const box = dialog.querySelector("input");
       const canvas = drawMap(
@@ -328,25 +351,30 @@
       const pen = this.find("canvas.photo").getContext("2d");
       pen.putImageData(this.plain, 0, 0);
       if (!stage) return;
-      const {side, step} = this.fields[stage.name];
-      const centre = (share, pixels) =>
-        (Math.floor(share * pixels) + 0.5) / pixels;
-      const wide = side / (stage.width * step) * width;
-      const tall = side / (stage.height * step) * height;
+      const side = (share, pixels, input, long) => {
+        const pixel = Math.min(pixels - 1,
+          Math.max(0, Math.floor(share * pixels)));
+        const [low, high] = receptiveField(
+          this.layers, stage.name, pixel);
+        const first = Math.max(0, low), end = Math.min(input, high + 1);
+        return [first / input * long, (end - first) / input * long];
+      };
+      const [x, wide] = side(right, stage.width, this.input[1], width);
+      const [y, tall] = side(down, stage.height, this.input[0], height);
       pen.strokeStyle = "#ff8c00";
       pen.lineWidth = 2;
-      pen.strokeRect(centre(right, stage.width) * width - wide / 2,
-        centre(down, stage.height) * height - tall / 2, wide, tall);
+      pen.strokeRect(x, y, wide, tall);
     }
 
     // The address of the page says what is set: it can be passed on.
     writeLink({places, maps, rates, erase}) {
       if (!("link" in this.place.dataset)) return;
-      const set = {network: this.network, places, maps, rates, erase};
+      const set = {network: this.name, places, maps, rates, erase};
       history.replaceState(
         null, "", `#${encodeURIComponent(JSON.stringify(set))}`);
     }
 
+    // Anybody may have written it: what is no setting is left out.
     readLink() {
       let set;
       try {
@@ -354,18 +382,22 @@
       } catch {
         return; // the address of a heading, or none
       }
+      if (typeof set !== "object" || !set) return;
+      const {network, places, maps, rates, erase} = set;
+      for (const option of this.find("[name=network]").options)
+        if (option.value === network) option.selected = true;
       const check = (kind, value) => {
-        const input = this.find(`.${kind} [value="${value}"]`);
-        if (input) input.checked = true;
+        for (const radio of this.all(`.${kind} [type=radio]`))
+          if (radio.value === value) radio.checked = true;
       };
-      this.find("[name=network]").value = set.network;
-      if (!this.network) this.find("[name=network]").selectedIndex = 0;
-      check("places", set.places ?? "");
-      check("maps", set.maps ? (set.maps.none ? "none" : "moved") : "");
+      check("places", places ?? "");
+      check("maps", !maps ? "" : maps.none ? "none" : "moved");
       for (const name of ["x", "y"])
-        this.find(`[name=${name}]`).value = set.maps?.[name] ?? 0;
-      this.erased = set.erase ?? {};
-      this.linked = set;
+        this.find(`[name=${name}]`).value = maps?.[name] ?? 0;
+      this.erased = Object.fromEntries(Object.entries(Object(erase))
+        .filter(([, channels]) => Array.isArray(channels)
+          && channels.length && channels.every(Number.isInteger)));
+      this.linked = {rates: Object(rates)};
     }
   }
 
@@ -395,5 +427,6 @@
     return canvas;
   }
 
+  Object.assign(carvana, {receptiveField});
   carvana.views.inside = (place) => new InsideView(place);
 })();

@@ -28,10 +28,13 @@
       else failed(new Error(data.error));
     };
     // Where a page may start none, or one has no memory left
-    worker.onerror = ({message}) => {
-      for (const {failed} of open.splice(0))
-        failed(new Error("The browser stopped a part of this page: "
-          + `${message || "it gives no reason"}. Load it again.`));
+    worker.onerror = ({message}) => worker.end(
+      "The browser stopped a part of this page: "
+      + `${message || "it gives no reason"}. Load it again.`);
+    worker.end = (reason) => {
+      worker.terminate();
+      worker.ended = true;
+      for (const {failed} of open.splice(0)) failed(new Error(reason));
     };
     worker.ask = (task, transfer = [], onstage) =>
       new Promise((done, failed) => {
@@ -72,15 +75,25 @@
     /* Logits of one photo: `values` has 3 × height × width numbers
        between 0 and 1, red first, sides multiples of `size_divisor`.
        `changes` are what a page does to the network, see `unpool`,
-       `coordinates`, `convolve` and `run`. */
-    logits(values, height, width, changes = {}, onstage) {
+       `coordinates`, `convolve` and `run` in engine.js. The answer has
+       `logits` and, where they are asked for, the maps of `stages`. */
+    logits(values, height, width,
+      {changes = {}, onstage, stages} = {}) {
       const unit = this.size_divisor;
       if (height % unit || width % unit)
         throw new Error("Height and width must be multiples of "
           + `${unit}, not ${height} and ${width}.`);
-      const answer = this.busy.then(
-        () => this.#run(values, height, width, changes, onstage));
-      // A worker may wait for rows of one that failed: all end.
+      return this.#turn(async () => {
+        const logits = await this.#run(
+          values, height, width, changes, onstage);
+        return {logits, stages: stages ? await this.#stages() : null};
+      });
+    }
+
+    // One after the other, because the workers wait for each other. If
+    // one fails, another may wait for its rows: all end.
+    #turn(work) {
+      const answer = this.busy.then(work);
       this.busy = answer.catch(() => this.close());
       return answer;
     }
@@ -106,7 +119,11 @@
 
     /* Names and maps of the last answer: {name, channels, height,
        width, values} of every stage. */
-    async stages() {
+    stages() {
+      return this.#turn(() => this.#stages());
+    }
+
+    async #stages() {
       const strips = await Promise.all(
         this.workers.map((worker) => worker.ask({task: "stages"})));
       return strips[0].map(([name, first], k) => ({
@@ -119,7 +136,8 @@
 
     /* End its workers: what they hold is given back. */
     close() {
-      for (const worker of this.workers ?? []) worker.terminate();
+      for (const worker of this.workers ?? [])
+        worker.end("The network was closed.");
       this.workers = null;
     }
   }
@@ -152,8 +170,14 @@
     await carvana.loadScript(`${name}.js`);
     const strips = workers
       ?? Math.min(4, navigator.hardwareConcurrency || 1);
+    if (!arrived[name])
+      throw new Error(`The file ${name}.js holds no network of that `
+        + "name: give it the name back that it was written with.");
     const network = new Network(arrived[name], strips);
-    await network.start();
+    await network.start().catch((error) => {
+      network.close();
+      throw error;
+    });
     return network;
   }
 

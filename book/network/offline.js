@@ -4,15 +4,19 @@
 
 const NAME = "carvana-lessons";
 
+// One copy of each file: a newer one, of another ?version, replaces it.
 async function keep(request, response) {
-  if (response.ok && response.type === "basic")
-    await (await caches.open(NAME)).put(request, response);
+  if (response.status !== 200 || response.type !== "basic") return;
+  const cache = await caches.open(NAME);
+  await cache.delete(request, {ignoreSearch: true});
+  await cache.put(request, response);
 }
 
-async function answer(request) {
+async function answer(event) {
+  const {request} = event;
   try {
     const response = await fetch(request);
-    keep(request, response.clone());
+    event.waitUntil(keep(request, response.clone()).catch(() => {}));
     return response;
   } catch (error) {
     const copy = await caches.match(request, {ignoreSearch: true});
@@ -29,11 +33,11 @@ addEventListener("fetch", (event) => {
   const {request} = event;
   if (request.method === "GET"
     && request.url.startsWith(registration.scope))
-    event.respondWith(answer(request));
+    event.respondWith(answer(event));
 });
 
 // What a page had loaded before this ran: the browser still has it.
 addEventListener("message", (event) =>
-  event.waitUntil(Promise.all(event.data
+  event.waitUntil(Promise.allSettled(event.data
     .filter((url) => url.startsWith(registration.scope))
     .map(async (url) => keep(url, await fetch(url))))));

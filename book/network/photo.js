@@ -9,6 +9,7 @@
 
 (() => {
   const MOST = 50e6; // pixels of a photo
+  const SAFE = 4096 ** 2, SAFE_SIDE = 8192; // what every browser holds
 
   // ---------------------------------------------------------------
   // In a worker: loops over all pixels of a photo
@@ -230,7 +231,7 @@
 
   let worker;
   function paint(task, transfer) {
-    worker ??= carvana.startWorker(painter);
+    if (!worker || worker.ended) worker = carvana.startWorker(painter);
     return worker.ask(task, transfer);
   }
 
@@ -239,21 +240,35 @@
   // ---------------------------------------------------------------
   const named = (file) => (file.name ? `“${file.name}”` : "This");
 
-  // The first bytes of a HEIC file name its kind.
-  async function isHeic(file) {
-    const start = new Uint8Array(await file.slice(4, 12).arrayBuffer());
-    return /^ftyp(hei|hev|mif|msf)/.test(String.fromCharCode(...start));
+  // Why a file is no picture; the first bytes of HEIC name its kind.
+  async function fault(file) {
+    if (!file.size) return "is empty: take another file.";
+    let start;
+    try {
+      start = new Uint8Array(await file.slice(4, 12).arrayBuffer());
+    } catch {
+      return "cannot be read: it is a folder, or was moved. Take "
+        + "another file.";
+    }
+    if (/^ftyp(hei|hev|mif|msf)/.test(String.fromCharCode(...start)))
+      return "is a HEIC photo, which this browser cannot open: save "
+        + "or share it as JPEG first.";
+    return "is no picture that this browser can open: take a JPEG, "
+      + "PNG, WebP or AVIF file.";
   }
 
   async function isAnimation(file) {
     if (!globalThis.ImageDecoder) return false;
+    let decoder;
     try {
       const data = await file.arrayBuffer();
-      const decoder = new ImageDecoder({data, type: file.type});
+      decoder = new ImageDecoder({data, type: file.type});
       await decoder.tracks.ready;
       return decoder.tracks.selectedTrack?.animated ?? false;
     } catch {
       return false;
+    } finally {
+      decoder?.close();
     }
   }
 
@@ -263,39 +278,59 @@
     const image = new Image();
     return new Promise((done, failed) => {
       image.onload = () => done(image);
-      image.onerror = async () => failed(new Error(
-        !file.size ? `${named(file)} is empty: take another file.`
-          : await isHeic(file)
-            ? `${named(file)} is a HEIC photo, which this browser `
-              + "cannot open: save or share it as JPEG first."
-            : `${named(file)} is no picture that this browser can open:`
-              + " take a JPEG, PNG, WebP or AVIF file."));
+      image.onerror = async () => {
+        URL.revokeObjectURL(image.src);
+        failed(new Error(`${named(file)} ${await fault(file)}`));
+      };
       image.src = URL.createObjectURL(file);
     });
+  }
+
+  // A white canvas, or null where the browser keeps none of that size:
+  // phones have a limit, and some readers forbid to read pixels.
+  function whiteCanvas(width, height) {
+    const canvas = newCanvas(width, height);
+    const pen = canvas.getContext("2d", {willReadFrequently: true});
+    if (!pen) return null;
+    pen.fillStyle = "white";
+    pen.fillRect(0, 0, width, height);
+    const [red, , , opaque] = pen.getImageData(0, 0, 1, 1).data;
+    return red > 250 && opaque === 255 ? canvas : null;
   }
 
   /* A photo of a File, Blob, <img>, <canvas> or ImageBitmap, what is
      transparent laid on white: {width, height, canvas, note}. */
   async function openPhoto(source) {
+    if (source.canvas) return source; // it is open
     const isFile = source instanceof Blob;
     const image = isFile ? await openImage(source) : source;
-    const width = image.naturalWidth || image.width;
-    const height = image.naturalHeight || image.height;
+    let width = image.naturalWidth || image.width;
+    let height = image.naturalHeight || image.height;
+    let note = "";
     try {
       if (!(width && height))
         throw new Error("This picture has no size of its own: take a "
           + "JPEG, PNG, WebP or AVIF file.");
       if (width * height > MOST)
         throw new Error(`This photo has ${width} × ${height} pixels, `
-          + `more than the ${MOST / 1e6} million that fit into a page: `
+          + `more than the limit of this page, ${MOST / 1e6} million: `
           + "make it smaller first.");
-      const canvas = newCanvas(width, height);
-      const pen = canvas.getContext("2d", {willReadFrequently: true});
-      pen.fillStyle = "white";
-      pen.fillRect(0, 0, width, height);
-      pen.drawImage(image, 0, 0, width, height);
-      const note = isFile && await isAnimation(source)
-        ? "This is an animation: its first picture is used." : "";
+      let canvas = whiteCanvas(width, height);
+      if (!canvas) {
+        const scale = Math.min(1, Math.sqrt(SAFE / (width * height)),
+          SAFE_SIDE / Math.max(width, height));
+        width = Math.max(1, Math.floor(scale * width));
+        height = Math.max(1, Math.floor(scale * height));
+        note = "The photo was made smaller: this browser holds no "
+          + "picture of its size.";
+        canvas = whiteCanvas(width, height);
+      }
+      if (!canvas)
+        throw new Error("This browser lets the page read no pixels: "
+          + "allow it, or take another browser.");
+      canvas.getContext("2d").drawImage(image, 0, 0, width, height);
+      if (isFile && await isAnimation(source))
+        note = "This is an animation: its first frame is used.";
       return {width, height, canvas, note};
     } finally {
       if (isFile) URL.revokeObjectURL(image.src);
@@ -321,18 +356,24 @@
 
   /* The mask of a photo at its own size: {width, height, mask}, with a
      1 for each pixel of car. Further: `photo`, as `openPhoto` gives it,
-     and `logits` at the size of the network's input, `from`. */
+     `logits` at the size of the network's input, `from`, and the maps
+     of all `stages` where they are asked for. */
   carvana.Network.prototype.predict = async function (
-    source, {changes, onstage, size = this.size} = {}) {
-    const photo = source.canvas ? source : await openPhoto(source);
+    source, {changes, onstage, size = this.size, stages} = {}) {
+    if (!size)
+      throw new Error("This network does not say for which size it was "
+        + "trained: call predict(photo, {size: [height, width]}).");
+    const photo = await openPhoto(source);
     const {width, height} = photo, pixels = pixelsOf(photo);
     const x = await paint({task: "shrink", pixels, wanted: size,
       size: [height, width]}, [pixels.buffer]);
-    const raw = await this.logits(x, ...size, changes, onstage);
-    const logits = carLogits(raw, this.classes);
+    const raw = await this.logits(
+      x, ...size, {changes, onstage, stages});
+    const logits = carLogits(raw.logits, this.classes);
     const mask = await paint(
       {task: "mask", logits, from: size, size: [height, width]});
-    return {width, height, mask, photo, logits, from: size};
+    return {width, height, mask, photo, logits, from: size,
+      stages: raw.stages};
   };
 
   /* A canvas with the car alone, from an answer of `predict`.

@@ -66,13 +66,14 @@
           this.take(input);
           input.value = ""; // the same file may be chosen again
         };
+      // Also beside the box: else the browser would show the file.
       for (const kind of ["dragenter", "dragover", "dragleave", "drop"])
-        drop.addEventListener(kind, (event) => {
+        this.place.addEventListener(kind, (event) => {
           event.preventDefault();
           const over = kind === "dragenter" || kind === "dragover";
           drop.classList.toggle("over", over);
         });
-      drop.addEventListener("drop",
+      this.place.addEventListener("drop",
         (event) => this.take(event.dataTransfer));
       // Of several views the first one takes what is pasted.
       if (document.querySelector(".network-view") === this.place)
@@ -83,24 +84,27 @@
 
     take({files: [file]}) {
       if (file) this.look(file);
-      else this.say("There was no file in it: take a photo from a "
-        + "folder or another program.");
+      else this.say("That was not a file. Drop or paste an image "
+        + "file.");
     }
 
     say(text) {
       this.find(".status").textContent = text;
     }
 
-    // What goes wrong is said, and the page goes on.
+    // What goes wrong is said, and the page goes on: whether all went
+    // well.
     async tell(work) {
       try {
         await work();
+        return true;
       } catch (error) {
         const memory = error instanceof RangeError
           || /allocat|memory/i.test(error.message);
         this.say(memory ? "There is not enough memory for this photo: "
           + "close other pages, or take a smaller photo."
           : error.message);
+        return false;
       }
     }
 
@@ -110,7 +114,7 @@
         this.tell(async () => {
           this.place.setAttribute("aria-busy", "true");
           try {
-            this.say("The photo is opened …");
+            this.say("Opening the photo …");
             await this.show(await carvana.openPhoto(source));
             this.find(".answer").hidden = false;
           } finally {
@@ -120,11 +124,12 @@
       return this.looking;
     }
 
-    async predict(name, photo, changes) {
-      this.say("The network is loaded …");
+    async predict(name, photo, options) {
+      this.say("Loading the network …");
       const network = await loadNetwork(name);
       const onstage = (stage) => this.say(`Computed: ${stage} …`);
-      const answer = await network.predict(photo, {changes, onstage});
+      const answer = await network.predict(
+        photo, {...options, onstage});
       return {network, ...answer};
     }
   }

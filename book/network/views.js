@@ -18,7 +18,10 @@
         await carvana.loadScript(name);
       carvana.views[place.dataset.view](place);
     } catch (error) {
-      place.textContent = error.message;
+      const again = Object.assign(document.createElement("button"), {
+        type: "button", textContent: "Try again",
+        onclick: () => begin(place)});
+      place.replaceChildren(error.message, " ", again);
     }
   }
 
@@ -33,14 +36,17 @@
     near.observe(place);
 
   // A page from disk needs no copy, and may keep none.
-  if (navigator.serviceWorker && location.protocol.startsWith("http"))
+  if (navigator.serviceWorker && location.protocol.startsWith("http")) {
+    const first = !navigator.serviceWorker.controller;
     navigator.serviceWorker
       .register(new URL("../offline.js", carvana.folder))
       .then(() => navigator.serviceWorker.ready)
       .then(({active}) => {
+        if (!first) return; // it has seen all that was loaded
         const parts = performance.getEntriesByType("resource");
         active.postMessage(
           [location.href, ...parts.map(({name}) => name)]);
       })
       .catch(() => {}); // the page works all the same while connected
+  }
 })();

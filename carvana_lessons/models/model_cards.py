@@ -24,6 +24,7 @@ TERMS = (
     "learned from photos of the Carvana Image Masking Challenge; what they may be used for depends on its rules, which "
     "everybody accepts to get the photos: https://www.kaggle.com/c/carvana-image-masking-challenge/rules"
 )
+OWN_TERMS = "learned from photos that this package draws, and from no other: they are MIT too"
 NAME = "carvana"  # in `create(weights=…)`: those that learned from the challenge's photos as they are
 
 

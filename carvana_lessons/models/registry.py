@@ -68,7 +68,8 @@ def create(
         num_classes: channels of the output; unset, the published one (1 for the two small nets, else 2).
         dilation: rates of the convolutions in the middle, for a network that has six there; unset, its own.
         weights: some that come with the package; the width is then that of their card. "carvana": trained on the
-            challenge's photos as they are. "backgrounds": trained before many made backgrounds, too.
+            challenge's photos as they are. "backgrounds": trained before many made backgrounds, too. "drawn": trained
+            on drawn cars alone before such backgrounds, and free of the challenge's rules.
 
     Returns:
         a module, (B, 3, H, W) in [0, 1] → logits (B, num_classes, H, W).

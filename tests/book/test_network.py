@@ -18,13 +18,14 @@ from torch import nn
 from carvana_lessons import models, studio
 from carvana_lessons.evaluation.metrics import dice
 from carvana_lessons.models.browser import write_script
+from carvana_lessons.models.layers import layers
 from carvana_lessons.models.model_cards import round_to_half
 from carvana_lessons.prediction import load_trained, upsample
 from carvana_lessons.prediction.cutout import feather, photo_logits, remove_small_regions
 
 SOURCE = ROOT / "book" / "network"
 SIZES = ((96, 160), (128, 64))  # height, width
-SCRIPTS = ("scripts.js", "engine.js", "network.js", "photo.js")
+SCRIPTS = ("scripts.js", "engine.js", "network.js", "photo.js", "photo_view.js", "inside_view.js")
 
 
 @pytest.fixture(scope="module")
@@ -83,9 +84,9 @@ def logits_in_page(tab: Page, name: str, x: torch.Tensor, workers: int, changes:
         """async ([name, x, height, width, workers, changes]) => {
           const network = await carvana.load(name, {workers});
           const values = new Float32Array(fromText(x).buffer);
-          const out = await network.logits(values, height, width, changes);
+          const {logits} = await network.logits(values, height, width, {changes});
           network.close();
-          return toText(new Uint8Array(out.buffer));
+          return toText(new Uint8Array(logits.buffer));
         }""",
         [name, text_of(x.numpy().tobytes()), height, width, workers, changes or {}],
     )
@@ -203,6 +204,50 @@ def test_a_changed_network_answers_as_torch_does(tab: Page, folder, changes, ora
     assert error < 1e-4 and error < change / 10  # of random weights, some changes are small
 
 
+def test_questions_that_come_at_once_are_answered_one_after_the_other(tab: Page, folder):
+    write_script(trained_by_chance("unet-tiny", width=2), folder / "busy.js")
+    same, channels, closed = tab.evaluate(
+        """async () => {
+          const network = await carvana.load("busy", {workers: 2});
+          const photo = new Float32Array(3 * 64 * 64).map((_, k) => (k % 7) / 7);
+          const [first, stages, second] = await Promise.all([
+            network.logits(photo, 64, 64, {stages: true}), network.stages(), network.logits(photo, 64, 64)]);
+          const same = first.logits.every((value, k) => value === second.logits[k])
+            && stages.every(({values}, k) => values.every((value, j) => value === first.stages[k].values[j]));
+          const open = network.logits(photo, 64, 64);
+          await new Promise((done) => setTimeout(done));
+          network.close();
+          return [same, stages.map(({channels}) => channels), await open.catch((error) => error.message)];
+        }"""
+    )
+    assert same and channels == [2, 4, 8, 16, 8, 4, 2, 1] and closed == "The network was closed."
+
+
+@pytest.mark.parametrize("name", ["unet-tiny", "unet", "segnet", "maskingnet"])
+def test_the_receptive_field_is_what_a_pixel_depends_on(tab: Page, folder, name):
+    """An oracle that puts NaN into one column of the photo after the other: whatever depends on it becomes NaN."""
+    model = trained_by_chance(name, width=1)
+    side, seen = 64, {}
+    stages = {"down 2": model.down[1], "up 2": model.merge[-2] if hasattr(model, "merge") else model.up[-2]}
+    stages |= {"up 1": model.merge[-1] if hasattr(model, "merge") else model.up[-1]}
+    for stage, module in stages.items():
+        module.register_forward_hook(lambda _m, _x, out, stage=stage: seen.update({stage: out.isnan().any(1).any(1)}))
+    x = torch.rand(side, 3, 32, side)
+    for column in range(side):
+        x[column, ..., column] = torch.nan
+    with torch.inference_mode():
+        model(x)
+    for stage, depends in seen.items():  # (column of the photo, column of the map)
+        columns = depends.shape[1]
+        found = tab.evaluate(
+            "([layers, stage, count]) => [...Array(count).keys()].map(k => carvana.receptiveField(layers, stage, k))",
+            [layers(model), stage, columns],
+        )
+        for k, (low, high) in enumerate(found):
+            inside = depends[:, k].nonzero().flatten()
+            assert [max(low, 0), min(high, side - 1)] == [inside.min().item(), inside.max().item()], (stage, k)
+
+
 def test_a_size_that_cannot_be_halved_is_refused(tab: Page, folder):
     write_script(trained_by_chance("unet-tiny", width=2), folder / "odd.js")
     told = tab.evaluate(
@@ -222,11 +267,11 @@ def test_after_a_change_that_fails_the_network_answers_again(tab: Page, folder):
           const network = await carvana.load("again", {workers: 2});
           const photo = new Float32Array(3 * 16 * 16).fill(0.5);
           const answers = [await network.logits(photo, 16, 16)];
-          const wrong = network.logits(photo, 16, 16, {rates: {"down 1": -7}});
+          const wrong = network.logits(photo, 16, 16, {changes: {rates: {"down 1": -7}}});
           answers.push(await wrong.catch((error) => error.message));
           answers.push(await network.logits(photo, 16, 16));
           network.close();
-          return answers.map((part) => typeof part === "string" ? part : Array.from(part));
+          return answers.map((part) => part.logits ? Array.from(part.logits) : part);
         }"""
     )
     assert "nvalid" in told and first == second
@@ -362,7 +407,7 @@ WRONG = {
     "text": (b"no picture at all", "text/plain", "“car.file” is no picture that this browser can open"),
     "half": (b"\xff\xd8\xff\xe0" + bytes(64), "image/jpeg", "“car.file” is no picture that this browser can open"),
     "heic": (bytes(4) + b"ftypheic" + bytes(64), "image/heic", "“car.file” is a HEIC photo"),
-    "large": (None, "image/png", "This photo has 10000 × 10000 pixels, more than the 50 million"),
+    "large": (None, "image/png", "This photo has 10000 × 10000 pixels, more than the limit of this page, 50 million"),
 }
 
 
@@ -373,11 +418,43 @@ def test_a_file_that_cannot_be_used_is_told_and_the_next_one_works(tab: Page, tr
     assert predicted(tab, trained[0], drawn[0][0])["mask"].any()
 
 
+def test_a_photo_that_no_canvas_holds_is_made_smaller(tab: Page, trained):
+    content = encoded(Image.new("RGB", (70_000, 20), "white"), "PNG")
+    found = predicted(tab, trained[0], content, "image/png")
+    assert found["mask"].shape == (2, 8192) and found["note"].startswith("The photo was made smaller")
+
+
+def test_a_file_that_cannot_be_read_is_told(tab: Page, trained):
+    told = tab.evaluate(
+        """() => {
+          const folder = new File(["x"], "holiday");
+          folder.slice = () => ({arrayBuffer: () => Promise.reject(new Error("NotFoundError"))});
+          return carvana.openPhoto(folder).catch((error) => error.message);
+        }"""
+    )
+    assert told == "“holiday” cannot be read: it is a folder, or was moved. Take another file."
+
+
+def test_a_network_that_does_not_know_its_size_asks_for_it(tab: Page, folder):
+    write_script(trained_by_chance("unet-tiny", width=2), folder / "sizeless.js")
+    told, height = tab.evaluate(
+        """async () => {
+          const network = await carvana.load("sizeless", {workers: 1});
+          const canvas = Object.assign(document.createElement("canvas"), {width: 30, height: 20});
+          const told = await network.predict(canvas).catch((error) => error.message);
+          const answer = await network.predict(canvas, {size: [16, 24]});
+          network.close();
+          return [told, answer.height];
+        }"""
+    )
+    assert told.startswith("This network does not say for which size it was trained") and height == 20
+
+
 def test_of_an_animation_the_first_picture_is_used(tab: Page, trained):
     pictures = [Image.new("RGB", (64, 48), colour) for colour in ("white", "black")]
     content = encoded(pictures[0], "GIF", save_all=True, append_images=pictures[1:], duration=100)
     assert predicted(tab, trained[0], content, "image/gif")["note"] == (
-        "This is an animation: its first picture is used."
+        "This is an animation: its first frame is used."
     )
 
 

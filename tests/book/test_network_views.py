@@ -155,11 +155,47 @@ def test_a_photo_is_dropped_or_pasted(watched: Page, site, photo, target, kind):
 def test_what_is_no_photo_is_told_and_the_next_one_works(watched: Page, site, photo):
     begin(watched, f"{site}/intro.html")
     watched.evaluate(GIVE, [".drop", "drop", "", ""])
-    answered(watched, "There was no file in it")
+    answered(watched, "That was not a file.")
     watched.locator(".drop input").first.set_input_files(file_of(b"nothing", "notes.txt"))
     answered(watched, "“notes.txt” is no picture that this browser can open")
     watched.locator(".drop input").first.set_input_files(file_of(photo))
     answered(watched)
+
+
+def test_a_photo_dropped_beside_the_box_is_taken_too(watched: Page, site, photo):
+    begin(watched, f"{site}/intro.html")
+    watched.evaluate(GIVE, [".status", "drop", "car.jpg", base64.b64encode(photo).decode()])
+    answered(watched)
+    assert watched.url.startswith(f"{site}/intro.html")
+
+
+def test_a_drawing_that_fails_is_no_success(page: Page, site):
+    begin(page, f"{site}/intro.html")
+    page.evaluate("carvana.cutOut = () => { throw new RangeError('Array buffer allocation failed') }")
+    page.locator(".samples button").first.click()
+    answered(page, "There is not enough memory for this photo")
+    page.wait_for_function("!document.querySelector('.network-view').hasAttribute('aria-busy')")
+    assert "memory" in page.locator(".status").inner_text()
+
+
+def test_a_finger_moves_the_edge_between_before_and_after(watched: Page, site):
+    begin(watched, f"{site}/intro.html")
+    watched.locator(".samples button").first.click()
+    answered(watched)
+    box = watched.locator(".pair").bounding_box()
+    watched.mouse.move(box["x"] + 0.3 * box["width"], box["y"] + 10)  # far from the slider's thumb
+    watched.mouse.down()
+    watched.mouse.move(box["x"] + 0.75 * box["width"], box["y"] + 10, steps=4)
+    watched.mouse.up()
+    assert watched.locator(".split").input_value() == "75"
+
+
+def test_every_slider_has_a_name(page: Page, site):
+    begin(page, f"{site}/cut-out.html")
+    named = "inputs => inputs.map(input => input.labels.length || input.getAttribute('aria-label'))"
+    assert all(page.locator(".network-view input:not([type=radio])").evaluate_all(named))
+    owned = "labels => labels.every(label => label.control?.matches('input, select'))"
+    assert page.locator(".network-view label").evaluate_all(owned)
 
 
 def test_nothing_is_loaded_before_it_is_wanted(page: Page, site):
@@ -241,7 +277,7 @@ def test_axe_finds_nothing_in_an_answer_and_it_fits_a_phone(page: Page, site, na
 # --- inside a network -------------------------------------------------------------------------------------------------
 
 
-TRAINED = "This is the network as it was trained."
+TRAINED = "The mask is that of the trained network."
 
 
 def test_a_map_is_erased_and_the_mask_follows(watched: Page, site):
@@ -282,3 +318,58 @@ def test_the_address_of_the_page_keeps_what_is_set(page: Page, site):
     page.locator(".samples button").first.click()
     page.locator(".without").filter(has_text="Erased maps: down 2: 3.").wait_for(timeout=LONG)
     assert page.locator("select[name=network]").input_value() == "unet-small"
+
+
+def test_another_network_answers_for_the_same_photo(watched: Page, site):
+    begin(watched, f"{site}/playground.html")
+    watched.locator(".samples button").first.click()
+    answered(watched, TRAINED)
+    watched.locator("select[name=network]").select_option("unet-small")
+    watched.locator(".stages summary").filter(has_text="down 1: 8 maps of 128 × 128").wait_for(timeout=LONG)
+    answered(watched, TRAINED)
+
+
+def test_what_was_open_and_where_the_focus_was_stays_so(watched: Page, site):
+    begin(watched, f"{site}/playground.html")
+    watched.locator(".samples button").first.click()
+    answered(watched, TRAINED)
+    stage = watched.locator(".stages details").filter(has_text="down 3:")
+    stage.locator("summary").click()
+    stage.get_by_role("button", name="show all 44").click()
+    stage.get_by_role("button", name="Map 40 of down 3").click()
+    watched.get_by_label("erase this map").check()
+    watched.locator(".without").filter(has_text="40").wait_for(timeout=LONG)
+    watched.locator(".network-view dialog").get_by_role("button", name="Close").click()
+    focused = watched.locator(":focus")
+    assert focused.get_attribute("aria-label") == "Map 40 of down 3, erased"
+    assert stage.locator(".tiles button").count() == 44
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        "null",
+        "7",
+        "%7B%22network%22%3A%22nobody%22%2C%22places%22%3A%22%5C%22%22%7D",  # network nobody, places "
+        "%7B%22erase%22%3A%7B%22down%201%22%3A5%7D%7D",  # erase: {"down 1": 5}
+        "%7B%22erase%22%3A%22x%22%2C%22rates%22%3A5%2C%22maps%22%3A5%7D",
+        "a-heading",
+    ],
+)
+def test_a_link_with_nonsense_is_an_ordinary_page(watched: Page, site, link):
+    begin(watched, f"{site}/playground.html#{link}")
+    watched.locator("select[name=network]").select_option("unet-small", force=True)
+    watched.locator(".samples button").first.click()
+    answered(watched, TRAINED)
+
+
+def test_where_a_part_is_missing_the_reader_may_try_again(page: Page, site):
+    page.route("**/network/photo.js", lambda route: route.abort())
+    page.goto(f"{site}/intro.html")
+    page.locator(".network-view").scroll_into_view_if_needed()
+    again = page.locator(".network-view").get_by_role("button", name="Try again")
+    again.wait_for(timeout=LONG)
+    assert page.locator(".network-view").inner_text().startswith("The file photo.js could not be loaded")
+    page.unroute("**/network/photo.js")
+    again.click()
+    page.locator(".samples button").nth(2).wait_for(timeout=LONG)

@@ -26,14 +26,16 @@ def load(name: str) -> torch.nn.Module:
 def test_the_file_is_the_cards(name):
     card, path = models.read_card(name), room.FOLDER / f"{name}.safetensors"
     assert card["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
-    assert room.weights_name(*room.parts(name)) == name and card["dice"] > 0.97 and "Carvana" in card["data"]
+    assert room.weights_name(*room.parts(name)) == name and card["dice"] > 0.96
+    drawn = name == "unet-drawn"
+    assert ("Carvana" in card["data"]) != drawn and card["terms"] == (room.OWN_TERMS if drawn else room.TERMS)
     model = load(name)
     assert not model.training and model.recipe["width"] == card["width"]
 
 
 def test_together_they_are_small():
     sizes = {path.name: path.stat().st_size for path in room.FOLDER.iterdir()}
-    assert max(sizes.values()) < 2e6 and sum(sizes.values()) < 6e6
+    assert max(sizes.values()) < 2e6 and sum(sizes.values()) < 9e6
 
 
 @pytest.mark.parametrize("name", models.shipped())
@@ -46,10 +48,11 @@ def test_they_score_on_real_photos_what_the_card_says(name, real_photos):
     assert dice.min() >= card["worst"] - 0.001
 
 
-def test_what_a_card_says_of_other_backgrounds_is_in_the_table():
-    rows = pd.read_csv(RESULTS / "families.csv").query("network == 'unet-backgrounds' and way == 'as it stands'")
+@pytest.mark.parametrize("name", [name for name in models.shipped() if "elsewhere" in models.read_card(name)])
+def test_what_a_card_says_of_other_backgrounds_is_in_the_table(name):
+    rows = pd.read_csv(RESULTS / "families.csv").query(f"network == '{name}' and way == 'as it stands'")
     kinds = {"made backgrounds of 7 families that no training used": "unseen", "14 photographs": "photograph"}
-    told = models.read_card("unet-backgrounds")["elsewhere"]
+    told = models.read_card(name)["elsewhere"]
     assert told.keys() == kinds.keys()
     for words, kind in kinds.items():
         part = rows[rows.kind == kind].set_index("family")
@@ -58,8 +61,7 @@ def test_what_a_card_says_of_other_backgrounds_is_in_the_table():
         wanted = [*part.loc["all of them", ["dice", "low", "high"]], each.dice.min()]
         assert [told[words][key] for key in ("dice", "low", "high", "worst")] == pytest.approx(wanted, abs=6e-5)
     made_of = json.loads((RESULTS / "provenance.json").read_text(encoding="utf-8"))["weights"]
-    for name, weights in made_of.items():
-        assert weights["sha256"] == models.read_card(name)["sha256"]
+    assert made_of[name]["sha256"] == models.read_card(name)["sha256"]
 
 
 @pytest.fixture
