@@ -1,6 +1,6 @@
 """A batch of photos, (B, 3, H, W) in [0, 1], becomes logits, (B, K, H, W): the networks of the course, by name.
 
-Weights that were trained on real photos come with two of them.
+Trained weights come with some of them, see `shipped`.
 """
 
 from carvana_lessons.models.blocks import ConvBlock, DoubleConv

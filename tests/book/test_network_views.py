@@ -171,7 +171,7 @@ def test_a_photo_dropped_beside_the_box_is_taken_too(watched: Page, site, photo)
 
 def test_a_drawing_that_fails_is_no_success(page: Page, site):
     begin(page, f"{site}/intro.html")
-    page.evaluate("carvana.cutOut = () => { throw new RangeError('Array buffer allocation failed') }")
+    page.evaluate("() => { carvana.cutOut = () => { throw new RangeError('Array buffer allocation failed') } }")
     page.locator(".samples button").first.click()
     answered(page, "There is not enough memory for this photo")
     page.wait_for_function("!document.querySelector('.network-view').hasAttribute('aria-busy')")
@@ -187,7 +187,7 @@ def test_a_finger_moves_the_edge_between_before_and_after(watched: Page, site):
     watched.mouse.down()
     watched.mouse.move(box["x"] + 0.75 * box["width"], box["y"] + 10, steps=4)
     watched.mouse.up()
-    assert watched.locator(".split").input_value() == "75"
+    assert 70 <= float(watched.locator(".split").input_value()) <= 80
 
 
 def test_every_slider_has_a_name(page: Page, site):
@@ -340,8 +340,7 @@ def test_what_was_open_and_where_the_focus_was_stays_so(watched: Page, site):
     watched.get_by_label("erase this map").check()
     watched.locator(".without").filter(has_text="40").wait_for(timeout=LONG)
     watched.locator(".network-view dialog").get_by_role("button", name="Close").click()
-    focused = watched.locator(":focus")
-    assert focused.get_attribute("aria-label") == "Map 40 of down 3, erased"
+    watched.wait_for_function("document.activeElement.ariaLabel === 'Map 40 of down 3, erased'", timeout=LONG)
     assert stage.locator(".tiles button").count() == 44
 
 
@@ -363,7 +362,9 @@ def test_a_link_with_nonsense_is_an_ordinary_page(watched: Page, site, link):
     answered(watched, TRAINED)
 
 
-def test_where_a_part_is_missing_the_reader_may_try_again(page: Page, site):
+def test_where_a_part_is_missing_the_reader_may_try_again(browser: Browser, site):
+    context = browser.new_context(service_workers="block")  # else it would ask in the page's place
+    page = context.new_page()
     page.route("**/network/photo.js", lambda route: route.abort())
     page.goto(f"{site}/intro.html")
     page.locator(".network-view").scroll_into_view_if_needed()
@@ -373,3 +374,4 @@ def test_where_a_part_is_missing_the_reader_may_try_again(page: Page, site):
     page.unroute("**/network/photo.js")
     again.click()
     page.locator(".samples button").nth(2).wait_for(timeout=LONG)
+    context.close()
