@@ -297,7 +297,8 @@ def test_no_file_no_output_and_no_page_holds_a_credential():
 
 
 def test_every_measured_table_says_when_and_on_what():
-    pages = "".join((ROOT / "book" / f"{page}.md").read_text(encoding="utf-8") for page in ("speed", "colab", "export"))
+    names = ("speed", "colab", "export", "network-in-the-page")
+    pages = "".join((ROOT / "book" / f"{page}.md").read_text(encoding="utf-8") for page in names)
     tables = re.findall(r"^```\{include\} ((?:speed|export)/\w+\.txt)$", pages, re.MULTILINE)
     there = [p for name in ("speed", "export") for p in (ROOT / "book" / name).glob("*.txt")]
     assert sorted(tables) == sorted(f"{p.parent.name}/{p.name}" for p in there)

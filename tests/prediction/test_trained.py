@@ -83,7 +83,7 @@ def test_a_folder_without_a_checkpoint_says_where_one_is(here):
         ),
         (
             "segnet",
-            "No weights of segnet come with the package, only of unet, unet-backgrounds, unet-small; train first",
+            f"No weights of segnet come with the package, only of {', '.join(models.shipped())}; train first",
         ),
         ("unet,unet-small", "name several one by one"),
         ("best.pt", "There is no checkpoint best.pt"),

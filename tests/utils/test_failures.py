@@ -112,7 +112,7 @@ def test_a_value_that_somebody_typed_is_no_fault_of_the_package():
     for action, words in [
         (lambda: models.create("unet-huge"), "the course has unet-tiny"),
         (lambda: models.create("unet", width=0), "take 1 or more"),
-        (lambda: models.create("segnet", weights="carvana"), "only of unet, unet-backgrounds, unet-small"),
+        (lambda: models.create("segnet", weights="carvana"), f"only of {', '.join(models.shipped())}"),
     ]:
         error = raised(action)
         assert isinstance(error, ValueError) and words in explain(error)[0] and explain(error)[1] == WRONG
