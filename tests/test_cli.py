@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from samples import other_process
 
 from carvana_lessons import cli
+from carvana_lessons.utils import catalog
 
 SECRETS = {"KAGGLE_KEY": "5e" * 16, "KAGGLE_API_TOKEN": "KGAT_" + "1f" * 16, "KAGGLE_USERNAME": "somebody-s-name"}
 BOOK = Path(__file__).resolve().parent.parent / "book"
@@ -452,7 +453,7 @@ MISTAKES = [
         "cut-out p o --weights unet-huge",
         1,
         "no checkpoint unet-huge",
-        f"weights called {', '.join(models.shipped())}",
+        f"weights called {', '.join(catalog.shipped())}",
     ),
     ("submit p o.csv --weights unet --size 0x0", 2, "'0x0' is out of range", "from 1 to 8192"),
     ("compare p o --size large", 2, "'large'", "320 or 320x320"),
@@ -494,7 +495,7 @@ MISTAKES = [
         "evaluate p --weights unet-huge",
         1,
         "no checkpoint unet-huge",
-        f"weights called {', '.join(models.shipped())}",
+        f"weights called {', '.join(catalog.shipped())}",
     ),
     ("predict p o --weights segnet", 1, "No weights of segnet", "--network segnet"),
     ("submit p o.csv --weights unet,unet-small", 1, "unet,unet-small", "its own --weights"),
@@ -518,6 +519,7 @@ def test_what_is_typed_wrong_is_one_sentence(run, tmp_path, monkeypatch, line, c
 ANSWERED = """
 import contextlib, io, json, sys
 from carvana_lessons import cli
+from carvana_lessons.utils import catalog
 for words in json.loads(sys.argv[1]):
     sys.argv = ["carvana-lessons", *words]
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
