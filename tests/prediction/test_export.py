@@ -269,3 +269,4 @@ def test_what_the_page_says_of_fewer_bits_is_in_its_table():
         assert part.photos.eq(64).all() and part.cars.eq(16).all()
         lost[name] = -dice[["int8, static", "int8, dynamic"]]
     assert lost["unet"].between(0, 0.0002).all() and lost["unet-small"].between(0.0005, 0.0014).all()
+    assert lost["unet-backgrounds"].between(-5e-5, 0.0002).all()
