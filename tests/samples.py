@@ -16,6 +16,21 @@ import torch
 from PIL import Image
 from torch import nn
 
+from carvana_lessons import models
+
+
+def random_network(name: str, width: int, seed: int = 0) -> nn.Module:
+    """A network of random weights, whose batch norms have statistics and scales far from 0 and 1, as after training."""
+    torch.manual_seed(seed)
+    model = models.create(name, width=width).eval()
+    for layer in model.modules():
+        if isinstance(layer, nn.BatchNorm2d):
+            nn.init.normal_(layer.running_mean, 0, 0.3)
+            nn.init.uniform_(layer.running_var, 0.3, 3)
+            nn.init.uniform_(layer.weight, 0.5, 1.5)
+            nn.init.normal_(layer.bias, 0, 0.3)
+    return model
+
 
 class Brightness(nn.Module):
     """Says "car" where the photo is brighter than a threshold; two output channels, as the defense's networks."""

@@ -13,6 +13,7 @@ import torch
 from built import ROOT
 from PIL import Image
 from playwright.sync_api import Browser, Page
+from samples import random_network
 from torch import nn
 
 from carvana_lessons import models, studio
@@ -66,16 +67,8 @@ def text_of(values: bytes) -> str:
 
 
 def trained_by_chance(name: str, width: int) -> nn.Module:
-    """Random weights, as half precision holds them, and batch norms that have seen something."""
-    torch.manual_seed(0)
-    model = models.create(name, width=width)
-    for norm in model.modules():
-        if isinstance(norm, nn.BatchNorm2d):
-            norm.running_mean.normal_(0, 0.1)
-            norm.running_var.uniform_(0.5, 2)
-            nn.init.uniform_(norm.weight, 0.5, 1.5)
-            nn.init.normal_(norm.bias, 0, 0.1)
-    return round_to_half(model).eval()
+    """Random weights, as half precision holds them."""
+    return round_to_half(random_network(name, width))
 
 
 def logits_in_page(tab: Page, name: str, x: torch.Tensor, workers: int, changes: dict | None = None) -> np.ndarray:

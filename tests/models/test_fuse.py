@@ -4,24 +4,12 @@ import copy
 
 import pytest
 import torch
+from samples import random_network
 from torch import nn
 
 from carvana_lessons import models
 from carvana_lessons.features import feature_maps
 from carvana_lessons.prediction import car_logits
-
-
-def lived_in(name: str) -> nn.Module:
-    """A network whose batch norms have statistics and scales far from 0 and 1, as after training."""
-    torch.manual_seed(3)
-    model = models.create(name, width=8).eval()
-    for layer in model.modules():
-        if isinstance(layer, nn.BatchNorm2d):
-            layer.running_mean.normal_(0, 0.5)
-            layer.running_var.uniform_(0.3, 3)
-            nn.init.uniform_(layer.weight, 0.5, 1.5)
-            nn.init.normal_(layer.bias, 0, 0.3)
-    return model
 
 
 def norms(model: nn.Module) -> int:
@@ -32,7 +20,7 @@ def norms(model: nn.Module) -> int:
 @pytest.mark.parametrize("name", models.names())
 def test_answers_are_those_of_the_original(name, count):
     """In double precision, where rounding is too small to hide a wrong fold or to move a maximum."""
-    model, x = lived_in(name).double(), torch.rand(count, 3, 64, 96).double()
+    model, x = random_network(name, width=8).double(), torch.rand(count, 3, 64, 96).double()
     with torch.inference_mode():
         expected, got = model(x), models.fuse_batch_norm(model)(x)
     assert expected.std() > 1e-3  # a network that says nothing would agree with anything
@@ -42,7 +30,7 @@ def test_answers_are_those_of_the_original(name, count):
 @pytest.mark.parametrize("name", models.names())
 def test_masks_are_those_of_the_original(name):
     """In single precision a pool may take another of two maxima that are equal but for rounding; hardly ever."""
-    model, x = lived_in(name), torch.rand(2, 3, 64, 96)
+    model, x = random_network(name, width=8), torch.rand(2, 3, 64, 96)
     expected, got = car_logits(model, x), car_logits(models.fuse_batch_norm(model), x)
     middle = expected.median()  # so that half of all pixels are car
     assert ((expected > middle) != (got > middle)).float().mean() < 0.005
@@ -51,7 +39,7 @@ def test_masks_are_those_of_the_original(name):
 
 @pytest.mark.parametrize("name", models.names())
 def test_no_batch_norm_is_left_and_no_other_layer_is_lost(name):
-    model = lived_in(name)
+    model = random_network(name, width=8)
     fast = models.fuse_batch_norm(model)
     assert norms(fast) == 0
     assert len(list(model.modules())) - len(list(fast.modules())) == norms(model)
@@ -59,7 +47,7 @@ def test_no_batch_norm_is_left_and_no_other_layer_is_lost(name):
 
 @pytest.mark.parametrize("name", ["unet", "maskingnet"])
 def test_the_original_keeps_weights_mode_and_layout(name):
-    model = lived_in(name).train()
+    model = random_network(name, width=8).train()
     before = copy.deepcopy(model.state_dict())
     fast = models.fuse_batch_norm(model)
     with torch.no_grad():
@@ -75,13 +63,15 @@ def test_the_original_keeps_weights_mode_and_layout(name):
 
 
 def test_weights_lie_channels_last():
-    convolutions = [m for m in models.fuse_batch_norm(lived_in("unet")).modules() if isinstance(m, nn.Conv2d)]
+    convolutions = [
+        m for m in models.fuse_batch_norm(random_network("unet", width=8)).modules() if isinstance(m, nn.Conv2d)
+    ]
     assert all(m.weight.is_contiguous(memory_format=torch.channels_last) for m in convolutions)
 
 
 def test_it_goes_wherever_a_network_goes():
     """Padding to a size that the pools divide, averaging, mirroring: `car_logits` takes it as any other."""
-    model, x = lived_in("segnet"), torch.rand(2, 3, 50, 70)
+    model, x = random_network("segnet", width=8), torch.rand(2, 3, 50, 70)
     expected, got = (car_logits([net, net], x, flip=True) for net in (model, models.fuse_batch_norm(model)))
     torch.testing.assert_close(got, expected, rtol=1e-3, atol=1e-3)
 
@@ -105,7 +95,7 @@ def test_other_sequences_are_folded_and_what_cannot_be_is_left():
 
 
 def test_feature_maps_of_the_original_are_as_before():
-    model, x = lived_in("unet"), torch.rand(1, 3, 32, 32)
+    model, x = random_network("unet", width=8), torch.rand(1, 3, 32, 32)
     before = feature_maps(model, x)
     models.fuse_batch_norm(model)
     after = feature_maps(model, x)

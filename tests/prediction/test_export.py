@@ -15,6 +15,7 @@ import pandas as pd
 import pytest
 import torch
 from onnx.reference import ReferenceEvaluator
+from samples import random_network
 from torch import nn
 
 from carvana_lessons import data, models, studio
@@ -34,15 +35,7 @@ def network(name: str, width: int = 4) -> nn.Module:
     """With the weights that come with the package, or random ones, and batch norms that have seen something."""
     if name in models.shipped():
         return load_trained(name)
-    torch.manual_seed(0)
-    model = models.create(name, width=width).eval()
-    for part in model.modules():
-        if isinstance(part, nn.BatchNorm2d):
-            nn.init.normal_(part.running_mean, 0, 0.3)
-            nn.init.uniform_(part.running_var, 0.3, 2)
-            nn.init.uniform_(part.weight, 0.5, 1.5)
-            nn.init.normal_(part.bias, 0, 0.2)
-    return model
+    return random_network(name, width)
 
 
 def session(path, threads: int = 1) -> onnxruntime.InferenceSession:
