@@ -40,14 +40,19 @@
       const rows = new Uint8Array(size[0] * width * 3);
       const columns = triangles(size[1], width);
       for (let y = 0, k = 0; y < size[0]; y++)
-        for (let x = 0; x < width; x++)
-          for (let c = 0; c < 3; c++, k++) {
-            const {first, weights} = columns[x];
-            let at = (y * size[1] + first) * 4 + c, sum = 0.5;
-            for (let j = 0; j < weights.length; j++, at += 4)
-              sum += weights[j] * pixels[at];
-            rows[k] = sum;
+        for (let x = 0; x < width; x++, k += 3) {
+          const {first, weights} = columns[x];
+          let at = (y * size[1] + first) * 4;
+          let red = 0.5, green = 0.5, blue = 0.5;
+          for (let j = 0; j < weights.length; j++, at += 4) {
+            red += weights[j] * pixels[at];
+            green += weights[j] * pixels[at + 1];
+            blue += weights[j] * pixels[at + 2];
           }
+          rows[k] = red;
+          rows[k + 1] = green;
+          rows[k + 2] = blue;
+        }
       const out = new Float32Array(3 * height * width);
       for (const [y, {first, weights}] of
         triangles(size[0], height).entries())
@@ -64,28 +69,32 @@
     // Where each pixel of a larger picture lies between two of a
     // smaller one: bilinear, corners not aligned, as in `upsample`.
     function between(length, wanted) {
-      return Array.from({length: wanted}, (_, k) => {
+      const first = new Int32Array(wanted);
+      const second = new Int32Array(wanted);
+      const share = new Float64Array(wanted);
+      for (let k = 0; k < wanted; k++) {
         const place = Math.max(0, ((k + 0.5) * length) / wanted - 0.5);
-        const first = Math.min(Math.trunc(place), length - 1);
-        const second = Math.min(first + 1, length - 1);
-        return {first, second, share: place - first};
-      });
+        first[k] = Math.min(Math.trunc(place), length - 1);
+        second[k] = Math.min(first[k] + 1, length - 1);
+        share[k] = place - first[k];
+      }
+      return {first, second, share};
     }
 
     function upsample(logits, [height, width], wanted) {
       const out = new Float32Array(wanted[0] * wanted[1]);
-      const columns = between(width, wanted[1]);
+      const rows = between(height, wanted[0]);
+      const {first, second, share} = between(width, wanted[1]);
       const line = new Float32Array(width);
-      for (const [y, row] of between(height, wanted[0]).entries()) {
+      for (let y = 0, k = 0; y < wanted[0]; y++) {
         for (let x = 0; x < width; x++) {
-          const a = logits[row.first * width + x];
-          const b = logits[row.second * width + x];
-          line[x] = a + (b - a) * row.share;
+          const a = logits[rows.first[y] * width + x];
+          const b = logits[rows.second[y] * width + x];
+          line[x] = a + (b - a) * rows.share[y];
         }
-        for (let x = 0; x < wanted[1]; x++) {
-          const {first, second, share} = columns[x];
-          out[y * wanted[1] + x]
-            = line[first] + (line[second] - line[first]) * share;
+        for (let x = 0; x < wanted[1]; x++, k++) {
+          const a = line[first[x]];
+          out[k] = a + (line[second[x]] - a) * share[x];
         }
       }
       return out;
@@ -202,7 +211,9 @@
       shrink,
       mask({logits, from, size}) {
         const z = upsample(logits, from, size);
-        return Uint8Array.from(z, (value) => value > 0);
+        const car = new Uint8Array(z.length);
+        for (let k = 0; k < z.length; k++) car[k] = z[k] > 0 ? 1 : 0;
+        return car;
       },
       // The photo's pixels with the edge as their fourth channel; what
       // is invisible is black, so that no editor brings it back.
@@ -258,7 +269,8 @@
   }
 
   async function isAnimation(file) {
-    if (!globalThis.ImageDecoder) return false;
+    if (!globalThis.ImageDecoder || file.type === "image/jpeg")
+      return false;
     let decoder;
     try {
       const data = await file.arrayBuffer();
