@@ -14,7 +14,7 @@ from carvana_lessons.models.model_cards import parts
 # Of the studio, in whatever photos the chapters themselves ran: car, view, and what is seen.
 SAMPLES = ((3, 5, "A drawn car, seen from the side."), (12, 4, "A drawn car, seen from the front and the side."),
            (21, 9, "A drawn car, seen from behind."))  # fmt: skip
-SIZE = (720, 480)
+SIZE, THUMB = (1200, 800), (240, 160)
 
 
 def make(folder: Path) -> None:
@@ -23,14 +23,21 @@ def make(folder: Path) -> None:
     for name in models.shipped():
         network, weights = parts(name)
         write_script(models.create(network, weights=weights), folder / f"{name}.js")
-    samples = [{"text": text, "picture": _drawn(car, view)} for car, view, text in SAMPLES]
-    text = f"carvana.samples = {json.dumps(samples)};\n"
-    (folder / "samples.js").write_text(text, encoding="utf-8", newline="\n")
+    samples = []
+    for k, (car, view, text) in enumerate(SAMPLES, 1):
+        photo = Image.fromarray(studio.render(car, view, SIZE, studio.DEFAULT.seed)[0])
+        name, small = f"sample-{k}", photo.resize(THUMB, Image.Resampling.LANCZOS)
+        samples.append({"name": name, "text": text, "picture": _address(small)})
+        _write(folder / f"{name}.js", f'carvana.pictures["{name}"] = {json.dumps(_address(photo))};\n')
+    _write(folder / "samples.js", f"carvana.samples = {json.dumps(samples)};\n")
 
 
-def _drawn(car: int, view: int) -> str:
-    """A picture as an address that holds it: a page from disk may not read the pixels of any other."""
-    photo, _ = studio.render(car, view, SIZE, studio.DEFAULT.seed)
+def _write(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8", newline="\n")
+
+
+def _address(picture: Image.Image) -> str:
+    """An address that holds the picture itself: a page from disk may not read the pixels of any other."""
     file = io.BytesIO()
-    Image.fromarray(photo).save(file, "WEBP", quality=80)
+    picture.save(file, "WEBP", quality=80)
     return "data:image/webp;base64," + base64.b64encode(file.getvalue()).decode("ascii")

@@ -38,8 +38,8 @@
       place.innerHTML = FORM;
       this.find(".answer").innerHTML = answer;
       this.listen();
-      for (const {text, picture} of carvana.samples)
-        this.find(".samples").append(this.sample(text, picture));
+      for (const sample of carvana.samples)
+        this.find(".samples").append(this.sample(sample));
     }
 
     find(selector) {
@@ -50,13 +50,21 @@
       return this.place.querySelectorAll(selector);
     }
 
-    sample(text, picture) {
+    sample({name, text, picture}) {
       const image = Object.assign(new Image(),
-        {src: picture, alt: text, width: 720, height: 480});
+        {src: picture, alt: text, width: 240, height: 160});
       const button = Object.assign(document.createElement("button"),
-        {type: "button", onclick: () => this.look(image)});
+        {type: "button", onclick: () => this.look(name)});
       button.append(image);
       return button;
+    }
+
+    async openSample(name) {
+      await carvana.loadScript(`${name}.js`);
+      const image = new Image();
+      image.src = carvana.pictures[name];
+      await image.decode();
+      return image;
     }
 
     listen() {
@@ -108,14 +116,19 @@
       }
     }
 
-    // A photo that comes while another is looked at follows it.
+    /* `source`: a file, a photo that is open, or a sample's name. A
+       photo that comes while another is looked at follows it. */
     look(source) {
       this.looking = Promise.resolve(this.looking).then(() =>
         this.tell(async () => {
           this.place.setAttribute("aria-busy", "true");
           try {
             this.say("Opening the photo …");
-            await this.show(await carvana.openPhoto(source));
+            for (const name of ["engine.js", "network.js", "photo.js"])
+              await carvana.loadScript(name); // in this order
+            const found = typeof source === "string"
+              ? await this.openSample(source) : source;
+            await this.show(await carvana.openPhoto(found));
             this.find(".answer").hidden = false;
           } finally {
             this.place.removeAttribute("aria-busy");

@@ -23,5 +23,5 @@ const carvana = (() => {
     return loading[name];
   }
 
-  return {folder, loadScript, views: {}};
+  return {folder, loadScript, views: {}, pictures: {}};
 })();

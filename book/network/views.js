@@ -5,8 +5,7 @@
 
 (() => {
   // An order in which each may use those before it
-  const SHARED = ["engine.js", "network.js", "photo.js",
-    "samples.js", "photo_view.js"];
+  const SHARED = ["samples.js", "photo_view.js"];
   const VIEWS = {
     "cut-out": "cut_out_view.js", "inside": "inside_view.js",
   };

@@ -99,6 +99,7 @@ def test_backgrounds_and_the_edge_follow_at_once(watched: Page, site, photo):
     watched.locator(".drop input").first.set_input_files(file_of(photo))
     answered(watched)
     first = pixels_of(watched, "canvas.after")
+    view = watched.locator(".network-view")  # a chapter's pictures have labels, too
 
     def corner() -> list[int]:
         watched.wait_for_timeout(50)
@@ -111,9 +112,9 @@ def test_backgrounds_and_the_edge_follow_at_once(watched: Page, site, photo):
         raise AssertionError(f"The background is {corner()}, not {colour}.")
 
     assert corner() == [0, 0, 0, 0]
-    watched.get_by_label("white").check()
+    view.get_by_label("white").check()
     wait_for([255, 255, 255, 255])
-    watched.get_by_label("Colour", exact=True).fill("#102030")
+    view.get_by_label("Colour", exact=True).fill("#102030")
     wait_for([16, 32, 48, 255])
     file = io.BytesIO()
     Image.new("RGB", (30, 50), (9, 99, 199)).save(file, "PNG")
@@ -121,7 +122,7 @@ def test_backgrounds_and_the_edge_follow_at_once(watched: Page, site, photo):
         {"name": "behind.png", "mimeType": "image/png", "buffer": file.getvalue()}
     )
     wait_for([9, 99, 199, 255])
-    watched.get_by_label("none").check()
+    view.get_by_label("none").check()
     wait_for([0, 0, 0, 0])
     watched.locator("[name=threshold]").fill("0.98")
     watched.locator("[name=feather]").fill("0")
@@ -171,6 +172,8 @@ def test_a_photo_dropped_beside_the_box_is_taken_too(watched: Page, site, photo)
 
 def test_a_drawing_that_fails_is_no_success(page: Page, site):
     begin(page, f"{site}/intro.html")
+    page.evaluate("carvana.loadScript('engine.js').then(() => carvana.loadScript('network.js'))")
+    page.evaluate("carvana.loadScript('photo.js')")
     page.evaluate("() => { carvana.cutOut = () => { throw new RangeError('Array buffer allocation failed') } }")
     page.locator(".samples button").first.click()
     answered(page, "There is not enough memory for this photo")
@@ -204,7 +207,7 @@ def test_nothing_is_loaded_before_it_is_wanted(page: Page, site):
     begin(page, f"{site}/intro.html")
     page.wait_for_load_state("networkidle")
     own = [url for url in asked if url.startswith("/network/")]
-    assert "/network/network.js" in own and not any("unet" in url for url in own)
+    assert "/network/samples.js" in own and not any("unet" in url or "engine" in url for url in own)
     page.locator(".samples button").first.click()
     answered(page)
     assert "/network/unet-backgrounds.js" in asked and "/network/unet.js" not in asked
@@ -236,7 +239,7 @@ def test_below_a_folder_and_without_a_connection_it_works_again(browser: Browser
     page.reload(wait_until="networkidle")
     context.set_offline(True)
     begin(page, f"{at_sub_path}/intro.html")
-    page.locator(".samples button").nth(1).click()
+    page.locator(".samples button").first.click()
     answered(page)
     context.close()
 
@@ -365,13 +368,19 @@ def test_a_link_with_nonsense_is_an_ordinary_page(watched: Page, site, link):
 def test_where_a_part_is_missing_the_reader_may_try_again(browser: Browser, site):
     context = browser.new_context(service_workers="block")  # else it would ask in the page's place
     page = context.new_page()
-    page.route("**/network/photo.js", lambda route: route.abort())
+    page.route("**/network/samples.js", lambda route: route.abort())
     page.goto(f"{site}/intro.html")
     page.locator(".network-view").scroll_into_view_if_needed()
     again = page.locator(".network-view").get_by_role("button", name="Try again")
     again.wait_for(timeout=LONG)
-    assert page.locator(".network-view").inner_text().startswith("The file photo.js could not be loaded")
-    page.unroute("**/network/photo.js")
+    assert page.locator(".network-view").inner_text().startswith("The file samples.js could not be loaded")
+    page.unroute("**/network/samples.js")
     again.click()
     page.locator(".samples button").nth(2).wait_for(timeout=LONG)
+    page.route("**/network/unet-backgrounds.js", lambda route: route.abort())
+    page.locator(".samples button").first.click()
+    answered(page, "The file unet-backgrounds.js could not be loaded")
+    page.unroute("**/network/unet-backgrounds.js")
+    page.locator(".samples button").first.click()
+    answered(page)
     context.close()
