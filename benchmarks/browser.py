@@ -76,7 +76,8 @@ def main() -> None:
         for name in SCRIPTS:
             shutil.copyfile(SOURCE / name, folder / name)
         scripts = "".join(f'<script src="{name}"></script>' for name in SCRIPTS)
-        (folder / "page.html").write_text(f"<!doctype html><meta charset=utf-8>{scripts}", encoding="utf-8")
+        text = f"<!doctype html><meta charset=utf-8>{scripts}"
+        (folder / "page.html").write_text(text, encoding="utf-8", newline="\n")
         browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
         introduce(f"Chromium {browser.version}; a photo of {PHOTO[0]}×{PHOTO[1]} pixels.")
         rows, sizes = [], []
