@@ -28,7 +28,7 @@ from onnxruntime import quantization
 from onnxruntime.transformers.float16 import convert_float_to_float16
 
 from benchmarks._paired import alternate, introduce, parser, provenance, spread, table
-from carvana_lessons import data, models
+from carvana_lessons import data, models, studio
 from carvana_lessons.evaluation import held_out, score
 from carvana_lessons.prediction import car_logits, export_onnx, input_size, load_trained, upsample
 from carvana_lessons.utils.files import replacing
@@ -99,8 +99,10 @@ def measure(name: str, cars: data.CarFolder, folder: Path, count: int, calibrati
     model = load_trained(name)
     size = input_size(model)
     unseen = data.sample_evenly(held_out(cars, [model])[0], count)
-    learned = sorted(models.provenance(model).train & set(cars.ids))  # the drawn ones are elsewhere
-    known = data.sample_evenly(cars.select(cars=learned), calibration)
+    learned = sorted(models.provenance(model).train & set(cars.ids))
+    # Weights that learned from drawn cars alone have no other photos of their training than such.
+    known = cars.select(cars=learned) if learned else data.CarFolder(studio.ensure(cars=calibration))
+    known = data.sample_evenly(known, calibration)
     seen = list(inputs(known, size))
     files = {"float32": export_onnx(model, folder / f"{name}.onnx")}
     for way, make in WAYS.items():

@@ -9,7 +9,7 @@ from PIL import Image
 
 from carvana_lessons import models, studio
 from carvana_lessons.models.browser import write_script
-from carvana_lessons.models.model_cards import parts
+from carvana_lessons.prediction import load_trained
 
 # Of the studio, in whatever photos the chapters themselves ran: car, view, and what is seen.
 SAMPLES = ((3, 5, "A drawn car, seen from the side."), (12, 4, "A drawn car, seen from the front and the side."),
@@ -21,8 +21,7 @@ def make(folder: Path) -> None:
     """Write the files that ``network.js`` and its neighbours load, the same bytes every time."""
     folder.mkdir(parents=True, exist_ok=True)
     for name in models.shipped():
-        network, weights = parts(name)
-        write_script(models.create(network, weights=weights), folder / f"{name}.js")
+        write_script(load_trained(name), folder / f"{name}.js")
     samples = []
     for k, (car, view, text) in enumerate(SAMPLES, 1):
         photo = Image.fromarray(studio.render(car, view, SIZE, studio.DEFAULT.seed)[0])

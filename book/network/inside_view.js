@@ -396,7 +396,8 @@
         this.find(`[name=${name}]`).value = maps?.[name] ?? 0;
       this.erased = Object.fromEntries(Object.entries(Object(erase))
         .filter(([, channels]) => Array.isArray(channels)
-          && channels.length && channels.every(Number.isInteger)));
+          && channels.length && channels.every(
+            (one) => Number.isInteger(one) && one >= 0)));
       this.linked = {rates: Object(rates)};
     }
   }

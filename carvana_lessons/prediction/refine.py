@@ -13,8 +13,8 @@ pixels, and cost more. `python -m benchmarks cutout` measures all but the tiles.
 On 64 photos of the 16 cars that the shipped `unet` was not trained on, boundary IoU at 5 pixels rose from 0.529 to
 0.571 (by 0.042; 95 % interval, cars resampled: 0.034 to 0.050), and Dice by 0.0008 (0.0006 to 0.0010); that of
 `unet-backgrounds` from 0.322 to 0.377 (0.377 to 0.412 by the guided filter), and of `unet-small` from 0.300 to 0.323.
-The table is on the page Speed. The default was chosen by 32 of these photos, and their true masks are rough themselves
-by a pixel or two.
+The table is on the page Speed. The default was chosen by 32 photos of these cars, and their true masks are rough
+themselves by a pixel or two.
 
 Lesson:
     cut-out.

@@ -283,10 +283,15 @@ def test_axe_finds_nothing_in_an_answer_and_it_fits_a_phone(page: Page, site, na
 TRAINED = "The mask is that of the trained network."
 
 
+def look_inside(page: Page, site: str) -> None:
+    """The playground with the first drawn car."""
+    begin(page, f"{site}/playground.html")
+    page.locator(".samples button").first.click()
+    answered(page, TRAINED)
+
+
 def test_a_map_is_erased_and_the_mask_follows(watched: Page, site):
-    begin(watched, f"{site}/playground.html")
-    watched.locator(".samples button").first.click()
-    answered(watched, TRAINED)
+    look_inside(watched, site)
     stage = watched.locator(".stages details").filter(has_text="up 1:")
     stage.locator("summary").click()
     before = pixels_of(watched, "canvas.mask")
@@ -324,18 +329,14 @@ def test_the_address_of_the_page_keeps_what_is_set(page: Page, site):
 
 
 def test_another_network_answers_for_the_same_photo(watched: Page, site):
-    begin(watched, f"{site}/playground.html")
-    watched.locator(".samples button").first.click()
-    answered(watched, TRAINED)
+    look_inside(watched, site)
     watched.locator("select[name=network]").select_option("unet-small")
     watched.locator(".stages summary").filter(has_text="down 1: 8 maps of 128 × 128").wait_for(timeout=LONG)
     answered(watched, TRAINED)
 
 
 def test_what_was_open_and_where_the_focus_was_stays_so(watched: Page, site):
-    begin(watched, f"{site}/playground.html")
-    watched.locator(".samples button").first.click()
-    answered(watched, TRAINED)
+    look_inside(watched, site)
     stage = watched.locator(".stages details").filter(has_text="down 3:")
     stage.locator("summary").click()
     stage.get_by_role("button", name="show all 44").click()

@@ -49,7 +49,7 @@ def test_the_kinds_are_those_that_ran(model):
     assert [layer["op"] for layer in layers(model) if layer["op"] in wanted.values()] == ran
 
 
-def test_the_stages_have_the_names_that_the_chapters_use():
+def test_the_stages_have_the_names_that_a_page_shows():
     stages = [layer["stage"] for layer in layers(models.create("unet-tiny")) if "stage" in layer]
     assert stages == ["down 1", "down 2", "down 3", "bottleneck", "up 3", "up 2", "up 1", "logits"]
 

@@ -26,7 +26,7 @@ def load(name: str) -> torch.nn.Module:
 def test_the_file_is_the_cards(name):
     card, path = models.read_card(name), room.FOLDER / f"{name}.safetensors"
     assert card["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
-    assert room.weights_name(*room.parts(name)) == name and card["dice"] > 0.96
+    assert room.weights_name(*room.parts(name)) == name and card["dice"] > 0.97
     drawn = name == "unet-drawn"
     assert ("Carvana" in card["data"]) != drawn and card["terms"] == (room.OWN_TERMS if drawn else room.TERMS)
     model = load(name)
@@ -35,7 +35,7 @@ def test_the_file_is_the_cards(name):
 
 def test_together_they_are_small():
     sizes = {path.name: path.stat().st_size for path in room.FOLDER.iterdir()}
-    assert max(sizes.values()) < 2e6 and sum(sizes.values()) < 9e6
+    assert max(sizes.values()) < 2e6 and sum(sizes.values()) < 6e6
 
 
 @pytest.mark.parametrize("name", models.shipped())
@@ -61,7 +61,9 @@ def test_what_a_card_says_of_other_backgrounds_is_in_the_table(name):
         wanted = [*part.loc["all of them", ["dice", "low", "high"]], each.dice.min()]
         assert [told[words][key] for key in ("dice", "low", "high", "worst")] == pytest.approx(wanted, abs=6e-5)
     made_of = json.loads((RESULTS / "provenance.json").read_text(encoding="utf-8"))["weights"]
-    assert made_of[name]["sha256"] == models.read_card(name)["sha256"]
+    assert name in made_of
+    for one, weights in made_of.items():
+        assert weights["sha256"] == models.read_card(one)["sha256"]
 
 
 @pytest.fixture
