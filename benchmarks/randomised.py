@@ -5,7 +5,8 @@
 Real cars that are not kept for the score, and drawn ones, are put before backgrounds that are made anew for every
 photo (`data.BackgroundReplacement`); ``--drawn-only`` takes drawn cars alone, for weights without any real photo. The
 loss is cross-entropy plus soft Dice. The learning rate follows the clock, one cycle in ``--minutes``: a slow machine
-takes fewer steps, and every run ends at its end. The weights that are kept are a moving average (EMA).
+takes fewer steps, and every run ends at its end. With ``--steps`` the rate follows them instead, so that several
+networks learn from as many photos. The weights that are kept are a moving average (EMA).
 
 OUT holds ``last.safetensors``, which any command takes for weights, from the first minutes on; ``history.csv``; and at
 the end ``weights/`` with half-precision weights and their card, as the package ships them. With ``--resume`` the same
@@ -52,8 +53,8 @@ LOSSES = {
     "bce-dice": lambda logits, y: losses.bce(logits, y) + losses.soft_dice(logits, y),
     "boundary-dice": lambda logits, y: losses.boundary_bce(logits, y) + losses.soft_dice(logits, y),
 }
-SETTINGS = ("network", "width", "size", "minutes", "batch_size", "lr", "loss", "drawn_only", "drawn_cars", "drawn",
-            "keep", "studio", "empty", "ema", "seed")  # fmt: skip  # what decides the result
+SETTINGS = ("network", "width", "size", "minutes", "steps", "batch_size", "lr", "loss", "drawn_only", "drawn_cars",
+            "drawn", "keep", "studio", "empty", "ema", "seed")  # fmt: skip  # what decides the result
 WATCHED = 32  # photos that are looked at while it trains
 FINE = 10_000  # steps of the schedule; where it stands is the share of the time
 
@@ -96,7 +97,9 @@ class Run:
 
     @property
     def share(self) -> float:
-        """Of the time that is over."""
+        """Of the training that is over, by the clock or, where it is told, by steps."""
+        if self.options.steps:
+            return self.step / self.options.steps
         return self.seconds / (60 * self.options.minutes)
 
     def learn(self, x: Tensor, y: Tensor, rate: float) -> float:
@@ -200,7 +203,7 @@ def watched(o: argparse.Namespace) -> dict[str, tuple[Tensor, Tensor]]:
 
 
 def train(run: Run, provenance: Provenance) -> None:
-    """Until the time is over; a checkpoint every few minutes."""
+    """Until its share is whole; a checkpoint every few minutes."""
     o, last = run.options, run.options.out / "last.safetensors"
     rate = schedule("one-cycle", FINE, 1)
     looked = watched(o)
@@ -293,6 +296,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--width", type=int, default=11, help="11 is the widest unet whose weights are below 2 MB")
     parser.add_argument("--size", type=int, default=256, help="side of the input; multiples of 32")
     parser.add_argument("--minutes", type=float, default=120, help="of training; it ends then, wherever it is")
+    parser.add_argument("--steps", type=int, help="of training, whatever the clock says: to compare networks")
     parser.add_argument("--every", type=float, default=5, help="minutes between checkpoints")
     parser.add_argument("--batch-size", type=int, default=8)
     parser.add_argument("--lr", type=float, default=4e-3, help="highest rate of one-cycle")

@@ -99,6 +99,7 @@ def options(folder, out, **changed) -> argparse.Namespace:
         "folder": folder, "out": out, "network": "unet", "width": 2, "size": 32, "minutes": 0.02, "every": 0.001,
         "batch_size": 4, "lr": 4e-3, "loss": "bce-dice", "drawn_only": False, "drawn_cars": 0, "drawn": 0.25,
         "keep": 0.25, "studio": 0.1, "empty": 0.02, "ema": 0.9, "threads": None, "seed": 0, "resume": False,
+        "steps": None,
     }  # fmt: skip
     return argparse.Namespace(**plain | changed)
 
@@ -137,6 +138,12 @@ def test_a_run_that_is_restored_goes_on_as_if_it_had_never_stopped(folder, tmp_p
     assert kept.provenance.size == (32, 32) and kept.provenance.train == {"a"}
     with pytest.raises(CarvanaError, match="other settings \\(width\\)"):
         randomised.Run.begin(options(folder, tmp_path, width=3)).restore(tmp_path / "last.safetensors")
+
+
+def test_a_run_of_so_many_steps_takes_them_whatever_the_clock_says(folder, tmp_path):
+    run = randomised.Run.begin(options(folder, tmp_path, steps=3, minutes=1e-6, every=100))
+    randomised.train(run, Provenance((32, 32), "no", frozenset({"a"})))
+    assert run.step == 3 and run.history[-1]["photos"] == 12
 
 
 def test_batches_hold_real_and_drawn_cars_in_their_shares(folder, tmp_path, make_folder, monkeypatch):
