@@ -298,6 +298,9 @@ def evaluate(
         str | None,
         typer.Option(callback=each(options.is_grouping), help="Also group the scores by view, car or color."),
     ] = None,
+    boundary: Annotated[
+        bool, typer.Option("--boundary", help="Score the outlines too: boundary IoU, 95 % Hausdorff, surface Dice.")
+    ] = False,
     out: Annotated[Path | None, typer.Option(help="CSV file for the scores, one row per photo.")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file of --out.")] = False,
     masks: Masks = None,
@@ -318,12 +321,15 @@ def evaluate(
         batch_size,
         flip=flip,
         precision=precision,
+        boundary=boundary,
         valid=valid,
         seed=seed,
         out=out,
         overwrite=overwrite,
     )
     typer.echo(f"Dice {scores.dice.mean():.4f} on {photos.size_in_words}.")
+    if boundary:
+        typer.echo(tables.outline(scores))
     for title, table in (("best", tables.best(scores)), ("worst", tables.worst(scores))):
         typer.echo(f"\nThe {title}:\n{table.to_string(index=False)}")
     if by is not None:

@@ -10,12 +10,15 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from hypothesis import settings
 from PIL import Image
 from samples import draw_pair, save_mask
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from carvana_lessons import data
 
+settings.register_profile("course", deadline=None)  # how long an example takes depends on what else runs
+settings.load_profile("course")
 os.environ["CARVANA_DEVICE"] = "cpu"  # tests compare bits, which one device alone repeats; those marked gpu undo it
 REAL = Path(__file__).resolve().parents[1].parent / "shared" / "carvana"
 

@@ -16,6 +16,7 @@ from carvana_lessons.comparison.speed import measure_speed
 from carvana_lessons.comparison.table import markdown, summarise
 from carvana_lessons.data import CarFolder, loader
 from carvana_lessons.evaluation.scoring import evaluate
+from carvana_lessons.evaluation.surface import OUTLINE
 from carvana_lessons.training import Trainer
 from carvana_lessons.utils.errors import CarvanaError, DataError
 from carvana_lessons.utils.files import replacing
@@ -112,7 +113,7 @@ def _run(
         history.frame.to_csv(file, index=False, lineterminator="\n")
     if len(history) < p.epochs:  # the time is over
         return False
-    scores = evaluate(model, unseen, p.size, p.batch_size)
+    scores = evaluate(model, unseen, p.size, p.batch_size, boundary=True)
     with replacing(folder / "scores.csv") as file:
         scores.to_csv(file, index=False, lineterminator="\n")
     return True
@@ -140,31 +141,33 @@ def _note(file: Path, values: dict) -> None:
 
 def _write(out: Path) -> pd.DataFrame:
     """Tables of all runs that are done, whichever call made them."""
-    rows, tables = [], []
+    rows, tables, shown = [], [], ["dice", *OUTLINE]
     for file in sorted(out.glob("*/scores.csv")):
         cure = f"remove the folder {file.parent}, and the same command makes that run again"
         about = read_json(file.parent / "run.json", RUN, cure)
         if about["network"] not in models.names():
             raise DataError(f"{file.parent / 'run.json'} names no network of the course: {cure}.")
         scores = read_table(file, ("car", "dice"), cure)
+        shown = [name for name in shown if name in scores]  # runs of earlier versions have no scores of outlines
         history = read_table(file.parent / "history.csv", ("seconds",), cure)
         run = {"network": about["network"], "seed": about["seed"]}
         rows.append(
             run
+            | scores[shown].mean().to_dict()
             | {
-                "dice": scores["dice"].mean(),
                 "worst": scores["dice"].min(),
                 "parameters": about["parameters"],
                 "epochs": len(history),
                 "seconds": history["seconds"].sum(),
             }
         )
-        tables.append(scores.groupby("car", as_index=False)["dice"].mean().assign(**run))
+        tables.append(scores.groupby("car", as_index=False)[shown].mean().assign(**run))
     if not rows:
         raise CarvanaError(f"No run in {out} is done yet; the same command continues them.")
     order = models.names()
-    runs = pd.DataFrame(rows).sort_values(["network", "seed"], key=_rank(order))
-    by_car = pd.concat(tables)[["network", "seed", "car", "dice"]].sort_values(["network", "seed"], key=_rank(order))
+    about = ["network", "seed", *shown, "worst", "parameters", "epochs", "seconds"]
+    runs = pd.DataFrame(rows)[about].sort_values(["network", "seed"], key=_rank(order))
+    by_car = pd.concat(tables)[["network", "seed", "car", *shown]].sort_values(["network", "seed"], key=_rank(order))
     speeds = read_speeds(out)
     result = summarise(runs, by_car, speeds)
     for name, table in [("runs", runs), ("cars", by_car), ("results", result)]:

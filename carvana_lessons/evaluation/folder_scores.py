@@ -44,6 +44,7 @@ def evaluate_folder(
     *,
     flip: bool = False,
     precision: str | None = None,
+    boundary: bool = False,
     valid: float | None = None,
     seed: int | None = None,
     out: str | Path | None = None,
@@ -58,6 +59,7 @@ def evaluate_folder(
         batch_size: photos per forward pass.
         flip: average with the answer for the mirrored photo.
         precision: "no", "bf16" or "fp16"; None for what suits the device.
+        boundary: score the outlines too, as `evaluate`.
         valid: fraction of the cars to score; with ``seed`` it says which, as `held_out` takes them.
         seed: of that split.
         out: a CSV file for the scores; None writes none.
@@ -83,7 +85,7 @@ def evaluate_folder(
     with nullcontext() if out is None else owned(Path(out)):
         if out is not None:
             new_file(out, overwrite)  # said before the work, not after it
-        scores = evaluate(model, photos, size, batch_size, flip=flip, precision=precision)
+        scores = evaluate(model, photos, size, batch_size, flip=flip, precision=precision, boundary=boundary)
         if out is not None:
             new_file(out, overwrite)  # another program may have written it meanwhile
             with replacing(Path(out)) as file:

@@ -13,6 +13,7 @@ from torch import nn
 
 from carvana_lessons.data import CarFolder, read_mask
 from carvana_lessons.evaluation.metrics import confusion, dice_from, iou_from
+from carvana_lessons.evaluation.surface import boundary_scores
 from carvana_lessons.prediction.inference import Size, predict
 from carvana_lessons.utils.prefetch import prefetch
 from carvana_lessons.utils.progress import bar
@@ -26,6 +27,7 @@ def evaluate(
     cached: bool = True,
     flip: bool = False,
     precision: str | None = None,
+    boundary: bool = False,
 ) -> pd.DataFrame:
     """Predict every photo at ``size``, upsample the logits to the photo's own size, threshold, compare.
 
@@ -38,10 +40,11 @@ def evaluate(
         cached: read resized photos from the cache.
         flip: test-time augmentation, average with the flipped photo's logits.
         precision: as `car_logits`.
+        boundary: score the outlines too.
 
     Returns:
-        one row per photo, in their order, with name, car, view, dice, iou, tp, fp, fn (pixels at the photo's size). The
-        challenge's score is ``scores.dice.mean()``.
+        one row per photo, in their order, with name, car, view, dice, iou, tp, fp, fn (pixels at the photo's size), and
+        with ``boundary`` the columns of `boundary_scores`. The challenge's score is ``scores.dice.mean()``.
 
     Raises:
         DataError: for no photos, or photos without masks.
@@ -60,15 +63,16 @@ def evaluate(
         desc="scoring",
         unit="photo",
     ) as masks:
-        return score(masks, photos)
+        return score(masks, photos, boundary)
 
 
-def score(masks: Iterable[np.ndarray], photos: CarFolder) -> pd.DataFrame:
+def score(masks: Iterable[np.ndarray], photos: CarFolder, boundary: bool = False) -> pd.DataFrame:
     """Compare one mask per photo with the truth; for masks of networks and of baselines.
 
     Args:
         masks: one (H, W) bool or {0, 1} per photo, at the photo's own size, in the order of ``photos``.
         photos: photos with masks.
+        boundary: score the outlines too.
 
     Returns:
         as `evaluate`.
@@ -96,5 +100,6 @@ def score(masks: Iterable[np.ndarray], photos: CarFolder) -> pd.DataFrame:
                 "fp": counts.fp.item(),
                 "fn": counts.fn.item(),
             }
+            | (boundary_scores(mask, truth) if boundary else {})
         )
     return pd.DataFrame(rows)

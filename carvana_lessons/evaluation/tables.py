@@ -7,6 +7,8 @@ import pandas as pd
 
 from carvana_lessons.data import CarFolder, read_pair
 from carvana_lessons.data.layout import listed
+from carvana_lessons.evaluation.boundary import WIDTH
+from carvana_lessons.evaluation.surface import OUTLINE, TOLERANCE
 from carvana_lessons.utils.errors import DataError
 
 FAMILIES = ("light", "grey", "dark", "warm", "cool")
@@ -55,6 +57,25 @@ def worst(scores: pd.DataFrame, count: int = 5) -> pd.DataFrame:
         09.
     """
     return _table(scores.nsmallest(count, "dice"))
+
+
+def outline(scores: pd.DataFrame) -> str:
+    """The mean scores of the outlines in one sentence.
+
+    Args:
+        scores: as `evaluate` gives them with ``boundary=True``.
+
+    Returns:
+        a sentence.
+
+    Lesson:
+        09.
+    """
+    mean = scores[list(OUTLINE)].mean()
+    return (
+        f"Outlines: boundary IoU {mean.boundary_iou:.4f} in a band of {WIDTH} pixels, 95 % Hausdorff distance "
+        f"{mean.hd95:.2f} pixels, surface Dice {mean.surface_dice:.4f} within {TOLERANCE:g} pixels."
+    )
 
 
 def by(scores: pd.DataFrame, what: str | pd.Series) -> pd.DataFrame:

@@ -13,7 +13,7 @@ import torch
 from accelerate import Accelerator
 
 from carvana_lessons import data, models, show
-from carvana_lessons.comparison import Protocol, compare, interval, markdown, summarise
+from carvana_lessons.comparison import Protocol, compare, interval, markdown, paired, summarise
 from carvana_lessons.comparison.speed import noise
 from carvana_lessons.training import Trainer
 from carvana_lessons.utils.device import find_device
@@ -52,8 +52,23 @@ def test_two_networks_and_their_table(cars, tmp_path):
         scores = [pd.read_csv(tmp_path / "runs" / f"{row.network}-seed{s}" / "scores.csv") for s in (0, 1)]
         assert row.dice == pytest.approx(np.mean([s["dice"].mean() for s in scores]))
         assert {car for s in scores for car in s["car"]} == set(TINY.split(cars)[1].ids)
+        for score in ("dice", "boundary_iou", "hd95", "surface_dice"):
+            assert getattr(row, score) == pytest.approx(np.mean([s[score].mean() for s in scores]))
+    assert "| HD95, px | surface Dice, % |" in markdown(table)
+    by_car = pd.read_csv(tmp_path / "runs" / "cars.csv")
+    gained = paired(by_car, "arc1", "unet", "hd95")
+    mean = by_car.groupby("network")["hd95"].mean()
+    assert gained.mean() == pytest.approx(mean["arc1"] - mean["unet"])
     about = json.loads((tmp_path / "runs" / "arc1-seed1" / "run.json").read_text(encoding="utf-8"))
     assert about["protocol"]["flip"] == 0.5 and about["seed"] == 1
+
+
+def test_runs_of_a_time_before_outlines_were_scored_are_still_read(cars, tmp_path):
+    compare(cars, tmp_path / "runs", ["unet"], seeds=(0,), protocol=TINY, speed=False)
+    file = tmp_path / "runs" / "unet-seed0" / "scores.csv"
+    pd.read_csv(file).drop(columns=["boundary_iou", "hd95", "surface_dice"]).to_csv(file, index=False)
+    table = compare(cars, tmp_path / "runs", NETWORKS, seeds=(0,), protocol=TINY, speed=False)
+    assert len(table) == 2 and "hd95" not in table and "HD95" not in markdown(table)
 
 
 def test_a_killed_comparison_goes_on_to_the_same_table(cars, tmp_path):
