@@ -527,6 +527,11 @@ def compare_networks(
             help="Augmentation: largest relative change of light and colour.",
         ),
     ] = 0.0,
+    images: Annotated[
+        int | None,
+        typer.Option(**options.ONE_OR_MORE, help="Photos that each network sees in all, instead of --epochs."),
+    ] = None,
+    precision: Precision = None,
     hours: Hours = None,
     speed: Annotated[bool, typer.Option(help="Also measure time and memory; needs an idle machine.")] = True,
     masks: Masks = None,
@@ -540,7 +545,7 @@ def compare_networks(
     from carvana_lessons.comparison import Protocol, compare, markdown
     from carvana_lessons.utils.errors import Stopped
 
-    protocol = Protocol(size, width or None, epochs, batch_size, lr, valid, rotate, flip, color)
+    protocol = Protocol(size, width or None, epochs, batch_size, lr, valid, rotate, flip, color, images, precision)
     try:
         photos = data.open_folder(folder, masks, group, car, soft)
         table = compare(photos, out, networks or DEFENSE, seeds or (0, 1), protocol, hours, speed)

@@ -23,13 +23,15 @@ class Protocol:
     Attributes:
         size: side of the network's input, in pixels.
         width: channels of the first stage; None for the published one.
-        epochs: of the training, one-cycle Adam on binary cross-entropy.
+        epochs: of the training, one-cycle Adam on binary cross-entropy; ``images`` overrules it.
         batch_size: photos in a batch.
         lr: the highest learning rate.
         valid: share of the cars that is held out for the score; the split itself always has seed 0.
         rotate: as `Augment` takes it; 0 for none.
         flip: as `Augment` takes it; 0 for none.
         color: as `Augment` takes it; 0 for none.
+        images: photos that each network sees in all, where that is no whole number of epochs; None for whole ones.
+        precision: of the training, "no", "bf16" or "fp16"; None for what suits the device.
 
     Lesson:
         09.
@@ -44,6 +46,8 @@ class Protocol:
     rotate: float = 0.0
     flip: float = 0.0
     color: float = 0.0
+    images: int | None = None
+    precision: str | None = None
 
     @property
     def transform(self) -> Augment | None:
@@ -62,12 +66,28 @@ class Protocol:
         """
         return split_by_car(cars, (1 - self.valid, self.valid), seed=0)
 
+    def passes(self, known: CarFolder) -> tuple[int, int | None]:
+        """How a training goes over the photos: ``images`` are dealt to as few epochs as hold them, as equal as can be.
+
+        Args:
+            known: the photos to train on.
+
+        Returns:
+            epochs, and photos in each of them; None for all.
+        """
+        if self.images is None:
+            return self.epochs, None
+        epochs = -(-self.images // len(known))
+        return epochs, self.images // epochs
+
     def __str__(self) -> str:
         width = "published widths" if self.width is None else f"width {self.width}"
         changes = self.transform or "no augmentation"
+        length = counted(self.epochs, "epoch") if self.images is None else f"{self.images:,} photos seen"
+        precision = "" if self.precision is None else f", precision {self.precision}"
         return (
-            f"{self.size}×{self.size} px, {width}, {counted(self.epochs, 'epoch')}, batch {self.batch_size}, one-cycle "
-            f"Adam with peak {self.lr:g}, {changes}"
+            f"{self.size}×{self.size} px, {width}, {length}, batch {self.batch_size}, one-cycle "
+            f"Adam with peak {self.lr:g}, {changes}{precision}"
         )
 
 

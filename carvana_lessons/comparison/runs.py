@@ -103,15 +103,16 @@ def _run(
     model = models.create(name, width=protocol.width)
     _note(folder / "run.json", _provenance(name, seed, protocol, model))
     p = protocol
-    batches = loader(known, p.size, p.batch_size, shuffle=True, transform=p.transform, seed=seed)
-    trainer = Trainer(model, lr=p.lr, schedule="one-cycle", folder=folder, seed=seed)
+    epochs, each = p.passes(known)
+    batches = loader(known, p.size, p.batch_size, shuffle=True, transform=p.transform, seed=seed, photos_per_epoch=each)
+    trainer = Trainer(model, lr=p.lr, schedule="one-cycle", folder=folder, seed=seed, precision=p.precision)
     seconds = None if end is None else end - time.monotonic()
-    history = trainer.fit(batches, epochs=p.epochs, resume=True, seconds=seconds)
+    history = trainer.fit(batches, epochs=epochs, resume=True, seconds=seconds)
     if not len(history):  # not one epoch fitted into the time
         return False
     with replacing(folder / "history.csv") as file:
         history.frame.to_csv(file, index=False, lineterminator="\n")
-    if len(history) < p.epochs:  # the time is over
+    if len(history) < epochs:  # the time is over
         return False
     scores = evaluate(model, unseen, p.size, p.batch_size, boundary=True)
     with replacing(folder / "scores.csv") as file:

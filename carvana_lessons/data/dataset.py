@@ -134,6 +134,7 @@ def loader(
     transform: Transform | None = None,
     seed: int = 0,
     drop_last: bool = False,
+    photos_per_epoch: int | None = None,
 ) -> DataLoader:
     """Batches of a CarFolder: x (B, 3, h, w) float32 in [0, 1], y (B, 1, h, w) float32 in {0, 1}.
 
@@ -157,6 +158,8 @@ def loader(
         seed: of the order, of what a transform of batches draws, and of torch, numpy and ``random`` in each worker
             (torch sees to all three).
         drop_last: as torch's ``DataLoader`` takes it.
+        photos_per_epoch: with ``shuffle``, how many photos an epoch has: others each time, none twice where there are
+            enough; None for all.
 
     Returns:
         a `CarLoader`.
@@ -172,7 +175,8 @@ def loader(
     at_the_end: BatchTransform | None = transform if getattr(transform, "batched", False) else None
     photos = CarDataset(cars, size, None if at_the_end else transform, cached)
     # A generator of its own: workers draw from the loader's, and more often when they are kept.
-    order = RandomSampler(photos, generator=torch.Generator().manual_seed(seed)) if shuffle and len(photos) else None
+    mixed = torch.Generator().manual_seed(seed)
+    order = RandomSampler(photos, num_samples=photos_per_epoch, generator=mixed) if shuffle and len(photos) else None
     return CarLoader(
         photos,
         batch_size=batch_size,

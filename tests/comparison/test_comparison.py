@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,7 @@ from accelerate import Accelerator
 from carvana_lessons import data, models, show
 from carvana_lessons.comparison import Protocol, compare, interval, markdown, paired, summarise
 from carvana_lessons.comparison.speed import noise
+from carvana_lessons.models import checkpoint
 from carvana_lessons.training import Trainer
 from carvana_lessons.utils.device import find_device
 from carvana_lessons.utils.errors import CarvanaError, DataError
@@ -61,6 +63,20 @@ def test_two_networks_and_their_table(cars, tmp_path):
     assert gained.mean() == pytest.approx(mean["arc1"] - mean["unet"])
     about = json.loads((tmp_path / "runs" / "arc1-seed1" / "run.json").read_text(encoding="utf-8"))
     assert about["protocol"]["flip"] == 0.5 and about["seed"] == 1
+
+
+def test_a_training_may_be_as_long_as_photos_are_seen(cars, tmp_path):
+    """7 photos of 4: two epochs of 3."""
+    protocol = replace(TINY, images=7, precision="no", batch_size=1)
+    known = protocol.split(cars)[0]
+    assert len(known) == 4 and protocol.passes(known) == (2, 3) and "7 photos seen" in str(protocol)
+    assert replace(protocol, images=9).passes(known) == (3, 3) and replace(protocol, images=4).passes(known) == (1, 4)
+    assert TINY.passes(known) == (2, None)
+    compare(cars, tmp_path / "runs", ["unet"], seeds=(0,), protocol=protocol, speed=False)
+    last = checkpoint.load(tmp_path / "runs" / "unet-seed0" / "last.safetensors")
+    assert len(pd.read_csv(tmp_path / "runs" / "unet-seed0" / "history.csv")) == 2
+    batches = next(value for name, value in last.weights.items() if name.endswith("num_batches_tracked"))
+    assert batches == 6
 
 
 def test_runs_of_a_time_before_outlines_were_scored_are_still_read(cars, tmp_path):

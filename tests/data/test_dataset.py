@@ -227,6 +227,16 @@ def test_the_copy_of_a_folder_that_has_changed_is_removed_whatever_its_name(make
 # --- loader
 
 
+def test_an_epoch_may_hold_a_part_of_the_photos_and_another_one_each_time(cars):
+    batches = data.loader(cars, size=8, batch_size=4, shuffle=True, seed=3, photos_per_epoch=len(cars) - 5)
+    first, second = ([x.sum().item() for batch, _ in batches for x in batch] for _ in range(2))
+    assert len(first) == len(second) == len(cars) - 5 and sorted(first) != sorted(second)
+    everything = data.loader(cars, size=8, batch_size=4, shuffle=True, seed=3, photos_per_epoch=len(cars))
+    plain = data.loader(cars, size=8, batch_size=4, shuffle=True, seed=3)
+    for (a, _), (b, _) in zip(everything, plain, strict=True):
+        assert torch.equal(a, b)
+
+
 def test_batches_in_order_without_shuffle(cars):
     batches = list(data.loader(cars[:10], size=(8, 12), batch_size=4))
     assert [x.shape for x, _ in batches] == [(4, 3, 8, 12), (4, 3, 8, 12), (2, 3, 8, 12)]
