@@ -196,11 +196,18 @@ def scale_name(device: str) -> str:
 def data_folder() -> Path:
     """``CARVANA_DATA``, or the synthetic studio's folder, which is made when it is missing.
 
+    A relative one is looked for here, then one folder up: JupyterLab starts notebooks in their own folder, and the
+    variable was set where JupyterLab was started.
+
     Returns:
         the folder, absolute.
     """
     chosen = os.environ.get("CARVANA_DATA")
-    return expand(chosen).resolve() if chosen else studio.ensure()
+    if not chosen:
+        return studio.ensure()
+    folder = expand(chosen)
+    above = Path.cwd().parent / folder
+    return (above if not folder.exists() and above.is_dir() else folder).resolve()
 
 
 def open_photos(default: Callable[[], CarFolder] | None = None) -> CarFolder:

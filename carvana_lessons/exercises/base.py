@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from carvana_lessons.exercises.compare import CLOSE, difference, shown
+from carvana_lessons.exercises.compare import CLOSE, difference, other_kind, shown
 from carvana_lessons.exercises.sandbox import SECONDS, describe, run
 
 NOT_ATTEMPTED, WRONG, RIGHT = "Not attempted yet.", "Wrong", "Right."
@@ -126,11 +126,11 @@ class Function:
             except NotAttempted:
                 raise
             except Exception as error:
-                return failed or f"{self._call(case)}: {describe(error)}", failed is None
+                return failed or f"{self._call(case)} {describe(error)}", failed is None
             given.append(value)
             wrong = difference(value, self.right(*_copies(case)), self.close)
             if wrong and failed is None:
-                failed = f"{self._call(case)}: {wrong}"
+                failed = f"{self._call(case)} the answer is wrong: {wrong}"
         if failed is None:
             return None, False
         named = next((text for text, fault in self.faults.items() if self._same(given, fault)), None)
@@ -148,7 +148,7 @@ class Function:
 
     def _call(self, case: tuple) -> str:
         names = list(inspect.signature(self.right).parameters)
-        return "for " + ", ".join(f"{name} = {shown(value)}" for name, value in zip(names, case, strict=False))
+        return "with " + ", ".join(f"{name} = {shown(value)}" for name, value in zip(names, case, strict=False))
 
 
 class Value:
@@ -183,7 +183,8 @@ class Value:
             if difference(given, value, self.close) is None:
                 return f"{text}."
         # The right value is not given away: the next try should be the reader's own.
-        return f"{shown(given)} is not it."
+        pairs = [(given, right)] if len(answers) == 1 else zip(given, right, strict=True)
+        return next(filter(None, (other_kind(*pair) for pair in pairs)), f"{shown(given)} is not it.")
 
 
 class Each:
@@ -211,7 +212,7 @@ class Each:
         return None
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Exercise:
     """One exercise of a chapter.
 
@@ -244,6 +245,11 @@ class Exercise:
     faults: Mapping[str, str] = field(default_factory=dict)
     given: str = ""
     _shown: int = 0
+
+    def __repr__(self) -> str:
+        """Without the answer: who looks at an exercise has not asked for it."""
+        names = ", ".join(self.names)
+        return f"{self.title} ({self.minutes} minutes): .check({names}), .hint() or .solution()"
 
     @property
     def names(self) -> list[str]:

@@ -56,6 +56,27 @@ def shown(value: Any) -> str:
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
 
 
+def other_kind(got: Any, expected: Any) -> str | None:
+    """What an answer is instead of the number that was asked for, where it looks like one.
+
+    Args:
+        got: the answer.
+        expected: the right one.
+
+    Returns:
+        the end of a sentence for a text, or a list or array of one number; else None.
+    """
+    right = None if isinstance(expected, str) else _array(expected)
+    if right is None or right.ndim:
+        return None
+    if isinstance(got, str):
+        return f"{shown(got)} is a text (str); a number was asked for, and it stands without quotation marks."
+    mine = _array(got)
+    if mine is not None and mine.ndim and mine.size == 1:
+        return f"{shown(got)} holds one number (it is of type {type(got).__name__}); the number itself was asked for."
+    return None
+
+
 def _plain(value: Any) -> Any:
     """Tensors and arrays as lists, numbers with six digits."""
     value = _lists(value)
@@ -122,6 +143,8 @@ def _sequence(got: Any, expected: Sequence, close: float) -> str | None:
 
 def _numbers(got: Any, expected: Any, close: float) -> str | None:
     right, mine = _array(expected), _array(got)
+    if told := other_kind(got, expected):
+        return told
     if mine is None:
         return f"expected {_kind(right)}, got {shown(got)}."
     if mine.shape != right.shape:

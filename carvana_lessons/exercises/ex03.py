@@ -151,7 +151,9 @@ def _judge_draw(answer) -> str | None:
         except (TypeError, ValueError):
             raise _Told(f"one number was asked for, not {shown(given)}.") from None
         if not 0 <= number < 1:
-            raise _Told(f"for i = {key[0]}, epoch = {key[1]}, seed = {key[2]}: {shown(number)} is not in [0, 1).")
+            raise _Told(
+                f"with i = {key[0]}, epoch = {key[1]}, seed = {key[2]} it gives {shown(number)}, not in [0, 1)."
+            )
         return number
 
     # Items up to the number of test photos: i + 1000 * epoch, say, is one number for two pairs of them.

@@ -4,6 +4,7 @@ Lesson:
     06.
 """
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -205,8 +206,8 @@ def _behind(x, radius=None, order=(0, 1, 2), before=False):
     return np.concatenate([three, x] if before else [x, three], axis=1)
 
 
-def _batch(*shape: int) -> tuple[np.ndarray]:
-    return (np.arange(np.prod(shape), dtype=np.float32).reshape(shape) + 5,)
+def _batch(*shape: int) -> tuple[torch.Tensor]:
+    return (torch.arange(math.prod(shape), dtype=torch.float32).reshape(shape) + 5,)
 
 
 third_map = Exercise(

@@ -1,5 +1,6 @@
 """Run untrusted code with limits of time and memory and without output, and survive its errors."""
 
+import builtins
 import contextlib
 import ctypes
 import io
@@ -51,6 +52,14 @@ class _Park(BaseException):
 
     def __init__(self, *_: Any) -> None:
         threading.Event().wait()
+
+
+class _NobodyTypes(Exception):
+    """An answer asked for something to be typed."""
+
+
+def _no_input(*_: Any, **__: Any) -> None:
+    raise _NobodyTypes
 
 
 class _Shut(io.TextIOBase):
@@ -119,6 +128,8 @@ def describe(error: BaseException, gigabytes: float = GIGABYTES) -> str:
         return f"it wanted more than {gigabytes:g} GB of memory; how large are the arrays that it makes?"
     if isinstance(error, RecursionError):
         return "it calls itself without end (RecursionError)."
+    if isinstance(error, _NobodyTypes):
+        return "it calls input(), and in a check nobody types; what it needs comes as its arguments."
     line, place = "", error.__traceback__
     while place is not None:  # the last line in a notebook or a student's file, not in a library
         if not place.tb_frame.f_code.co_filename.startswith(LIBRARIES):
@@ -139,8 +150,12 @@ def _stop(thread: threading.Thread) -> None:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Nothing is shown of what is printed, of warnings, nor of a `_Stop` that arrives when the work is over."""
-    hooks = threading.excepthook, sys.unraisablehook
+    """Nothing is shown of what is printed, of warnings, nor of a `_Stop` that arrives when the work is over.
+
+    Nothing is asked either: a notebook would wait for somebody to type.
+    """
+    hooks, asks = (threading.excepthook, sys.unraisablehook), builtins.input
+    builtins.input = _no_input
     threading.excepthook = sys.unraisablehook = lambda _: None
     try:
         with contextlib.redirect_stdout(_Shut()), contextlib.redirect_stderr(_Shut()), warnings.catch_warnings():
@@ -148,6 +163,7 @@ def _quiet() -> Iterator[None]:
             yield
     finally:
         threading.excepthook, sys.unraisablehook = hooks
+        builtins.input = asks
 
 
 @contextlib.contextmanager

@@ -6,4 +6,12 @@ ROOT = Path(__file__).resolve().parents[2]
 BOOK, BUILD = ROOT / "book", ROOT / "build"
 HTML = BUILD / "html"
 CHAPTERS = sorted(BOOK.glob("*.ipynb"))
-PAGES = sorted(str(p.relative_to(BOOK).with_suffix("")) for kind in ("ipynb", "md") for p in BOOK.rglob(f"*.{kind}"))
+
+
+def pages_of(book: Path) -> list[str]:
+    """Names of the pages' sources below a folder; JupyterLab keeps copies of its own in hidden ones."""
+    files = [path.relative_to(book) for kind in ("ipynb", "md") for path in book.rglob(f"*.{kind}")]
+    return sorted(str(path.with_suffix("")) for path in files if not any(part[0] == "." for part in path.parts))
+
+
+PAGES = pages_of(BOOK)

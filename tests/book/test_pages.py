@@ -10,7 +10,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
-from built import BUILD, CHAPTERS, HTML, PAGES, ROOT
+from built import BUILD, CHAPTERS, HTML, PAGES, ROOT, pages_of
 
 
 class Page(HTMLParser):
@@ -222,3 +222,12 @@ def test_the_references_are_those_of_the_chapters(pages):
         text = "\n".join("".join(c["source"]) for c in cells if c["cell_type"] == "markdown")
         sources = text.partition("**Sources:**")[2].partition("\n\n")[0]
         assert set(re.findall(r"\]\((https?://[^)\s]+)\)", sources)) <= outside
+
+
+def test_a_notebook_that_jupyterlab_kept_is_no_page(tmp_path):
+    """Whoever worked in JupyterLab has copies in ``.ipynb_checkpoints``, and the tests pass as before."""
+    for name in ("02.ipynb", "api/data.md", ".ipynb_checkpoints/02-checkpoint.ipynb", "api/.ipynb_checkpoints/data.md"):
+        file = tmp_path / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch()
+    assert pages_of(tmp_path) == ["02", "api/data"]

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from carvana_lessons import course, data, studio
+from carvana_lessons.course.lesson import data_folder
 from carvana_lessons.utils.errors import CarvanaError
 
 
@@ -103,3 +104,18 @@ def test_a_chapter_may_have_photos_of_its_own_and_a_folder_that_was_named_wins(
     monkeypatch.setenv("CARVANA_DATA", str(named))
     assert course.start("11-your-own-photos", photos=lambda: data.CarFolder(own)).data == named.resolve()
     assert "data: real photos, 3 cars, 3 photos" in capsys.readouterr().out
+
+
+def test_a_relative_folder_is_found_from_a_notebooks_own_folder(make_folder, tmp_path, monkeypatch):
+    """``export CARVANA_DATA=photos`` beside book/, then JupyterLab, whose kernels start in book/."""
+    photos = make_folder("photos")
+    book = photos.parent / "book"
+    book.mkdir()
+    monkeypatch.setenv("CARVANA_DATA", "photos")
+    monkeypatch.chdir(book)
+    assert data_folder() == photos.resolve()
+    own = book / "photos"
+    own.mkdir()
+    assert data_folder() == own.resolve(), "the one that is here comes first"
+    monkeypatch.setenv("CARVANA_DATA", "nowhere")
+    assert data_folder() == (book / "nowhere").resolve()

@@ -1,5 +1,6 @@
 """What stands around the exercises: the sandbox, the comparison of answers, quizzes, notebooks for a class."""
 
+import builtins
 import json
 import random
 import shutil
@@ -13,7 +14,7 @@ import pytest
 import torch
 from samples import other_process
 
-from carvana_lessons.exercises import ex02, ex05
+from carvana_lessons.exercises import ex02, ex05, ex06
 from carvana_lessons.exercises.chapters import CHAPTERS, PAGES, chapter
 from carvana_lessons.exercises.compare import difference, shown
 from carvana_lessons.exercises.notebook import export, refresh, refresh_folder, write
@@ -168,7 +169,10 @@ def test_numbers_count_however_they_are_held(got):
         (32_800_000, 32_799_554, "expected 32799554, got 32800000"),  # whole numbers are right or wrong
         (1e-4, 1e-5, "expected 1e-05, got 0.0001"),
         (5e-5, 0.0, "expected 0.0, got 5e-05"),
-        ("5", 5, "expected a number, got '5'"),
+        ("5", 5, "'5' is a text (str); a number was asked for"),
+        ([5], 5, "[5] holds one number (it is of type list)"),
+        (torch.tensor([5]), 5, "[5] holds one number (it is of type Tensor)"),
+        ([5, 6], 5, "expected a number, got shape (2,)"),
         (3 + 4j, 3, "expected a number"),
         ([1, None], [1.0, 2.0], "expected shape (2,), got [1, None]"),
         (10**400, 3, "expected a number"),
@@ -194,6 +198,27 @@ def test_sets_and_none_compare_too():
     assert difference(np.array([1, 2]), {1, 2}) is None
     assert difference(None, None) is None
     assert difference(0.1 + 0.2, 0.3) is None
+
+
+def test_a_number_in_quotation_marks_is_told_so_whoever_judges():
+    for wrong, words in (("9216", "is a text (str)"), ([9216], "holds one number"), (np.array([9216]), "ndarray")):
+        told = str(ex06.the_cost.check(wrong, 1))
+        assert told.startswith("Wrong: because") and words in told
+
+
+def test_an_answer_that_asks_for_input_does_not_wait():
+    def asks(*_):
+        return input("How wide? ")
+
+    before = builtins.input
+    told = str(ex05.unpool.check(asks))
+    assert "it calls input(), and in a check nobody types" in told and "loop" not in told
+    assert builtins.input is before
+
+
+def test_a_verdict_is_a_sentence():
+    told = str(ex05.unpool.check(lambda *_: 3))
+    assert told.startswith("Wrong: because with values = ") and " the answer is wrong: expected shape" in told
 
 
 def test_a_line_of_a_library_is_not_the_readers():

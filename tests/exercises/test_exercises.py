@@ -24,6 +24,21 @@ def test_the_solution_is_right(exercise):
     assert str(submit(exercise, f"{exercise.given}\n{exercise.answer}")) == "Right."
 
 
+@pytest.mark.parametrize("exercise", [e for e in ALL if isinstance(e.values[0].judge, Function)])
+def test_the_solution_works_with_what_a_check_hands_over_first(exercise):
+    """Arrays or tensors, as the task speaks of them: the second try is for answers that think of the other kind."""
+    namespace = {}
+    exec(f"{exercise.given}\n{exercise.answer}", namespace)  # a string of ours
+    (name,) = exercise.names
+    assert exercise.judge._judge(namespace[name], lambda value: value) == (None, False)
+
+
+@pytest.mark.parametrize("exercise", ALL)
+def test_to_look_at_an_exercise_does_not_give_it_away(exercise):
+    assert exercise.title in repr(exercise) and ".hint()" in repr(exercise)
+    assert not any(line in repr(exercise) for line in exercise.answer.splitlines() if len(line) > 8)
+
+
 @pytest.mark.parametrize("exercise", ALL)
 def test_the_stub_is_not_attempted(exercise):
     prelude = "import numpy as np, torch\nfrom torch import nn\nfrom dataclasses import dataclass\n"
