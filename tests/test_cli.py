@@ -88,11 +88,12 @@ def test_train_evaluate_predict_submit(run, make_folder, tmp_path, monkeypatch):
     assert trained.returncode == 0, trained.stderr
     assert "Validation Dice of the last epoch on 1 held-out car," in trained.stdout
     weights = ["--weights", runs / "best.safetensors"]
-    scored = run("evaluate", folder, *weights, "--by", "color", "--out", tmp_path / "scores.csv")
+    scored = run("evaluate", folder, *weights, "--by", "color", "--boundary", "--out", tmp_path / "scores.csv")
     assert scored.returncode == 0, scored.stderr
     scores = pd.read_csv(tmp_path / "scores.csv")
     assert len(scores) == 3 and f"Dice {scores.dice.mean():.4f} on 3 photos of 1 car" in scored.stdout
     assert "The worst:" in scored.stdout and "By color:" in scored.stdout
+    assert f"95 % Hausdorff distance {scores.hd95.mean():.2f} pixels" in scored.stdout
 
     masks = run("predict", folder / "train", tmp_path / "masks", *weights)
     assert masks.returncode == 0, masks.stderr

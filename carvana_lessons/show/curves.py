@@ -2,6 +2,8 @@
 
 import pandas as pd
 from matplotlib import pyplot as plt
+from matplotlib import ticker
+from matplotlib.axes import Axes
 
 from carvana_lessons.show.figures import Picture, figure
 from carvana_lessons.utils.wording import counted
@@ -28,12 +30,24 @@ def training_curves(frame: pd.DataFrame) -> Picture:
         dice = axes[0, 1]
         dice.plot(frame["epoch"], frame["valid_dice"], "o-", ms=3, color="C1")
         dice.set(xlabel="epoch", title=f"Dice on validation: {frame['valid_dice'].iloc[-1]:.4f}")
-    loss.set(xlabel="epoch", title="loss", yscale="log")
+    loss.set(xlabel="epoch", title="loss")
+    _plain_log_axis(loss)
     loss.legend()
     for axis in axes.flat:
         axis.xaxis.get_major_locator().set_params(integer=True)
     fig.tight_layout()
     return figure(fig, alt=_describe(frame))
+
+
+def _plain_log_axis(axis: Axes) -> None:
+    """A logarithmic axis with labels such as 0.05 instead of powers of ten; a narrow range needs no logarithms."""
+    shown = [value for line in axis.lines for value in line.get_ydata() if value > 0]
+    if not shown or max(shown) < 3 * min(shown):
+        return
+    axis.set_yscale("log")
+    axis.yaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
+    axis.yaxis.set_major_formatter(ticker.FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.yaxis.set_minor_formatter(ticker.NullFormatter())
 
 
 def _describe(frame: pd.DataFrame) -> str:

@@ -34,7 +34,7 @@ class _NotebookBar(tqdm):
         from IPython.display import HTML, display
 
         text = str(self) if msg is None else msg
-        content = HTML(f"<pre style='margin:0'>{html.escape(text)}</pre>" if text else "")
+        content = HTML(f"<pre style='margin:0;white-space:pre-wrap'>{html.escape(text)}</pre>" if text else "")
         if self._handle is None:
             self._handle = display(content, display_id=True)
         else:
@@ -69,7 +69,8 @@ def bar(
     options = {"total": total, "desc": desc, "unit": unit, "disable": disable, "leave": False}
     print_anywhere()
     if in_notebook():
-        return _NotebookBar(iterable, ncols=90, mininterval=0.4, **options)
+        # A bar of its own width, and room for the loss and the scores behind it: a text that is too long is wrapped.
+        return _NotebookBar(iterable, ncols=200, bar_format="{l_bar}{bar:20}{r_bar}", mininterval=0.4, **options)
     pause = 0.1 if sys.stderr.isatty() else 15  # a log file gets a line now and then, not a thousand
     return tqdm(iterable, dynamic_ncols=True, mininterval=pause, **options)
 

@@ -40,6 +40,15 @@ def test_a_notebooks_bar_is_drawn_and_then_gone():
     assert {o["data"]["text/html"] for o in after} == {""}
 
 
+def test_loss_and_scores_behind_a_bar_are_there_to_their_last_digit():
+    code = (
+        "from carvana_lessons.utils.progress import bar\n"
+        "training = bar(total=1234, desc='training', unit='batch'); training.update(567)\n"
+        "training.set_postfix(loss='0.1234', valid_loss='0.2345', valid_dice='0.9876')"
+    )
+    assert any("valid_dice=0.9876]" in output["data"]["text/html"] for output in outputs(code))
+
+
 def test_a_log_is_not_flooded():
     code = "from carvana_lessons.utils.progress import bar\nimport time\nfor _ in bar(range(500)): time.sleep(0.001)"
     log = subprocess.run(
