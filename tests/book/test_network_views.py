@@ -328,6 +328,56 @@ def test_the_address_of_the_page_keeps_what_is_set(page: Page, site):
     assert page.locator("select[name=network]").input_value() == "unet-small"
 
 
+@pytest.mark.parametrize(
+    ("page_name", "switches", "change"),
+    [
+        ("05-segnet-unpooling", {"places"}, lambda view: view.get_by_label("always top left").check()),
+        ("06-coordinate-maps", {"places", "maps", "rates"}, None),
+        (
+            "07-dilated-convolution",
+            {"places", "maps", "rates"},
+            lambda view: view.locator("[name='middle 4']").fill("1"),
+        ),
+        ("08-feature-maps", set(), None),
+    ],
+)
+def test_a_chapter_has_the_switches_of_its_networks_and_the_mask_follows(watched, site, page_name, switches, change):
+    begin(watched, f"{site}/{page_name}.html")
+    watched.locator(".samples button").first.click()
+    answered(watched, TRAINED)
+    view = watched.locator(".network-view")
+    shown = {name for name in ("places", "maps", "rates") if view.locator(f"fieldset.{name}").is_visible()}
+    assert shown == switches
+    if change is None:
+        return
+    before = pixels_of(watched, "canvas.mask")
+    change(view)
+    answered(watched, "The change turns")
+    assert (pixels_of(watched, "canvas.mask") != before).any()
+    view.get_by_role("button", name="As it was trained").click()
+    answered(watched, TRAINED)
+    assert (pixels_of(watched, "canvas.mask") == before).all()
+
+
+def test_moved_maps_reach_the_middle(watched: Page, site):
+    """Whether the mask cares is the network's matter; what the middle computes must change."""
+    begin(watched, f"{site}/06-coordinate-maps.html")
+    watched.locator(".samples button").first.click()
+    answered(watched, TRAINED)
+    view = watched.locator(".network-view")
+    middle = view.locator(".stages details").filter(has_text="middle 1:")
+    middle.locator("summary").click()
+    all_values = "tiles => tiles.map(tile => tile.querySelector('canvas').toDataURL()).join()"
+    before = middle.locator(".tiles button").evaluate_all(all_values)
+    view.get_by_label("all zero").check()
+    watched.wait_for_function(
+        """before => [...document.querySelectorAll('[data-stage="middle 1"] .tiles canvas')]
+            .map(canvas => canvas.toDataURL()).join() !== before""",
+        arg=before,
+        timeout=LONG,
+    )
+
+
 def test_another_network_answers_for_the_same_photo(watched: Page, site):
     look_inside(watched, site)
     watched.locator("select[name=network]").select_option("unet-small")

@@ -26,7 +26,9 @@ def load(name: str) -> torch.nn.Module:
 def test_the_file_is_the_cards(name):
     card, path = models.read_card(name), room.FOLDER / f"{name}.safetensors"
     assert card["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
-    assert room.weights_name(*room.parts(name)) == name and card["dice"] > 0.97
+    thin = card["width"] == 6  # to be looked into in chapters 5 to 7; the others are to be used
+    assert room.weights_name(*room.parts(name)) == name and card["dice"] > (0.95 if thin else 0.97)
+    assert not thin or path.stat().st_size < 0.61e6
     drawn = name == "unet-drawn"
     assert ("Carvana" in card["data"]) != drawn and card["terms"] == (room.OWN_TERMS if drawn else room.TERMS)
     model = load(name)
@@ -35,7 +37,7 @@ def test_the_file_is_the_cards(name):
 
 def test_together_they_are_small():
     sizes = {path.name: path.stat().st_size for path in room.FOLDER.iterdir()}
-    assert max(sizes.values()) < 2e6 and sum(sizes.values()) < 6e6
+    assert max(sizes.values()) < 2e6 and sum(sizes.values()) < 8.1e6
 
 
 @pytest.mark.parametrize("name", models.shipped())
