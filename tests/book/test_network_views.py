@@ -367,8 +367,7 @@ def test_moved_maps_reach_the_middle(watched: Page, site):
     view = watched.locator(".network-view")
     middle = view.locator(".stages details").filter(has_text="middle 1:")
     middle.locator("summary").click()
-    all_values = "tiles => tiles.map(tile => tile.querySelector('canvas').toDataURL()).join()"
-    before = middle.locator(".tiles button").evaluate_all(all_values)
+    before = middle.locator(".tiles canvas").evaluate_all("all => all.map(canvas => canvas.toDataURL()).join()")
     view.get_by_label("all zero").check()
     watched.wait_for_function(
         """before => [...document.querySelectorAll('[data-stage="middle 1"] .tiles canvas')]

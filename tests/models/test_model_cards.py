@@ -44,9 +44,9 @@ def test_together_they_are_small():
 def test_they_score_on_real_photos_what_the_card_says(name, real_photos):
     card = models.read_card(name)
     _, unseen = data.split_by_car(real_photos, (5 / 6, 1 / 6), seed=0)
-    some = unseen[::8]
+    some = unseen[::9]  # of every view
     dice = evaluate(load(name), some, size=card["size"], cached=False).dice
-    assert abs(dice.mean() - card["dice"]) < 0.004  # 32 of the card's 256 photos
+    assert abs(dice.mean() - card["dice"]) < 0.004  # 29 of the card's 256 photos
     assert dice.min() >= card["worst"] - 0.001
 
 
