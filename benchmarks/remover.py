@@ -10,7 +10,7 @@ background removal package of npm ships it (AGPL: it stays where you unpacked it
 are those that `compare` and ``benchmarks weights`` keep for the score: ``--views`` photos of each, in the studio at
 their own size, and cut out by their true masks before every photograph of ``benchmarks backgrounds``, at 1024×683.
 
-OUT gets ``studio/`` and ``elsewhere/``, two folders of results as chapter 10 loads them.
+OUT gets ``studio/`` and ``elsewhere/``, two folders of results for `comparison.load_results`.
 """
 
 import argparse
@@ -41,7 +41,7 @@ from carvana_lessons.utils.errors import DataError, ExistsError
 from carvana_lessons.utils.files import replacing, write_json
 
 SIDE, PICTURE = 1024, (683, 1024)
-PARAMETERS = 44_000_000  # as the network's authors count them
+PARAMETERS = 44_000_000  # its weights are 88 MB in half precision
 Mask = Callable[[Tensor], Tensor]  # (3, H, W) in [0, 1] → (H, W) bool
 
 
