@@ -54,7 +54,7 @@ LOSSES = {
     "boundary-dice": lambda logits, y: losses.boundary_bce(logits, y) + losses.soft_dice(logits, y),
 }
 SETTINGS = ("network", "width", "size", "minutes", "steps", "batch_size", "lr", "loss", "drawn_only", "drawn_cars",
-            "drawn", "keep", "studio", "empty", "ema", "seed")  # fmt: skip  # what decides the result
+            "drawn", "keep", "studio", "empty", "ema", "seed", "begin")  # fmt: skip  # what decides the result
 WATCHED = 32  # photos that are looked at while it trains
 FINE = 10_000  # steps of the schedule; where it stands is the share of the time
 
@@ -87,7 +87,9 @@ class Run:
     @classmethod
     def begin(cls, o: argparse.Namespace) -> "Run":
         torch.manual_seed(o.seed)
-        model = models.create(o.network, width=o.width).to(memory_format=torch.channels_last)
+        begun = {"weights": o.begin} if o.begin else {"width": o.width}
+        model = models.create(o.network, **begun).to(memory_format=torch.channels_last)
+        o.width = model.recipe["width"]
         average = AveragedModel(model, multi_avg_fn=warmed_up(o.ema), use_buffers=True)
         return cls(o, model, average, torch.optim.Adam(model.parameters(), lr=o.lr))
 
@@ -244,7 +246,8 @@ def ship(run: Run, provenance: Provenance) -> Path:
         "size": o.size,
         "data": told + (f"; drawn: {own[1]}" if len(own) > 1 else ""),
         "protocol": f"{o.size}×{o.size} px, width {o.width}, {run.step} batches of {o.batch_size}, one-cycle Adam with "
-        f"peak {o.lr:g}, {o.loss}, EMA {o.ema:g}, {transform(o)}, seed {o.seed}",
+        f"peak {o.lr:g}, {o.loss}, EMA {o.ema:g}, {transform(o)}, seed {o.seed}"
+        + (f", begun with the shipped weights {o.begin}" if o.begin else ""),
         "scored_on": f"{len(unseen.ids)} other cars, {len(unseen)} photos, at their own size, in the studio",
         "dice": round(scores.dice.mean(), 5),
         "worst": round(scores.dice.min(), 5),
@@ -294,6 +297,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("out", type=Path, help="a folder for the run")
     parser.add_argument("--network", default="unet", choices=models.names())
     parser.add_argument("--width", type=int, default=11, help="11 is the widest unet whose weights are below 2 MB")
+    parser.add_argument("--begin", help="kind of shipped weights to begin with, carvana for one; their width counts")
     parser.add_argument("--size", type=int, default=256, help="side of the input; multiples of 32")
     parser.add_argument("--minutes", type=float, default=120, help="of training; it ends then, wherever it is")
     parser.add_argument("--steps", type=int, help="of training, whatever the clock says: to compare networks")
@@ -336,6 +340,7 @@ def main() -> None:
         if last.exists():
             run.restore(last)
         learned = frozenset(car for photos, _ in sources(o) for car in photos.ids)
+        learned |= (models.provenance(run.model).train or set()) if o.begin else set()
         provenance = Provenance((o.size, o.size), "no", learned)
         print(json.dumps(run.settings), flush=True)
         if run.share < 1:

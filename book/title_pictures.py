@@ -283,6 +283,26 @@ def your_own_photos() -> str:
     return "A leaf on a desk, its mask, the leaf on white, and the leaf before cobblestones that a program has made."
 
 
+@picture("12-the-clinic")
+def the_clinic() -> str:
+    axis = canvas(190)
+    x = np.linspace(0, 1, 40)
+    kinds = {
+        "healthy": 0.7 * np.exp(-5 * x) + 0.04,
+        "below zero": 0.5 - 1.1 * x,
+        "a floor": 0.25 * np.exp(-6 * x) + 0.45,
+        "rocking": 0.35 * np.exp(-8 * x) + 0.2 + 0.4 * x**1.5 * np.sin(26 * x),
+        "a leap": np.where(x < 0.12, 0.5 + 4 * x, 0.55 + 0.4 * np.exp(-14 * (x - 0.12))),
+        "a dent": 0.7 * np.exp(-5 * x) + 0.04 + 0.35 * np.exp(-12 * (x - 0.5)) * (x > 0.5),
+    }
+    for k, (name, curve) in enumerate(kinds.items()):
+        left, top = 8 + 120 * (k % 3), 8 + 92 * (k // 3)
+        axis.plot([left, left, left + 100], [top + 4, top + 62, top + 62], color="0.6", lw=1)
+        axis.plot(left + 100 * x, np.clip(top + 56 - 52 * curve, top, top + 78), color=GREEN if k == 0 else ORANGE, lw=2)
+        say(axis, left + 54, top + 6, name, ha="center")
+    return "Six sketches of a loss by epoch: healthy; below zero; on a floor; rocking; a leap at once; a dent half way."
+
+
 @picture("cut-out")
 def cut_out() -> str:
     photo, mask = car(BLUE_CAR)

@@ -5,7 +5,7 @@ Lesson:
 """
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import pandas as pd
@@ -20,8 +20,7 @@ from carvana_lessons.utils.locking import owned
 PACKAGE = Path(__file__).parents[1]
 # In the repository they stand in the book; the wheel, which has no book, carries a copy.
 PLACES = (PACKAGE.parent / "book" / "results", PACKAGE / "results")
-TABLES = ("runs", "cars", "speeds")
-FILES = ("about.json", *(f"{table}.csv" for table in TABLES))
+FILES = ("about.json", "runs.csv", "cars.csv", "speeds.csv")  # of a comparison
 COLUMNS = {"runs": ("network", "seed", "dice", "parameters"), "cars": ("network", "seed", "car", "dice")}
 ENVIRONMENT = {"began": str, "torch": str, "device": str, "threads": int}
 ANEW = "run the comparison once more, and it is written again"
@@ -38,12 +37,14 @@ class Results:
         runs: one row per run: network, seed, dice, worst, parameters, …
         cars: one row per run and car: dice.
         speeds: one row per network: train_ms, test_ms, memory_mb; empty where they were not measured.
+        further: what else was measured, by the name of its file without ending; one row per network or more.
     """
 
     about: dict
     runs: pd.DataFrame
     cars: pd.DataFrame
     speeds: pd.DataFrame
+    further: dict[str, pd.DataFrame] = field(default_factory=dict)
 
     @property
     def table(self) -> pd.DataFrame:
@@ -71,13 +72,11 @@ def load_results(name: str) -> Results:
     if not (folder / "about.json").exists():
         there = ", ".join(sorted(f.parent.name for f in home.glob("*/about.json")))
         raise CarvanaError(f"No results called {name!r} come with the course; there are {there or 'none'}.")
-    tables = {
-        table: read_table(folder / f"{table}.csv", COLUMNS.get(table, ("network",)), AGAIN)
-        for table in TABLES
-        if table in COLUMNS or (folder / f"{table}.csv").exists()
-    }
+    names = sorted({*COLUMNS, *(file.stem for file in folder.glob("*.csv"))})  # those of COLUMNS have to be there
+    tables = {name: read_table(folder / f"{name}.csv", COLUMNS.get(name, ("network",)), AGAIN) for name in names}
+    runs, cars = (tables.pop(name) for name in COLUMNS)
     speeds = tables.pop("speeds", pd.DataFrame(columns=["network"])).set_index("network")
-    return Results(read_json(folder / "about.json", {}, AGAIN), speeds=speeds, **tables)
+    return Results(read_json(folder / "about.json", {}, AGAIN), runs, cars, speeds, tables)
 
 
 def save_results(out: Path, folder: Path, commit: str, command: str | None = None, overwrite: bool = False) -> Path:

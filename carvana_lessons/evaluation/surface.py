@@ -129,9 +129,14 @@ def _surface_dice(there: np.ndarray, back: np.ndarray, tolerance: float) -> floa
 
 def _distances(pixels: np.ndarray, others: np.ndarray) -> np.ndarray:
     """Of every true pixel from the nearest one of the others; (H, W) bool each."""
-    if not others.any():
-        return np.full(np.count_nonzero(pixels), float(np.hypot(*pixels.shape)))
-    if max(np.count_nonzero(pixels), np.count_nonzero(others)) > _MANY:
+    places, there = _places(pixels), _places(others)
+    if not len(there):
+        return np.full(len(places), float(np.hypot(*pixels.shape)))
+    if max(len(places), len(there)) > _MANY:
         return ndimage.distance_transform_edt(~others)[pixels]
-    tree = cKDTree(np.argwhere(others), compact_nodes=False, balanced_tree=False)
-    return tree.query(np.argwhere(pixels))[0]
+    return cKDTree(there, compact_nodes=False, balanced_tree=False, leafsize=8).query(places)[0]
+
+
+def _places(pixels: np.ndarray) -> np.ndarray:
+    """(n, 2) rows and columns of the true pixels, as `np.argwhere`, which takes ten times as long for so few."""
+    return np.stack(np.divmod(np.flatnonzero(pixels), pixels.shape[1]), axis=1).astype(float)

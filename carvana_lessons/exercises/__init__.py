@@ -3,6 +3,6 @@
 One module per chapter; task, stub, check, hints and solution of an exercise stand together.
 """
 
-from carvana_lessons.exercises import appendix, ex01, ex02, ex03, ex04, ex05, ex06, ex07, ex08, ex09, ex10, ex11
+from carvana_lessons.exercises import appendix, ex01, ex02, ex03, ex04, ex05, ex06, ex07, ex08, ex09, ex10, ex11, ex12
 
-__all__ = ["appendix", "ex01", "ex02", "ex03", "ex04", "ex05", "ex06", "ex07", "ex08", "ex09", "ex10", "ex11"]
+__all__ = ["appendix", "ex01", "ex02", "ex03", "ex04", "ex05", "ex06", "ex07", "ex08", "ex09", "ex10", "ex11", "ex12"]

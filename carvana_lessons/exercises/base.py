@@ -122,13 +122,13 @@ class Function:
         given, failed = [], None
         for case in self.cases:
             try:
-                value = attempted(answer(*_copies(case, convert)))
+                value = attempted(self._outcome(answer, _copies(case, convert)))
             except NotAttempted:
                 raise
             except Exception as error:
                 return failed or f"{self._call(case)} {describe(error)}", failed is None
             given.append(value)
-            wrong = difference(value, self.right(*_copies(case)), self.close)
+            wrong = difference(value, self._outcome(self.right, _copies(case)), self.close)
             if wrong and failed is None:
                 failed = f"{self._call(case)} the answer is wrong: {wrong}"
         if failed is None:
@@ -140,14 +140,23 @@ class Function:
         """Whether the answers are those of a known mistake."""
         try:
             return all(
-                difference(value, fault(*_copies(case)), self.close) is None
+                difference(value, self._outcome(fault, _copies(case)), self.close) is None
                 for value, case in zip(given, self.cases, strict=True)
             )
         except Exception:  # the mistake does not get through all cases
             return False
 
+    def _outcome(self, function: Callable, arguments: list) -> Any:
+        """What is compared of a function."""
+        return function(*arguments)
+
+    @property
+    def _names(self) -> list[str]:
+        """What a case's arguments are called."""
+        return list(inspect.signature(self.right).parameters)
+
     def _call(self, case: tuple) -> str:
-        names = list(inspect.signature(self.right).parameters)
+        names = self._names
         return "with " + ", ".join(f"{name} = {shown(value)}" for name, value in zip(names, case, strict=False))
 
 

@@ -22,6 +22,7 @@ CHAPTERS = {
     "09-results": ("ex09", "9 · Results"),
     "10-beyond": ("ex10", "10 · Beyond"),
     "11-your-own-photos": ("ex11", "11 · Your own photos"),
+    "12-the-clinic": ("ex12", "12 · The clinic"),
     "appendix-upsampling": ("appendix", "Appendix · Upsampling"),
 }
 PAGES = ("cut-out", "appendix-loading")  # notebooks without exercises

@@ -8,6 +8,7 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from carvana_lessons.exercises.case import Case
 from carvana_lessons.exercises.chapters import CHAPTERS, PAGES, Chapter, chapter
 from carvana_lessons.utils.errors import CarvanaError, DataError, ExistsError
 from carvana_lessons.utils.files import new_file, replacing
@@ -16,9 +17,14 @@ from carvana_lessons.utils.locking import owned
 from carvana_lessons.utils.paths import expand
 
 FIRST, LAST = "## Exercises", "## Summary"
-HOW = (
-    "Replace the `...`, run the cell, then the check below it. A line each helps: "
-    "`{path}.{name}.hint()` gives one hint after the other, `.solution()` shows code and explanation."
+HELP = (
+    "A line each helps: `{path}.{name}.hint()` gives one hint after the other, `.solution()` shows code and "
+    "explanation."
+)
+HOW = f"Replace the `...`, run the cell, then the check below it. {HELP}"
+HOW_CASES = (
+    "Look at what was seen and name the fault. Then mend the code, run its cell and the check below it; the check has "
+    f"data of its own. {HELP}"
 )
 
 
@@ -34,13 +40,21 @@ def cells(found: Chapter) -> list[dict]:
     made = []
     for number, (name, exercise) in enumerate(found.exercises.items(), start=1):
         unit = "minute" if exercise.minutes == 1 else "minutes"
-        head = f"**{number} · {exercise.title} ({exercise.minutes} {unit}).** {exercise.task.strip()}"
+        head = f"{number} · {exercise.title} ({exercise.minutes} {unit})"
+        head = f"### {head}" if isinstance(exercise, Case) else f"**{head}.** {exercise.task.strip()}"
         if number == 1:
-            head = f"{FIRST}\n\n{HOW.format(path=found.path, name=name)}\n\n{head}"
+            how = HOW_CASES if isinstance(exercise, Case) else HOW
+            head = f"{FIRST}\n\n{how.format(path=found.path, name=name)}\n\n{head}"
+        if isinstance(exercise, Case):
+            head += f"\n\n{exercise.complaint}"
         made.append(_markdown(f"exercise-{number}", head))
+        if isinstance(exercise, Case):
+            made.append(_folded(f"exercise-{number}-symptoms", exercise.symptoms.strip()))
+            made.append(_code(f"exercise-{number}-diagnosis", f"{found.path}.{name}.diagnosis"))
+            made.append(_markdown(f"exercise-{number}-task", exercise.task.strip()))
         made.append(_code(f"exercise-{number}-stub", exercise.stub.strip()))
         check = f"{found.path}.{name}.check({', '.join(exercise.names)})"
-        if number == 1:
+        if number == 1 and not isinstance(exercise, Case):  # cases come with cells before it that need it already
             check = f"from carvana_lessons import exercises\n\n{check}"
         made.append(_code(f"exercise-{number}-check", check))
     made.append(_markdown("quiz", "## Quiz"))
@@ -223,6 +237,12 @@ def _lines(text: str) -> list[str]:
 
 def _markdown(name: str, text: str) -> dict:
     return {"cell_type": "markdown", "id": name, "metadata": {}, "source": _lines(text)}
+
+
+def _folded(name: str, text: str) -> dict:
+    """Folded in JupyterLab, Colab and the page."""
+    folded = {"cellView": "form", "jupyter": {"source_hidden": True}, "tags": ["hide-input"]}
+    return _code(name, text) | {"metadata": folded}
 
 
 def _code(name: str, text: str) -> dict:

@@ -1,0 +1,121 @@
+"""A case of the clinic: code that runs and is wrong, what was seen of it, its diagnosis, and its repair."""
+
+from __future__ import annotations
+
+import dis
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from types import CodeType, SimpleNamespace
+from typing import Any
+
+from carvana_lessons.exercises.base import NOT_ATTEMPTED, Exercise, Function, Verdict
+from carvana_lessons.exercises.quiz import Question, Quiz
+
+_BESIDE = ("CACHE", "PRECALL", "PUSH_NULL", "RESUME")
+_JUMPS = frozenset((*dis.hasjrel, *dis.hasjabs))
+
+
+@dataclass(eq=False, repr=False, kw_only=True)
+class Case(Exercise):
+    """An exercise whose stub is somebody's code, with a fault that raises no error.
+
+    Attributes:
+        complaint: what that somebody says, in Markdown.
+        symptoms: code of a folded cell that runs the faulty code and shows what was seen.
+        question: which fault it is.
+
+    Lesson:
+        12.
+    """
+
+    complaint: str
+    symptoms: str
+    question: Question
+
+    @property
+    def diagnosis(self) -> Quiz:
+        """The question, to be shown in a notebook."""
+        return Quiz((self.question,))
+
+    def faulty(self) -> SimpleNamespace:
+        """The functions of the stub as they were handed in, whatever the reader has made of them since."""
+        names: dict[str, Any] = {}
+        exec(self.given, names)
+        exec(
+            self.stub, names
+        )  # by itself, as in its cell: what a compiler makes of a name depends on imports beside it
+        return SimpleNamespace(**{name: names[name] for name in self.names})
+
+    def check(self, *answers: Any) -> Verdict:
+        """Say whether the code is mended, and if not, what is still wrong.
+
+        Args:
+            answers: the functions that the stub's names stand for.
+
+        Returns:
+            a `Verdict`, as `Exercise.check`; code that nobody changed is not attempted.
+        """
+        before = [getattr(self.faulty(), name) for name in self.names]
+        if len(answers) == len(before) and all(map(_alike, answers, before)):
+            return Verdict(NOT_ATTEMPTED)
+        return super().check(*answers)
+
+
+class Effect(Function):
+    """Judges a function by what it does, where that is more than what it returns.
+
+    Args:
+        measure: calls the function that it gets first, with what it makes of a case, and returns what is compared.
+        right: a function that is right.
+        cases: tuples of arguments of ``measure``.
+        faults: as of `Function`.
+        close: allowed relative and absolute difference of numbers.
+    """
+
+    def __init__(
+        self,
+        measure: Callable,
+        right: Callable,
+        cases: Sequence[tuple],
+        faults: Mapping[str, Callable],
+        close: float = 1e-4,
+    ) -> None:
+        super().__init__(right, cases, faults, close)
+        self.measure = measure
+
+    def _outcome(self, function: Callable, arguments: list) -> Any:
+        return self.measure(function, *arguments)
+
+    @property
+    def _names(self) -> list[str]:
+        return list(inspect.signature(self.measure).parameters)[1:]
+
+
+def _alike(answer: Any, before: Any) -> bool:
+    """Whether two functions are the same code under the same decorators, wherever it stands."""
+    return _codes(answer) == _codes(before)
+
+
+def _codes(function: Any) -> list[list[tuple]]:
+    """The code of a function, after that of the decorators around it."""
+    found = []
+    while function is not None:
+        found.append(_parts(getattr(function, "__code__", None)))
+        function = getattr(function, "__wrapped__", None)
+    return found
+
+
+def _parts(code: CodeType | None) -> list[tuple]:
+    """What a piece of code does, step by step.
+
+    Left out is what a compiler decides by the lines around a function: an import in the same cell makes of
+    ``F.relu(x)`` the call of an attribute and not of a method, and moves the places to which a jump leads.
+    """
+    steps = []
+    for step in dis.get_instructions(code) if code else ():
+        if step.opname in _BESIDE:
+            continue
+        value = _parts(step.argval) if isinstance(step.argval, CodeType) else step.argval
+        steps.append((step.opname.replace("METHOD", "ATTR"), None if step.opcode in _JUMPS else repr(value)))
+    return steps
