@@ -597,6 +597,23 @@ def export_course(
         typer.echo(f"Wrote {out} and {export(book, out, solutions)}.")
 
 
+@course_commands.command("grade")
+def grade_course(
+    folder: Annotated[Path, typer.Argument(help="Folder of the notebooks as they came back, with its subfolders.")],
+    out: Annotated[Path, typer.Argument(help="CSV file for the marks, one row per notebook.")],
+    seconds: Annotated[
+        float, typer.Option(**options.SECONDS, help="Seconds that the code of one answer may compute.")
+    ] = 20.0,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace OUT.")] = False,
+) -> None:
+    """Check the exercises of a class's notebooks. It runs what students wrote: see the page For instructors."""
+    from carvana_lessons.exercises.grading import grade, summarise
+
+    graded = grade(folder, out, overwrite, seconds)
+    typer.echo("\n".join(summarise(graded)))
+    typer.echo(f"The marks of {counted(len(graded), 'notebook')} are in {out}.")
+
+
 @course_commands.command("refresh")
 def refresh_course(book: Book = Path("book")) -> None:
     """Write the exercises of `carvana_lessons/exercises` into the chapters, in place."""

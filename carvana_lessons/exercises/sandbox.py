@@ -34,10 +34,12 @@ class Outcome:
     Attributes:
         value: what it returned.
         problem: one sentence where it did not get that far, else None.
+        late: whether it was stopped because its time was over.
     """
 
     value: Any = None
     problem: str | None = None
+    late: bool = False
 
 
 class _Stop(BaseException):
@@ -101,7 +103,7 @@ def run(work: Callable[[], Any], seconds: float = SECONDS, gigabytes: float = GI
             _stop(thread)
     if found:
         return found[0]
-    return Outcome(problem=f"it was not done after {seconds:g} seconds; is there a loop that never ends?")
+    return Outcome(problem=f"it was not done after {seconds:g} seconds; is there a loop that never ends?", late=True)
 
 
 def _wait(thread: threading.Thread, seconds: float) -> None:

@@ -55,6 +55,7 @@ WIDTH_OR_ZERO = number(int, "a whole number from 0 to 512", lambda n: 0 <= n <= 
 AMOUNT = number(float, "a number of 0 or more", lambda x: 0 <= x < math.inf)
 RATE = number(float, "a number above 0, such as 0.002 (at 0 nothing is learned)", lambda x: 0 < x < math.inf)
 HOURS = number(float, "a number of hours above 0, such as 1.5", lambda x: 0 < x < math.inf)
+SECONDS = number(float, "a number of seconds above 0, such as 20", lambda x: 0 < x < math.inf)
 SHARE = number(float, "a share of the cars above 0, and 1 at most, such as 0.2", lambda x: 0 < x <= 1)
 PART = number(float, "a share of the cars above 0 and below 1, such as 0.2: both parts need some", lambda x: 0 < x < 1)
 ANGLE = number(float, "a number of degrees from 0 to 180", lambda x: 0 <= x <= 180)
