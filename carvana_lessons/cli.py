@@ -582,19 +582,36 @@ def export_network(
 def export_course(
     student: Annotated[Path | None, typer.Option(help="A new folder for chapters with empty exercises.")] = None,
     instructor: Annotated[Path | None, typer.Option(help="A new folder for chapters with solved exercises.")] = None,
+    without: Annotated[
+        Path | None,
+        typer.Option(
+            "--without-solutions",
+            help="A new folder for chapters with empty exercises, and the package without its solutions.",
+        ),
+    ] = None,
+    pages: Annotated[
+        str | None,
+        typer.Option(
+            callback=each(options.is_address),
+            help="Address of your published book, for links to pages that are no notebooks. Default: they become text.",
+        ),
+    ] = None,
     book: Book = Path("book"),
 ) -> None:
     """Write the chapters for a class into a new folder, and a zip file of it."""
     from carvana_lessons.exercises.notebook import check_new, export
 
-    if student is None and instructor is None:
-        raise typer.BadParameter("Name a folder: --student OUT, --instructor OUT, or both.")
-    wanted = [(out, solutions) for out, solutions in ((student, False), (instructor, True)) if out is not None]
+    kinds = {"solutions": instructor, "without_solutions": without}
+    wanted = [(student, {})] + [(out, {kind: True}) for kind, out in kinds.items()]
+    wanted = [(out, kind) for out, kind in wanted if out is not None]
+    if not wanted:
+        raise typer.BadParameter("Name a folder: --student OUT, --instructor OUT, --without-solutions OUT, or several.")
     places = [place.resolve() for out, _ in wanted for place in (out, check_new(out))]  # before the first is written
     if len(set(places)) < len(places):
-        raise CarvanaError(f"{student} and {instructor} would be written over each other: give each a name of its own.")
-    for out, solutions in wanted:
-        typer.echo(f"Wrote {out} and {export(book, out, solutions)}.")
+        names = " and ".join(str(out) for out, _ in wanted)
+        raise CarvanaError(f"{names} would be written over each other: give each a name of its own.")
+    for out, kind in wanted:
+        typer.echo(f"Wrote {out} and {export(book, out, pages=pages, **kind)}.")
 
 
 @course_commands.command("grade")

@@ -17,6 +17,7 @@ from carvana_lessons.exercises.compare import CLOSE, difference, other_kind, sho
 from carvana_lessons.exercises.sandbox import SECONDS, describe, run
 
 NOT_ATTEMPTED, WRONG, RIGHT = "Not attempted yet.", "Wrong", "Right."
+ELSEWHERE = "Your instructor has it."
 
 
 class NotAttempted(Exception):
@@ -231,7 +232,8 @@ class Exercise:
         task: the task in Markdown.
         stub: code of the cell in which the reader works; every name that it defines is handed to `check`.
         hints: Markdown, the gentlest first.
-        answer: code that defines the stub's names rightly; it imports what it uses.
+        answer: code that defines the stub's names rightly; it imports what it uses. Empty in a class's package
+            (`student_package`), as are the explanation and the faults.
         explanation: Markdown that follows the answer.
         judge: takes the reader's objects; returns None if they are right, else the end of a sentence that begins with
             "because". It may raise whatever the reader's code raises, and `NotAttempted`.
@@ -311,8 +313,10 @@ class Exercise:
         """Code that is right, and why.
 
         Returns:
-            Markdown, displayed as the last value of a cell.
+            Markdown, displayed as the last value of a cell; a sentence where a class has the package without solutions.
         """
+        if not self.answer:
+            return Text(ELSEWHERE)
         return Text(f"```python\n{self.answer.strip()}\n```\n\n{self.explanation.strip()}")
 
 

@@ -10,6 +10,8 @@ from pathlib import Path
 
 from carvana_lessons.exercises.case import Case
 from carvana_lessons.exercises.chapters import CHAPTERS, PAGES, Chapter, chapter
+from carvana_lessons.exercises.handout import INSTALL, how_to_begin, install_from, mend_links
+from carvana_lessons.exercises.student_package import build_student_package
 from carvana_lessons.utils.errors import CarvanaError, DataError, ExistsError
 from carvana_lessons.utils.files import new_file, replacing
 from carvana_lessons.utils.folders import building
@@ -131,31 +133,47 @@ def solved(notebook: dict, found: Chapter) -> dict:
     return notebook | {"cells": made}
 
 
-def export(book: Path, out: Path, solutions: bool = False) -> Path:
+def export(
+    book: Path, out: Path, solutions: bool = False, without_solutions: bool = False, pages: str | None = None
+) -> Path:
     """Write copies of all notebooks for a class into a new folder, and beside it a zip file of that folder.
+
+    Links to pages that are no notebooks lead to the published book, or become text. For students a page is added that
+    says how to install the course and how to begin.
 
     Args:
         book: the folder of the chapters.
         out: a new folder.
         solutions: with every stub solved and explained.
+        without_solutions: with a package in which there are no solutions, and chapters that install it.
+        pages: address of the published book.
 
     Returns:
         the zip file.
 
     Raises:
         ExistsError: if the folder or the zip file is there already.
-        CarvanaError: if there is no chapter in ``book``, or if another process is writing ``out``.
+        CarvanaError: if there is no chapter in ``book``, or if another process is writing ``out``; without solutions
+            also as `build_student_package`.
     """
     files, out = _chapters(book), expand(out)
     with owned(out):
         archive = check_new(out)
         with building(out) as folder:
+            wheel = build_student_package(Path(book).resolve().parent, folder).name if without_solutions else None
+            made = {}
             for file in files:
                 found = chapter(file.stem)
                 notebook = refresh(_read(file), found)  # removes what an author tried in the stubs
-                write(folder / file.name, solved(notebook, found) if solutions else notebook)
+                made[file.name] = solved(notebook, found) if solutions else notebook
             for name in PAGES:
-                write(folder / f"{name}.ipynb", _read(Path(book) / f"{name}.ipynb"))
+                made[f"{name}.ipynb"] = _read(Path(book) / f"{name}.ipynb")
+            for name, notebook in made.items():
+                notebook = mend_links(notebook, made, pages)
+                write(folder / name, install_from(notebook, wheel) if wheel else notebook)
+            if not solutions:
+                text = how_to_begin(made[files[0].name], wheel)
+                (folder / INSTALL).write_text(text, encoding="utf-8", newline="\n")
             with replacing(archive) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as box:
                 for file in sorted(folder.iterdir()):
                     box.write(file, f"{out.name}/{file.name}")

@@ -108,6 +108,19 @@ def is_name(text: str) -> None:
         raise typer.BadParameter(f"{text!r} is no name; write one without folders, six-networks for example.")
 
 
+def is_address(text: str) -> None:
+    """Refuse what is no address of a web page.
+
+    Args:
+        text: as somebody typed it.
+
+    Raises:
+        BadParameter: if it is none.
+    """
+    if not re.fullmatch(r"https?://[^\s()]+", text):
+        raise typer.BadParameter(f"{text!r} is no address; write one as https://OWNER.github.io/NAME.")
+
+
 def is_network(name: str) -> None:
     """Refuse an unknown network.
 
