@@ -13,5 +13,17 @@ from carvana_lessons.course.lesson import (
     scale_name,
     start,
 )
+from carvana_lessons.course.marks import Progress, progress
 
-__all__ = ["SCALES", "Lesson", "Scale", "data_folder", "describe_data", "open_photos", "scale_name", "start"]
+__all__ = [
+    "SCALES",
+    "Lesson",
+    "Progress",
+    "Scale",
+    "data_folder",
+    "describe_data",
+    "open_photos",
+    "progress",
+    "scale_name",
+    "start",
+]

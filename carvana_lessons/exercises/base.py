@@ -222,6 +222,10 @@ class Each:
         return None
 
 
+# Called with the exercise and the verdict after each check; they raise nothing.
+AFTER_CHECK: list[Callable[[Exercise, Verdict], None]] = []
+
+
 @dataclass(eq=False, repr=False)
 class Exercise:
     """One exercise of a chapter.
@@ -296,7 +300,10 @@ class Exercise:
             return Verdict(WRONG, why) if why else Verdict(RIGHT)
 
         outcome = run(judge)
-        return outcome.value if outcome.problem is None else Verdict(WRONG, outcome.problem)
+        verdict = outcome.value if outcome.problem is None else Verdict(WRONG, outcome.problem)
+        for told in AFTER_CHECK:
+            told(self, verdict)
+        return verdict
 
     def hint(self) -> Text:
         """The next hint; after the last one, the last one again.

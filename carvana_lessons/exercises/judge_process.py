@@ -28,6 +28,7 @@ from typing import Any
 import matplotlib
 import psutil
 
+from carvana_lessons.course import marks
 from carvana_lessons.exercises.base import NOT_ATTEMPTED, RIGHT, WRONG, Exercise, Function, Value, Verdict
 from carvana_lessons.exercises.chapters import chapter
 from carvana_lessons.exercises.sandbox import GIGABYTES, run
@@ -278,6 +279,7 @@ def _shut_in(folder: str, seconds: float) -> None:
     """A folder of its own, no terminal, nothing to read, nothing shown, and limits."""
     os.chdir(folder)
     tempfile.tempdir = folder
+    os.environ[marks.VARIABLE] = "0"  # these checks are nobody's progress
     matplotlib.use("Agg")
     nothing = os.open(os.devnull, os.O_RDWR)
     for stream in range(3):
