@@ -280,6 +280,7 @@ def _shut_in(folder: str, seconds: float) -> None:
     os.chdir(folder)
     tempfile.tempdir = folder
     os.environ[marks.VARIABLE] = "0"  # these checks are nobody's progress
+    os.environ["CUDA_VISIBLE_DEVICES"] = ""  # as in `warm_judge`
     matplotlib.use("Agg")
     nothing = os.open(os.devnull, os.O_RDWR)
     for stream in range(3):

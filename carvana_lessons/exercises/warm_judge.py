@@ -6,6 +6,7 @@ Processes that an answer leaves behind become its children, so that they can be 
 
 import ctypes
 import importlib
+import os
 import sys
 import warnings
 
@@ -18,6 +19,7 @@ MODULES = (
     "carvana_lessons.exercises",
 )
 
+os.environ["CUDA_VISIBLE_DEVICES"] = ""  # a copy could not use a GPU, and CUDA needs more addresses than an answer gets
 torch.set_num_threads(1)  # before anything computes
 for _name in MODULES:
     importlib.import_module(_name)

@@ -302,6 +302,14 @@ CLASS: dict[str, Case] = {
         SEGNET,
         [NO, "wrong: because", NO, NO],
     ),
+    "hostile/many": (
+        lambda: answered(
+            one="import os, time\nfor _ in range(60):\n    if os.fork() == 0:\n        break\n"
+            "time.sleep(600)\nmy_row, my_column = 3, 5"
+        ),
+        SEGNET,
+        ["wrong: because it started more than 50 processes.", NO, NO, NO],
+    ),
     "hostile/asks": (
         lambda: answered(
             one="import getpass\nmy_row, my_column = getpass.getpass(), input()",
