@@ -17,7 +17,9 @@ from carvana_lessons.utils.options import (
     Backdrop,
     Batch,
     Book,
+    Build,
     Car,
+    Chapters,
     Epochs,
     Flip,
     Folder,
@@ -629,6 +631,19 @@ def grade_course(
     graded = grade(folder, out, overwrite, seconds)
     typer.echo("\n".join(summarise(graded)))
     typer.echo(f"The marks of {counted(len(graded), 'notebook')} are in {out}.")
+
+
+@course_commands.command("slides")
+def write_course_slides(
+    out: Annotated[Path, typer.Argument(help="A new folder.")],
+    chapter: Chapters = None,
+    build: Build = Path("build"),
+) -> None:
+    """Write slides of the executed chapters, an HTML file each that needs no network; run `make book` before."""
+    from carvana_lessons.exercises.kit.slides import write_slides
+
+    files = write_slides(build, out, tuple(chapter or ()))
+    typer.echo(f"Wrote {counted(len(files), 'file')} to {out}: open one in a browser; the arrow keys turn its slides.")
 
 
 @course_commands.command("refresh")

@@ -234,6 +234,11 @@ def is_count(text: str) -> bool:
 
 
 Book = Annotated[Path, typer.Option(help="Folder of the chapters.")]
+Build = Annotated[Path, typer.Option(help="Folder in which `make book` executed the chapters.")]
+Chapters = Annotated[
+    list[str] | None,
+    typer.Option(help="A chapter, 05-segnet-unpooling for example; repeat it for several.", show_default="all"),
+]
 Folder = Annotated[
     Path,
     typer.Argument(
