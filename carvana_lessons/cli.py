@@ -646,6 +646,19 @@ def write_course_slides(
     typer.echo(f"Wrote {counted(len(files), 'file')} to {out}: open one in a browser; the arrow keys turn its slides.")
 
 
+@course_commands.command("handouts")
+def write_course_handouts(
+    out: Annotated[Path, typer.Argument(help="A new folder.")],
+    chapter: Chapters = None,
+    build: Build = Path("build"),
+) -> None:
+    """Write a page to print for each executed chapter, as PDF by the browser of this machine, and as HTML."""
+    from carvana_lessons.exercises.kit.handouts import write_handouts
+
+    files = write_handouts(build, out, tuple(chapter or ()))
+    typer.echo(f"Wrote {counted(len(files), 'PDF file')} to {out}, a page each, and the HTML files that they are of.")
+
+
 @course_commands.command("refresh")
 def refresh_course(book: Book = Path("book")) -> None:
     """Write the exercises of `carvana_lessons/exercises` into the chapters, in place."""

@@ -3,15 +3,21 @@
 import json
 from pathlib import Path
 
+import pypdfium2
 import pytest
 from built import BUILD
 from playwright.sync_api import Browser, Page
 
+from carvana_lessons.exercises.kit import browser as printer
 from carvana_lessons.exercises.kit.executed import NAMES, Piece, read_lesson
+from carvana_lessons.exercises.kit.glossary import read_glossary
+from carvana_lessons.exercises.kit.handouts import write_handouts
 from carvana_lessons.exercises.kit.keys import KEY_CELLS
+from carvana_lessons.exercises.kit.pages import text_of
 from carvana_lessons.exercises.kit.slides import MOST, slides_of, write_slides
+from carvana_lessons.utils.errors import CarvanaError
 
-# What of a slide does not lie where it should: its text in the slide, the shown in its room, text of at least 9 px.
+# What of a slide does not lie where it should: its text in the slide, the shown in its room, nothing tiny.
 FAULTS = """() => [...document.querySelectorAll('section')].flatMap((slide, k) => {
   const box = q => slide.querySelector(q).getBoundingClientRect(), said = [];
   const shown = slide.querySelector('.shown'), filled = shown.firstElementChild;
@@ -131,3 +137,49 @@ def _text(piece: Piece | None) -> str:
 def test_no_real_photo_gets_onto_a_slide(tmp_path):
     record = json.loads((BUILD / "executed.json").read_text(encoding="utf-8"))
     assert all(run["data"].startswith(("synthetic studio", "drawn photos")) for run in record.values())
+
+
+@pytest.fixture(scope="module")
+def handouts(browser, tmp_path_factory) -> Path:
+    out = tmp_path_factory.mktemp("printed") / "handouts"
+    write_handouts(BUILD, out)
+    return out
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_handout_is_one_page_with_the_chapters_title_summary_and_terms(handouts, stage: Page, name):
+    printed = pypdfium2.PdfDocument(handouts / f"{name}.pdf")
+    assert len(printed) == 1 and [round(side) for side in printed[0].get_size()] == [595, 842]  # A4, in points
+    text = " ".join(printed[0].get_textpage().get_text_range().split())
+    lesson = read_lesson(BUILD, name)
+    assert text.startswith(text_of(lesson.title))
+    assert " Summary " in text and " Terms " in text
+    assert any(term in text for term in read_glossary(BUILD / "book" / "glossary.md"))
+    asked = []
+    stage.on("request", lambda request: asked.append(request.url))
+    stage.goto((handouts / f"{name}.html").as_uri())
+    stage.wait_for_selector("body[data-ready]", state="attached")
+    assert stage.locator("body").get_attribute("data-ready") == "yes", "it does not fit its page"
+    assert [url for url in asked[1:] if not url.startswith("data:")] == []
+    size = float(stage.locator(".sheet").evaluate("e => e.style.getPropertyValue('--size')").removesuffix("pt"))
+    assert size >= 8 and stage.locator("dt").count() >= 3
+
+
+def test_a_chapter_explains_its_own_terms_first(handouts):
+    for name, term in (("07-dilated-convolution", "gridding"), ("06-coordinate-maps", "coordinate maps")):
+        assert f"<dt>{term}</dt>" in (handouts / f"{name}.html").read_text(encoding="utf-8")
+
+
+def test_without_a_browser_the_html_stays_and_a_sentence_says_so(monkeypatch, tmp_path):
+    monkeypatch.setattr(printer, "NAMES", ())
+    monkeypatch.setattr(printer, "PLACES", ())
+    with pytest.raises(CarvanaError, match=r"Wrote 1 HTML file to .+ and no PDF.+install one of them, or print"):
+        write_handouts(BUILD, tmp_path / "out", ("cut-out",))
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["cut-out.html"]
+
+
+def test_a_browser_that_prints_nothing_is_told(monkeypatch, tmp_path):
+    monkeypatch.setattr("carvana_lessons.exercises.kit.handouts.find_browser", lambda: "false")
+    with pytest.raises(CarvanaError, match=r"false made no PDF of .+cut-out\.html: open that file"):
+        write_handouts(BUILD, tmp_path / "out", ("cut-out",))
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["cut-out.html"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -124,20 +123,6 @@ def read_lesson(build: Path, name: str) -> Lesson:
             "book`, then try again."
         )
     return _lesson(name, cells)
-
-
-def for_all(build: Path, names: tuple[str, ...], made: Callable[[Lesson], dict[str, str]]) -> dict[str, str]:
-    """What becomes of each of some chapters, in one dictionary; all are made before the first one is written.
-
-    Args:
-        build: as `read_lesson`.
-        names: of the chapters; none for all.
-        made: texts by the name of their file.
-
-    Returns:
-        texts by the name of their file.
-    """
-    return {file: text for name in names or NAMES for file, text in made(read_lesson(build, name)).items()}
 
 
 def _lesson(name: str, cells: list[dict]) -> Lesson:

@@ -10,7 +10,7 @@ import html
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from carvana_lessons.exercises.kit.executed import PICTURES, Lesson, Piece, Section, for_all
+from carvana_lessons.exercises.kit.executed import NAMES, PICTURES, Lesson, Piece, Section, read_lesson
 from carvana_lessons.exercises.kit.keys import KEY_CELLS
 from carvana_lessons.exercises.kit.pages import (
     first_sentences,
@@ -224,7 +224,7 @@ def write_slides(build: Path, out: Path, names: tuple[str, ...] = ()) -> list[Pa
     """
     out = expand(out)
     with building(out) as folder:
-        made = for_all(build, names, lambda lesson: {f"{lesson.name}.html": deck(lesson)})
-        for name, text in made.items():
+        decks = {f"{name}.html": deck(read_lesson(build, name)) for name in names or NAMES}
+        for name, text in decks.items():
             (folder / name).write_text(text, encoding="utf-8", newline="\n")
-    return [out / name for name in made]
+    return [out / name for name in decks]
