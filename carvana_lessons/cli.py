@@ -21,6 +21,7 @@ from carvana_lessons.utils.options import (
     Car,
     Chapters,
     Epochs,
+    ExamSeed,
     Flip,
     Folder,
     Format,
@@ -657,6 +658,20 @@ def write_course_handouts(
 
     files = write_handouts(build, out, tuple(chapter or ()))
     typer.echo(f"Wrote {counted(len(files), 'PDF file')} to {out}, a page each, and the HTML files that they are of.")
+
+
+@course_commands.command("exam")
+def write_course_exam(
+    out: Annotated[Path, typer.Argument(help="A new folder.")],
+    chapter: Chapters = None,
+    seed: ExamSeed = None,
+) -> None:
+    """Write exam questions, and a second file with the answers; the seed draws their numbers."""
+    from carvana_lessons.exercises.exam.paper import ANSWERS, PAPER, any_seed, write_exam
+
+    seed = any_seed() if seed is None else seed
+    folder = write_exam(out, seed, tuple(chapter or ()))
+    typer.echo(f"Wrote {folder / PAPER} and {folder / ANSWERS}; --seed {seed} draws these numbers again.")
 
 
 @course_commands.command("refresh")

@@ -272,6 +272,25 @@ def test_copies_for_a_class(run, tmp_path):
     assert nothing.returncode == 2 and "--student OUT" in nothing.stderr
 
 
+def test_an_exam_names_the_seed_that_draws_it_again(run, tmp_path):
+    first = run("course", "exam", tmp_path / "exam", "--chapter", "05-segnet-unpooling")
+    assert first.returncode == 0, first.stderr
+    seed = first.stdout.partition("--seed ")[2].split()[0]
+    again = run("course", "exam", tmp_path / "again", "--chapter", "05-segnet-unpooling", "--seed", seed)
+    assert again.returncode == 0, again.stderr
+    paper, same = ((tmp_path / out / "exam.md").read_text(encoding="utf-8") for out in ("exam", "again"))
+    assert paper == same and "5 · SegNet and unpooling" in paper and "## 1 · The task" not in paper
+
+
+@pytest.mark.parametrize("command", ["slides", "handouts"])
+def test_what_is_made_of_executed_chapters_says_what_is_missing(run, tmp_path, command):
+    answer = run("course", command, tmp_path / "out", "--build", tmp_path / "nowhere")
+    assert answer.returncode == 1 and "run `make book` first" in answer.stderr
+    assert len(answer.stderr.splitlines()) == 1 and not (tmp_path / "out").exists()
+    wrong = run("course", command, tmp_path / "out", "--chapter", "5")
+    assert wrong.returncode == 1 and "There is no chapter '5'; the chapters are 01-the-task, " in wrong.stderr
+
+
 @pytest.mark.parametrize("other", ["class", "sub/../class", "class.zip"])
 def test_copies_of_two_kinds_want_two_names(run, tmp_path, other):
     (tmp_path / "sub").mkdir()

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from carvana_lessons.exercises.case import Case
 from carvana_lessons.exercises.chapters import CHAPTERS, PAGES, Chapter, chapter
+from carvana_lessons.exercises.exam.paper import any_seed, put_exam
 from carvana_lessons.exercises.handout import INSTALL, how_to_begin, install_from, mend_links
 from carvana_lessons.exercises.student_package import build_student_package
 from carvana_lessons.utils.errors import CarvanaError, DataError, ExistsError
@@ -144,7 +145,7 @@ def export(
     Args:
         book: the folder of the chapters.
         out: a new folder.
-        solutions: with every stub solved and explained.
+        solutions: with every stub solved and explained, and with an exam.
         without_solutions: with a package in which there are no solutions, and chapters that install it.
         pages: address of the published book.
 
@@ -171,7 +172,9 @@ def export(
             for name, notebook in made.items():
                 notebook = mend_links(notebook, made, pages)
                 write(folder / name, install_from(notebook, wheel) if wheel else notebook)
-            if not solutions:
+            if solutions:
+                put_exam(folder, any_seed())
+            else:
                 text = how_to_begin(made[files[0].name], wheel)
                 (folder / INSTALL).write_text(text, encoding="utf-8", newline="\n")
             with replacing(archive) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as box:

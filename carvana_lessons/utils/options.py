@@ -321,6 +321,9 @@ Backdrop = Annotated[
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace files made with other settings.")]
 Seed = Annotated[int, typer.Option(**A_SEED, help="Random seed of split, initial weights and shuffling.")]
+ExamSeed = Annotated[
+    int | None, typer.Option(**A_SEED, help="Draws the numbers of exam questions.", show_default="another each time")
+]
 Hours = Annotated[
     float | None,
     typer.Option(**AMOUNT, help="Time limit in hours: start no epoch after it; the same command continues."),
