@@ -3,13 +3,17 @@
 import importlib.util
 import json
 import os
+import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from sphinx.errors import ExtensionError
 
+from carvana_lessons.exercises.chapters import chapter
 from carvana_lessons.training.cached import WAITING
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -253,3 +257,41 @@ def test_the_bar_of_a_folded_cell_has_its_title(monkeypatch):
     assert "Code: Draw two &lt; curves</p></summary>" in page and "@title" not in page and "<span>x</span>" in page
     untitled = f"{bar}<span>x</span>"
     assert folded_cells.with_titles(untitled) == untitled
+
+
+def test_the_plan_of_two_sessions_counts_as_the_pages_do_and_fits(monkeypatch, tmp_path):
+    """Computed here from the notebooks' words, not by the function that counts them for the page."""
+    monkeypatch.syspath_prepend(ROOT / "book" / "_ext")
+    import exercises
+
+    text = (ROOT / "book" / "instructors.md").read_text(encoding="utf-8")
+    lines = re.search(r"```{session-plan}\n(.+?)\n```", text, re.DOTALL)[1].splitlines()
+    assert [line.partition(":")[0] for line in lines] == ["01-the-task", "02-u-net"]
+    book = tmp_path / "book"
+    book.mkdir()
+    for line in lines:
+        name = f"{line.partition(':')[0]}.ipynb"
+        shutil.copy(ROOT / "book" / name, book / name)
+    seconds = {"01-the-task.ipynb": {"seconds": 12.0}, "02-u-net.ipynb": {"seconds": 180.0}}
+    (tmp_path / "executed.json").write_text(json.dumps(seconds), encoding="utf-8")
+    rows = exercises.session_plan(lines, str(book))[2:]
+    for line, row in zip(lines, rows, strict=True):
+        name, _, wanted = line.partition(":")
+        found = chapter(name)
+        tasks = [e.minutes for k, e in enumerate(found.exercises.values(), 1) if k in map(int, wanted.split(","))]
+        words = code = 0
+        for cell in json.loads((book / f"{name}.ipynb").read_text(encoding="utf-8"))["cells"]:
+            source = "".join(cell["source"])
+            folded = {"hide-input", "remove-cell"} & set(cell["metadata"].get("tags", []))
+            words += len(source.split()) if cell["cell_type"] == "markdown" else 0
+            code += len(source.splitlines()) if cell["cell_type"] == "code" and not folded else 0
+        reading = 1.5 * round(words / 150 + code * 4 / 60)
+        computing = seconds[f"{name}.ipynb"]["seconds"] / 60
+        together = reading + sum(tasks) + computing
+        assert together <= 90
+        told = [cell.strip() for cell in row.strip("|").split("|")][2:]
+        assert told[0] == f"{reading:.0f} min" and told[1].endswith(f": {sum(tasks)} min")
+        assert told[2:] == [f"{computing:.1f} min", f"{together:.0f} of 90 min"]
+    (tmp_path / "executed.json").write_text('{"02-u-net.ipynb": {"seconds": 1800}}', encoding="utf-8")
+    with pytest.raises(ExtensionError, match=r"Session 2, 2 · A U-Net in an afternoon, takes \d+ minutes of 90"):
+        exercises.session_plan(lines, str(book))
