@@ -55,7 +55,7 @@ commands = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-course_commands = typer.Typer(help="For instructors: chapters for a class, exercises, results.")
+course_commands = typer.Typer(help="For instructors: chapters for a class, slides, pages to print, exams, results.")
 commands.add_typer(course_commands, name="course")
 
 
