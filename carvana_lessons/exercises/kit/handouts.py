@@ -7,7 +7,7 @@ from pathlib import Path
 
 from carvana_lessons.exercises.kit.browser import find_browser, print_page
 from carvana_lessons.exercises.kit.executed import NAMES, Lesson, read_lesson
-from carvana_lessons.exercises.kit.glossary import read_glossary, terms_of, text_of_lesson
+from carvana_lessons.exercises.kit.glossary import read_glossary, terms_of, texts_of
 from carvana_lessons.exercises.kit.keys import KEY_CELLS
 from carvana_lessons.exercises.kit.pages import (
     first_sentences,
@@ -72,7 +72,7 @@ def write_handouts(build: Path, out: Path, names: tuple[str, ...] = ()) -> list[
     with building(out) as folder:
         lessons = {name: read_lesson(build, name) for name in names or NAMES}
         glossary = read_glossary(build / "book" / "glossary.md")
-        texts = [text_of_lesson(lesson) for lesson in lessons.values()]
+        texts = texts_of(build / "book")
         for name, lesson in lessons.items():
             text = handout(lesson, terms_of(lesson, glossary, texts, TERMS))
             (folder / f"{name}.html").write_text(text, encoding="utf-8", newline="\n")
