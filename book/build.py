@@ -28,6 +28,7 @@ from pathlib import Path
 
 import downloads
 import psutil
+from _ext.contents import left_out
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCE, BUILD = ROOT / "book", ROOT / "build"
@@ -60,6 +61,8 @@ def main() -> int:
         print(f"book: {error}", file=sys.stderr)
         return 1
     print(f"Photos: {course.describe_data(cars)}.")
+    if names := left_out(SOURCE):
+        print(f"Left out, for book/_toc.yml does not name it: {', '.join(names)}.")
     run = {"device": device, "scale": scale, "data": course.describe_data(cars)}
     setting = digest_of_text(cars.fingerprint, os.environ.get("CARVANA_GROUP", ""), *run.values(), package_digest())
     record = load_record()
@@ -131,9 +134,10 @@ def load_record() -> dict[str, dict]:
 def copy_sources(record: dict[str, dict], setting: str) -> dict[Path, str]:
     """Bring ``build/book`` in line with ``book``; return the copies that must be executed, and the key of each.
 
-    The keys are of the moment of copying: a source that is edited while its copy runs is stale afterwards.
+    The keys are of the moment of copying: a source that is edited while its copy runs is stale afterwards. A notebook
+    that the table of contents does not name is copied, so that a link to it is known, and not executed.
     """
-    sources = files_of(SOURCE)
+    sources, chapters = files_of(SOURCE), downloads.notebooks(SOURCE)
     wanted = {p.relative_to(SOURCE) for p in sources}
     for old in [p for p in COPY.rglob("*") if p.is_file()] if COPY.exists() else []:
         if old.relative_to(COPY) not in wanted:
@@ -142,7 +146,10 @@ def copy_sources(record: dict[str, dict], setting: str) -> dict[Path, str]:
     for source in sources:
         name = source.relative_to(SOURCE)
         copy = COPY / name
-        if source.suffix == ".ipynb":
+        if source.suffix == ".ipynb" and source not in chapters:
+            if copy.exists():  # executed before, maybe, and so it stays: it may come back
+                continue
+        elif source.suffix == ".ipynb":
             made_from = key(source, setting)
             if copy.exists() and record.get(str(name), {}).get("key") == made_from:
                 continue
@@ -166,7 +173,7 @@ def execute(
     stale: dict[Path, str], record: dict[str, dict], run: dict[str, str], environment: dict[str, str] | None
 ) -> dict[str, str]:
     """Run nbmake over the copies and remember what came of each; return the failed ones with their errors."""
-    count = len([p for p in files_of(COPY) if p.suffix == ".ipynb"])
+    count = len(downloads.notebooks(COPY))
     print(f"Executing {len(stale)} of {count} chapters.", flush=True)
     jobs, threads = side_by_side(run["device"], len(stale))
     environment = dict(os.environ if environment is None else environment)

@@ -4,6 +4,8 @@ import shutil
 import zipfile
 from pathlib import Path
 
+from _ext.contents import pages
+
 NOTEBOOKS = "notebooks.zip"
 
 
@@ -30,4 +32,6 @@ def publish(out: Path, book: Path, html: Path) -> None:
 
 
 def notebooks(book: Path) -> list[Path]:
-    return sorted(book.glob("*.ipynb"))
+    """The notebooks that the table of contents names; a page that is left out there cannot be taken away either."""
+    kept = pages(book)
+    return sorted(path for path in book.glob("*.ipynb") if path.stem in kept)

@@ -44,6 +44,8 @@ def build(tmp_path, monkeypatch):
     (tmp_path / "book" / "a.ipynb").write_text(notebook("print(6 * 7)"), encoding="utf-8")
     (tmp_path / "book" / "b.ipynb").write_text(notebook("print('b')"), encoding="utf-8")
     (tmp_path / "book" / "page.md").write_text("# A page", encoding="utf-8")
+    contents = "root: page\nchapters:\n  - file: a\n  - file: b\n"
+    (tmp_path / "book" / "_toc.yml").write_text(contents, encoding="utf-8")
     return module
 
 
@@ -72,6 +74,23 @@ def test_only_what_changed_is_executed(build):
 
     changed = build.copy_sources(build.load_record(), "the package changed")
     assert list(changed) == [build.COPY / "a.ipynb", build.COPY / "b.ipynb"]
+
+
+def test_a_chapter_that_the_table_of_contents_leaves_out_is_not_executed_and_may_come_back(build):
+    contents = build.SOURCE / "_toc.yml"
+    whole = contents.read_text(encoding="utf-8")
+    contents.write_text(whole.replace("  - file: b\n", "  # - file: b\n"), encoding="utf-8")
+    assert run(build) == (["a.ipynb"], {})
+    assert (build.COPY / "b.ipynb").read_bytes() == (build.SOURCE / "b.ipynb").read_bytes()  # links to it are known
+    assert build.downloads.notebooks(build.SOURCE) == [build.SOURCE / "a.ipynb"]
+    assert build.left_out(build.SOURCE) == ["b"]
+
+    contents.write_text(whole, encoding="utf-8")
+    assert run(build) == (["b.ipynb"], {}) and printed(build.COPY / "b.ipynb") == "b\n"
+    contents.write_text(whole.replace("  - file: b\n", ""), encoding="utf-8")
+    assert run(build) == ([], {})
+    contents.write_text(whole, encoding="utf-8")
+    assert run(build) == ([], {}) and printed(build.COPY / "b.ipynb") == "b\n"  # not a copy that was not executed
 
 
 def test_a_chapter_with_photos_of_its_own_is_recorded_with_them(build):
@@ -134,12 +153,14 @@ def test_chapters_run_side_by_side_with_as_many_threads_as_cores_in_all(build, m
 
 def page_of(monkeypatch, folder, entry, cells):
     """What the build puts under the title of a chapter's page."""
+    pytest.importorskip("sphinx", reason="needs what builds the pages: pip install -e .[book]")
     monkeypatch.syspath_prepend(ROOT / "book" / "_ext")
     import chapter_times
 
     (folder / "book").mkdir(exist_ok=True)
     (folder / "executed.json").write_text(json.dumps({"a.ipynb": RUN | entry}), encoding="utf-8")
     (folder / "book" / "a.ipynb").write_text(json.dumps({"cells": cells}), encoding="utf-8")
+    (folder / "book" / "_toc.yml").write_text("root: a\n", encoding="utf-8")
     context = {"body": "<h1>A</h1>"}
     chapter_times._add_line(SimpleNamespace(srcdir=str(folder / "book")), "a", "page.html", context, None)
     return context["body"]
@@ -174,7 +195,8 @@ def test_what_tools_leave_behind_is_no_source(build):
         (build.SOURCE / name).write_text("", encoding="utf-8")
     build.copy_sources({}, "s")
     assert build.digest_of_tree(build.COPY) == before
-    assert sorted(p.name for p in build.COPY.rglob("*") if p.is_file()) == ["a.ipynb", "b.ipynb", "page.md"]
+    left = sorted(p.name for p in build.COPY.rglob("*") if p.is_file())
+    assert left == ["_toc.yml", "a.ipynb", "b.ipynb", "page.md"]
 
 
 def test_the_package_is_part_of_what_a_page_is_made_from(build, tmp_path):
@@ -243,6 +265,7 @@ def test_a_setting_that_makes_no_sense_is_one_sentence(make_folder, name, value,
 
 
 def test_the_bar_of_a_folded_cell_has_its_title(monkeypatch):
+    pytest.importorskip("sphinx", reason="needs what builds the pages: pip install -e .[book]")
     monkeypatch.syspath_prepend(ROOT / "book" / "_ext")
     import folded_cells
 

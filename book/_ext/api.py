@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
+from contents import pages
 from docutils import nodes
 from docutils.statemachine import StringList
 from sphinx.addnodes import pending_xref
@@ -57,10 +58,17 @@ def public_names(module: ModuleType) -> list[str]:
     ]
 
 
-def entries(srcdir: str) -> list[Entry]:
-    """Everything public in the rooms that the pages below ``api/`` name, page by page."""
-    found = []
+def entries(srcdir: str, left_out: bool = False) -> list[Entry]:
+    """Everything public in the rooms that the pages below ``api/`` name, page by page.
+
+    Args:
+        srcdir: the folder of the pages' sources.
+        left_out: of those pages alone that the table of contents does not name, instead of the others.
+    """
+    found, kept = [], pages(srcdir)
     for page in sorted(Path(srcdir, "api").glob("*.md")):
+        if (f"api/{page.stem}" in kept) == left_out:
+            continue
         for names in _ROOM.findall(page.read_text(encoding="utf-8")):
             for module in map(importlib.import_module, names.split()):
                 found += [_entry(module, name, f"api/{page.stem}") for name in public_names(module)]
@@ -146,8 +154,11 @@ def _rewrite(app: Sphinx, what: str, name: str, obj: object, options: object, li
 def _find(app: Sphinx, env: BuildEnvironment, node: pending_xref, content: nodes.Element) -> nodes.Element | None:
     """A name in single backticks that Sphinx does not find where it stands: the only entry of that name, else code.
 
-    A word such as "size" is an argument more often than an entry of another room.
+    A word such as "size" is an argument more often than an entry of another room. A name of a room whose page is left
+    out is code, too.
     """
+    if node["refdomain"] == "py" and node["reftarget"].rpartition(".")[2] in app.api_left_out:
+        return content
     if (node["refdomain"], node["reftype"]) != ("py", "obj") or node.get("refexplicit"):
         return None
     name = node["reftarget"]
@@ -188,6 +199,7 @@ def _reference(entry: Entry, docname: str) -> pending_xref:
 
 def _collect(app: Sphinx) -> None:
     app.api_entries = entries(app.srcdir)
+    app.api_left_out = {entry.name for entry in entries(app.srcdir, left_out=True)}
 
 
 def setup(app: Sphinx) -> dict:

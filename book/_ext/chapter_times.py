@@ -10,15 +10,18 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
+from contents import pages
 from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
 
 def record(srcdir: str) -> dict[str, dict]:
-    """What ``book/build.py`` noted beside its copy of the chapters; empty where nothing was executed."""
+    """What ``book/build.py`` noted of the chapters that have a page; empty where nothing was executed."""
     path = Path(srcdir).parent / "executed.json"
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    noted = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    kept = pages(srcdir) if noted else ()
+    return {name: run for name, run in noted.items() if Path(name).stem in kept}
 
 
 WORDS_PER_MINUTE = 150  # of a text that one wants to understand, in a second language maybe

@@ -25,6 +25,10 @@ class _FromExercises(SphinxDirective):
     def lines(self) -> list[str]:
         raise NotImplementedError
 
+    def chapters(self) -> list[str]:
+        """Those that have a page."""
+        return [name for name in CHAPTERS if name in self.env.found_docs]
+
     def run(self) -> list[nodes.Node]:
         return self.parse_text_to_nodes("\n".join(self.lines()), allow_section_headings=True)
 
@@ -33,7 +37,7 @@ class Solutions(_FromExercises):
     """All chapters, one section each."""
 
     def lines(self) -> list[str]:
-        pieces = (piece for name in CHAPTERS for piece in solutions(chapter(name)))
+        pieces = (piece for name in self.chapters() for piece in solutions(chapter(name)))
         return [line for piece in pieces for line in [*piece.splitlines(), ""]]
 
 
@@ -42,7 +46,7 @@ class ExerciseTable(_FromExercises):
 
     def lines(self) -> list[str]:
         rows = ["| chapter | exercises (minutes) | together |", "| --- | --- | ---: |"]
-        for name in CHAPTERS:
+        for name in self.chapters():
             found = chapter(name)
             each = ", ".join(f"{e.title} ({e.minutes})" for e in found.exercises.values())
             together = sum(e.minutes for e in found.exercises.values())

@@ -7,6 +7,7 @@ import json
 import re
 from pathlib import Path
 
+from contents import pages
 from docutils import nodes
 from sphinx.util.docutils import SphinxDirective
 
@@ -18,7 +19,8 @@ _YEAR = re.compile(r"\b(19|20)\d\d$")
 def sources(book: Path) -> dict[str, dict]:
     """By address: the label and the words that the first chapter gives it, and the chapters that name it."""
     found: dict[str, dict] = {}
-    for path in sorted(book.glob("*.ipynb")):
+    kept = pages(book)
+    for path in sorted(path for path in book.glob("*.ipynb") if path.stem in kept):
         cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
         text = "\n\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown")
         for item in " ".join("".join(_SOURCES.findall(text)).split()).split(" · "):

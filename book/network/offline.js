@@ -5,11 +5,14 @@
 const NAME = "carvana-lessons";
 
 // One copy of each file: a newer one, of another ?version, replaces it.
+// Of a page that has left the site no copy stays.
 async function keep(request, response) {
-  if (response.status !== 200 || response.type !== "basic") return;
+  const gone = [404, 410].includes(response.status);
+  if (response.type !== "basic" || !(gone || response.status === 200))
+    return;
   const cache = await caches.open(NAME);
   await cache.delete(request, {ignoreSearch: true});
-  await cache.put(request, response);
+  if (!gone) await cache.put(request, response);
 }
 
 async function answer(event) {

@@ -237,6 +237,12 @@ def test_below_a_folder_and_without_a_connection_it_works_again(browser: Browser
         timeout=LONG,
     )
     page.reload(wait_until="networkidle")
+    # Of a page that the site has no more, a copy from before goes.
+    page.evaluate("""async () => {
+        await (await caches.open('carvana-lessons')).put('left-out.html', new Response('old'));
+        await fetch('left-out.html');
+    }""")
+    page.wait_for_function("async () => !(await caches.match('left-out.html'))", timeout=LONG)
     context.set_offline(True)
     begin(page, f"{at_sub_path}/intro.html")
     page.locator(".samples button").first.click()

@@ -5,34 +5,11 @@ import json
 import posixpath
 import re
 import zipfile
-from html.parser import HTMLParser
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 import pytest
-from built import BUILD, CHAPTERS, HTML, PAGES, ROOT, pages_of
-
-
-class Page(HTMLParser):
-    """Links, ids, images and what the page loads."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__()
-        self.links, self.ids, self.images, self.loads = [], set(), [], []
-        self.feed(path.read_text(encoding="utf-8"))
-
-    def handle_starttag(self, tag, attrs):
-        a = dict(attrs)
-        if "id" in a:
-            self.ids.add(a["id"])
-        if tag == "a" and "href" in a:
-            self.links.append(a["href"])
-        if tag == "img":
-            self.images.append(a)
-        if tag in ("script", "img", "iframe", "source") and "src" in a:
-            self.loads.append(a["src"])
-        if tag == "link" and a.get("rel") in ("stylesheet", "preload", "icon", "shortcut icon"):
-            self.loads.append(a["href"])
+from built import BUILD, CHAPTERS, HTML, PAGES, ROOT, Page, broken_links
 
 
 @pytest.fixture(scope="module")
@@ -77,18 +54,7 @@ def test_a_page_carries_the_outputs_that_were_tested():
 
 
 def test_links_lead_somewhere(pages):
-    broken = []
-    for name, page in pages.items():
-        for link in page.links:
-            url = urlsplit(link)
-            if url.scheme or link == "#":
-                continue
-            here = HTML / f"{name}.html"
-            target = (here.parent / unquote(url.path)).resolve() if url.path else here
-            known = pages.get(str(target.relative_to(HTML).with_suffix("")))
-            if not target.exists() or (url.fragment and known and unquote(url.fragment) not in known.ids):
-                broken.append(f"{name}: {link}")
-    assert broken == []
+    assert broken_links(pages, HTML) == []
 
 
 def test_every_image_says_what_is_seen(pages):
@@ -222,12 +188,3 @@ def test_the_references_are_those_of_the_chapters(pages):
         text = "\n".join("".join(c["source"]) for c in cells if c["cell_type"] == "markdown")
         sources = text.partition("**Sources:**")[2].partition("\n\n")[0]
         assert set(re.findall(r"\]\((https?://[^)\s]+)\)", sources)) <= outside
-
-
-def test_a_notebook_that_jupyterlab_kept_is_no_page(tmp_path):
-    """Whoever worked in JupyterLab has copies in ``.ipynb_checkpoints``, and the tests pass as before."""
-    for name in ("02.ipynb", "api/data.md", ".ipynb_checkpoints/02-checkpoint.ipynb", "api/.ipynb_checkpoints/data.md"):
-        file = tmp_path / name
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.touch()
-    assert pages_of(tmp_path) == ["02", "api/data"]
