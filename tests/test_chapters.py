@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pytest
 
-CHAPTERS = sorted((Path(__file__).resolve().parents[1] / "book").glob("*.ipynb"))
+from carvana_lessons.course.publishing import repository
+
+ROOT = Path(__file__).resolve().parents[1]
+CHAPTERS = sorted((ROOT / "book").glob("*.ipynb"))
 COLUMNS, LINES = 72, 12
 FOLDED = {"tags": ["hide-input"], "jupyter": {"source_hidden": True}, "cellView": "form"}
 
@@ -32,7 +35,8 @@ def even_steps(source: str) -> list[str]:
 @pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda path: path.stem)
 def test_code_fits_the_page(chapter):
     lines = [line for cell in code_cells(chapter) for line in cell["source"].splitlines()]
-    assert [line for line in lines if len(line) > COLUMNS] == []
+    own = repository(ROOT)  # of a fork it is as long as its owner named it
+    assert [line for line in lines if len(line) > COLUMNS and own not in line] == []
 
 
 @pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda path: path.stem)

@@ -20,6 +20,7 @@ from packaging.requirements import Requirement
 
 from carvana_lessons import course, data, models, studio
 from carvana_lessons.course import colab
+from carvana_lessons.course.publishing import repository
 from carvana_lessons.data.unpack import unpack
 from carvana_lessons.training import train_once
 from carvana_lessons.utils import archive
@@ -336,7 +337,7 @@ def test_every_first_cell_is_the_same_and_asks_for_the_package_alone():
     (cell,) = cells
     assert cell.splitlines()[1:3] == ["try:", "    import carvana_lessons  # noqa: F401"]
     assert re.findall(r"%pip (.*)", cell) == ["install --quiet --no-deps $url"]
-    assert 'url = "git+https://github.com/carvana-lessons/carvana-lessons"\n' in cell
+    assert f'url = "git+{repository(ROOT)}"\n' in cell
 
 
 def test_colab_has_all_that_the_package_asks_for():
