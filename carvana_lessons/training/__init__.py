@@ -6,12 +6,14 @@ from carvana_lessons.training.folder_training import FolderTraining, train_folde
 from carvana_lessons.training.history import History
 from carvana_lessons.training.plan_file import read_plan, write_plan
 from carvana_lessons.training.trainer import Trainer
+from carvana_lessons.utils.progress import count_runs
 
 __all__ = [
     "FolderTraining",
     "History",
     "Plan",
     "Trainer",
+    "count_runs",
     "plan_folder",
     "read_plan",
     "train_folder",

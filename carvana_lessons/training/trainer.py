@@ -37,7 +37,7 @@ from carvana_lessons.utils.device import enough_memory
 from carvana_lessons.utils.errors import ArgumentError
 from carvana_lessons.utils.memory import disable_malloc_trim
 from carvana_lessons.utils.paths import expand
-from carvana_lessons.utils.progress import Live, bar
+from carvana_lessons.utils.progress import Live, bar, which_run
 from carvana_lessons.utils.wording import counted
 
 SMALLER = "halve batch_size and double accumulate, or take a smaller size"
@@ -172,12 +172,12 @@ class Trainer:
         """Epoch after epoch: train, validate, write down, save."""
         live = Live()
         try:
-            with bar(total=(run.epochs - done) * run.batches, desc="training", unit="batch") as progress:
+            with bar(total=(run.epochs - done) * run.batches, desc=f"{which_run()}training", unit="batch") as progress:
                 for epoch in range(done, run.epochs):
                     out_of_patience = epoch > 0 and self.patience is not None and self.history.stale >= self.patience
                     if out_of_patience or any_process(time.monotonic() >= end):
                         break
-                    progress.set_description(f"epoch {epoch + 1}/{run.epochs}")
+                    progress.set_description(f"{which_run()}epoch {epoch + 1}/{run.epochs}")
                     began = time.perf_counter()
                     run.seed_epoch(self.seed, epoch)
                     loss, speed = self._train_one_epoch(run, epoch, progress)

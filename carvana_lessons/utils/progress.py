@@ -6,12 +6,14 @@ tqdm draws the bar. Its own form for notebooks (tqdm.auto) is not enough: it lea
 import html
 import sys
 import time
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, TypeVar
 
 from tqdm.std import tqdm
 
 from carvana_lessons.utils.console import print_anywhere
+
+Item = TypeVar("Item")
 
 
 def in_notebook() -> bool:
@@ -73,6 +75,62 @@ def bar(
         return _NotebookBar(iterable, ncols=200, bar_format="{l_bar}{bar:20}{r_bar}", mininterval=0.4, **options)
     pause = 0.1 if sys.stderr.isatty() else 15  # a log file gets a line now and then, not a thousand
     return tqdm(iterable, dynamic_ncols=True, mininterval=pause, **options)
+
+
+class _Count:
+    """How far a loop over trainings is; it holds for the cell alone in which it began."""
+
+    def __init__(self, total: int) -> None:
+        self.done, self.total, self.cell = 0, total, _cell()
+
+
+_COUNTS: list[_Count] = []  # of the loops that run now, from the outermost to the innermost
+
+
+def _cell() -> int | None:
+    """The number of the notebook's cell that runs: a loop that an error ended must not count in the next one."""
+    return sys.modules["IPython"].get_ipython().execution_count if in_notebook() else None
+
+
+def count_runs(items: Iterable[Item]) -> Iterator[Item]:
+    """Walk through what is trained one after the other: the bar of each training then says "run 2 of 6".
+
+    Loops inside one another count together, as long as the inner one is equally long each time::
+
+        for seed in count_runs(range(3)):
+            for name in count_runs(["unet", "segnet"]):
+                train_once(lesson, models.create(name), train, seed=seed)
+
+    Args:
+        items: what differs from run to run.
+
+    Yields:
+        each of them.
+
+    Lesson:
+        04.
+    """
+    everything = list(items)
+    count = _Count(len(everything))
+    _COUNTS.append(count)
+    try:
+        for count.done, item in enumerate(everything):
+            yield item
+    finally:
+        _COUNTS.remove(count)
+
+
+def which_run() -> str:
+    """Which of how many trainings this is, by the loops of `count_runs` around it.
+
+    Returns:
+        "run 2 of 6, ", or nothing where there is one.
+    """
+    number, total, cell = 0, 1, _cell()
+    for count in _COUNTS:
+        if count.cell == cell:
+            number, total = number * count.total + count.done, total * count.total
+    return f"run {number + 1} of {total}, " if total > 1 else ""
 
 
 class Live:

@@ -2,11 +2,12 @@
 
 import subprocess
 import sys
+import textwrap
 
 import nbformat
 from nbclient import NotebookClient
 
-from carvana_lessons.utils.progress import bar, in_notebook
+from carvana_lessons.utils.progress import bar, count_runs, in_notebook, which_run
 
 CELL = """
 import time
@@ -63,3 +64,41 @@ def test_outside_a_notebook_it_is_a_plain_bar():
     assert list(bar(range(3))) == [0, 1, 2]
     with bar(total=2, disable=True) as silent:
         silent.update()
+
+
+def test_a_training_says_which_of_how_many_it_is():
+    assert [which_run() for _ in count_runs("ab") for _ in count_runs(range(3))] == [
+        f"run {k} of 6, " for k in range(1, 7)
+    ]
+    assert [which_run() for _ in count_runs(["only"])] == [""] and which_run() == ""
+    for _ in count_runs(range(3)):
+        break
+    assert which_run() == ""
+
+
+def test_its_bar_shows_it_and_a_loop_that_failed_counts_no_more():
+    """In a kernel: the traceback of a failed cell keeps its loop alive."""
+    first = """
+        import re, torch
+        from carvana_lessons.training import Trainer, count_runs
+        from carvana_lessons.utils import progress
+        seen = []
+        def display(bar, msg=None, pos=None):
+            seen.append(re.match(r"(run . of ., )?(training|epoch \\d/\\d)|$", str(bar))[0])
+        progress._NotebookBar.display = display
+        def train(epochs):
+            pairs = [(torch.zeros(3, 16, 16), torch.ones(1, 16, 16))] * 2
+            batches = torch.utils.data.DataLoader(pairs, 2)
+            Trainer(torch.nn.Conv2d(3, 1, 1)).fit(batches, epochs=epochs)
+        for k in count_runs(range(3)):
+            train(2)
+            assert k < 1, "stopped in the second"
+    """
+    second = "print(seen); seen.clear(); train(1); print(seen)"
+    cells = [nbformat.v4.new_code_cell(textwrap.dedent(first)), nbformat.v4.new_code_cell(second)]
+    notebook = nbformat.v4.new_notebook(cells=cells)
+    NotebookClient(notebook, timeout=120, kernel_name="python3", allow_errors=True).execute()
+    assert notebook.cells[0].outputs[-1]["evalue"] == "stopped in the second"
+    inside, after = "".join(output.get("text", "") for output in notebook.cells[1].outputs).splitlines()
+    assert "'run 1 of 3, training'" in inside and "'run 2 of 3, epoch 2/2'" in inside
+    assert "'epoch 1/1'" in after and "run" not in after
