@@ -6,6 +6,8 @@ import hashlib
 import html
 from dataclasses import dataclass
 
+from carvana_lessons.utils.keys import OWN_KEYS
+
 
 @dataclass(frozen=True)
 class Choice:
@@ -77,7 +79,7 @@ def _question(number: int, question: Question) -> str:
         mark = "✓ Right." if choice.right else "✗ Not quite."
         rows.append(
             '<div style="margin:.35em 0"><label style="display:flex;gap:.6em;align-items:baseline;cursor:pointer">'
-            f'<input type="radio" name="{group}" value="{k}" onchange="{tell}">'
+            f'<input type="radio" name="{group}" value="{k}" {OWN_KEYS} onchange="{tell}">'
             f"<span>{_code(choice.text)}</span></label>"
             f'<p data-why="{k}" hidden style="margin:.2em 0 .6em 1.7em"><strong>{mark}</strong> {_code(choice.why)}</p>'
             "</div>"

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from carvana_lessons.show.figures import Picture
 from carvana_lessons.show.photos import ContactSheet
+from carvana_lessons.utils.keys import OWN_KEYS
 
 
 @dataclass(frozen=True)
@@ -42,10 +43,9 @@ class Flipbook:
             f'<figure class="flipbook" style="margin:0;width:{self.pictures[0].width}px;max-width:100%">{pages}'
             '<figcaption><label style="display:flex;gap:.75em;align-items:center">'
             f"<span>{html.escape(self.name)}</span>"
-            # JupyterLab would take the arrow keys for itself, to move from cell to cell.
             f'<input type="range" min="0" max="{last}" value="{self.start}" style="flex:1" '
-            'data-lm-suppress-shortcuts="true" '
-            f'aria-valuetext="{html.escape(self.labels[self.start])}" data-labels="{labels}" oninput="{turn}">'
+            f'aria-valuetext="{html.escape(self.labels[self.start])}" data-labels="{labels}" '
+            f'{OWN_KEYS} oninput="{turn}">'
             f'<output style="min-width:4em">{html.escape(self.labels[self.start])}</output>'
             "</label></figcaption></figure>"
         )

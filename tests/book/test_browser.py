@@ -4,6 +4,9 @@ import pytest
 from built import PAGES
 from playwright.sync_api import Page
 
+from carvana_lessons import exercises, show
+from carvana_lessons.show.figures import Picture
+
 
 def test_a_quiz_tells_about_each_choice_by_mouse_and_by_keyboard(page: Page, site):
     page.goto(f"{site}/05-segnet-unpooling.html")
@@ -16,6 +19,24 @@ def test_a_quiz_tells_about_each_choice_by_mouse_and_by_keyboard(page: Page, sit
     page.keyboard.press("ArrowDown")
     assert [told.nth(k).is_visible() for k in range(3)] == [False, True, False]
     assert told.nth(1).inner_text().startswith("✓")
+
+
+def test_arrow_keys_choose_and_turn_and_the_page_hears_nothing_of_them(page: Page):
+    """As in JupyterLab, where whoever listens on the document moves to another cell."""
+    book = show.flipbook([Picture(b"", "one", 40), Picture(b"", "two", 40)], ["1", "2"], "view")
+    page.set_content(f"{exercises.ex02.quiz._repr_html_()}{book._repr_html_()}<p tabindex=0>text</p>")
+    page.evaluate("heard = []; document.addEventListener('keydown', (event) => heard.push(event.key))")
+    choices = page.locator(".quiz fieldset").first.locator("input")
+    choices.first.check()
+    page.keyboard.press("ArrowDown")
+    assert choices.nth(1).is_checked()
+    page.locator(".flipbook input").focus()
+    page.keyboard.press("ArrowRight")
+    assert page.locator(".flipbook output").inner_text() == "2"
+    page.keyboard.press("Escape")
+    page.locator("p[tabindex]").focus()
+    page.keyboard.press("ArrowDown")
+    assert page.evaluate("heard") == ["Escape", "ArrowDown"]
 
 
 def test_questions_do_not_hang_together(page: Page, site):

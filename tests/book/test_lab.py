@@ -11,6 +11,7 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
+import nbformat
 import pytest
 from built import BOOK
 from playwright.sync_api import Browser, expect
@@ -71,6 +72,25 @@ def _wait_for(url: str, server: subprocess.Popen, log: Path, seconds: float = 60
         except OSError:
             time.sleep(0.3)
     pytest.fail(f"JupyterLab did not start: {log.read_text(encoding='utf-8')[-2000:]}")
+
+
+def test_arrow_keys_choose_in_a_quiz_and_leave_the_cell_where_it_is(lab, browser: Browser):
+    address, root = lab
+    codes = ("from carvana_lessons import exercises", "exercises.ex02.quiz", "1")
+    cells = [nbformat.v4.new_code_cell(code) for code in codes]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), root / "quiz.ipynb")
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page.goto(f"{address}/lab/tree/quiz.ipynb?reset&token={TOKEN}")
+    page.locator(".jp-NotebookPanel .jp-CodeCell").first.wait_for(timeout=60_000)
+    page.evaluate(RUN_ALL)
+    choices = page.locator(".quiz fieldset").first.locator("input")
+    choices.first.check(timeout=300_000)
+    cell = "jupyterapp.shell.currentWidget.content.activeCellIndex"
+    before = page.evaluate(cell)
+    page.keyboard.press("ArrowDown")
+    expect(choices.nth(1)).to_be_checked()
+    assert page.evaluate(cell) == before == 1
+    page.close()
 
 
 def test_chapter_2_runs_to_its_end_and_its_slider_changes_the_picture(lab, browser: Browser):
