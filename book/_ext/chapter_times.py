@@ -8,12 +8,13 @@ import html
 import json
 import re
 from pathlib import Path
-from typing import NamedTuple
 
 from contents import pages
 from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
+
+from carvana_lessons.exercises.minutes import Minutes, minutes
 
 
 def record(srcdir: str) -> dict[str, dict]:
@@ -24,32 +25,13 @@ def record(srcdir: str) -> dict[str, dict]:
     return {name: run for name, run in noted.items() if Path(name).stem in kept}
 
 
-WORDS_PER_MINUTE = 150  # of a text that one wants to understand, in a second language maybe
-SECONDS_PER_LINE = 4  # of code that is shown
+# The notebook's own line, which the page completes.
+_LINE = re.compile(r"<p><em>About \d+ minutes? to read[^<]*</em></p>\s*")
 
 
-class Minutes(NamedTuple):
+def needs(notebook: Path) -> Minutes:
     """What a reader needs for a chapter."""
-
-    reading: int
-    exercises: int
-
-    def __str__(self) -> str:
-        exercises = f", {self.exercises} for the exercises" if self.exercises else ""
-        return f"about {self.reading} minutes to read{exercises}"
-
-
-def minutes(notebook: Path) -> Minutes:
-    """Counted: words of the text, lines of the code that is shown, and the minutes that each exercise states."""
-    words = lines = exercises = 0
-    for cell in json.loads(notebook.read_text(encoding="utf-8"))["cells"]:
-        source = "".join(cell["source"])
-        if cell["cell_type"] == "markdown":
-            words += len(source.split())
-            exercises += sum(map(int, re.findall(r"^\*\*\d+ · .*?\((\d+) minutes\)", source, re.MULTILINE)))
-        elif not {"hide-input", "remove-cell"} & set(cell["metadata"].get("tags", [])):
-            lines += len(source.splitlines())
-    return Minutes(round(words / WORDS_PER_MINUTE + lines * SECONDS_PER_LINE / 60), exercises)
+    return minutes(json.loads(notebook.read_text(encoding="utf-8")))
 
 
 def duration(seconds: float) -> str:
@@ -67,7 +49,7 @@ class ChapterTimes(SphinxDirective):
         groups: dict[str, nodes.bullet_list] = {}
         for name, run in sorted(record(self.env.srcdir).items()):
             computed = f"the computer works {duration(run['seconds'])}" if "seconds" in run else "it failed"
-            text = f"{Path(name).stem}: {minutes(Path(self.env.srcdir) / name)}; {computed}"
+            text = f"{Path(name).stem}: {needs(Path(self.env.srcdir) / name)}; {computed}"
             item = nodes.list_item("", nodes.paragraph("", text))
             groups.setdefault(_setting(run), nodes.bullet_list()).append(item)
         self.env.note_dependency(str(Path(self.env.srcdir).parent / "executed.json"))
@@ -79,7 +61,7 @@ class ChapterTimes(SphinxDirective):
 def _add_line(app: Sphinx, pagename: str, templatename: str, context: dict, doctree: object) -> None:
     run = record(app.srcdir).get(f"{pagename}.ipynb")
     if run and "</h1>" in context.get("body", ""):
-        needs = str(minutes(Path(app.srcdir) / f"{pagename}.ipynb")).capitalize()
+        read = str(needs(Path(app.srcdir) / f"{pagename}.ipynb")).capitalize()
         if "error" in run:
             line = (
                 '<div class="admonition error"><p class="admonition-title">This chapter stopped</p>'
@@ -87,8 +69,8 @@ def _add_line(app: Sphinx, pagename: str, templatename: str, context: dict, doct
             )
         else:
             works = f"The computer works {duration(run['seconds'])} {_setting(run)}."
-            line = f'<p class="measured-time">{needs}. {works}</p>'
-        context["body"] = context["body"].replace("</h1>", f"</h1>\n{line}", 1)
+            line = f'<p class="measured-time">{read}. {works}</p>'
+        context["body"] = _LINE.sub("", context["body"]).replace("</h1>", f"</h1>\n{line}", 1)
 
 
 def setup(app: Sphinx) -> dict:

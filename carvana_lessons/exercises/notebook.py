@@ -12,6 +12,7 @@ from carvana_lessons.exercises.case import Case
 from carvana_lessons.exercises.chapters import CHAPTERS, PAGES, Chapter, chapter
 from carvana_lessons.exercises.exam.paper import any_seed, put_exam
 from carvana_lessons.exercises.handout import INSTALL, how_to_begin, install_from, mend_links
+from carvana_lessons.exercises.minutes import with_minutes
 from carvana_lessons.exercises.student_package import build_student_package
 from carvana_lessons.utils.errors import CarvanaError, DataError, ExistsError
 from carvana_lessons.utils.files import new_file, replacing
@@ -91,7 +92,7 @@ def refresh(notebook: dict, found: Chapter) -> dict:
 
 
 def refresh_folder(book: Path) -> list[str]:
-    """Update the exercises of all chapters of a folder.
+    """Update the exercises of all chapters of a folder, and the minutes under the title of every notebook.
 
     Args:
         book: the folder of the chapters.
@@ -103,9 +104,10 @@ def refresh_folder(book: Path) -> list[str]:
         CarvanaError: if there is no chapter, or as `refresh`.
     """
     changed = []
-    for file in _chapters(book):
+    pages = [path for path in sorted(Path(book).glob("*.ipynb")) if path.stem in PAGES]
+    for file in [*_chapters(book), *pages]:
         notebook = _read(file)
-        wanted = refresh(notebook, chapter(file.stem))
+        wanted = with_minutes(refresh(notebook, chapter(file.stem)) if file.stem in CHAPTERS else notebook)
         if wanted != notebook:
             write(file, wanted)
             changed.append(file.stem)

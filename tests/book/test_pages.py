@@ -78,6 +78,7 @@ def test_every_chapter_has_its_time_and_its_colab_button(pages):
     for path in CHAPTERS:
         text = (HTML / f"{path.stem}.html").read_text(encoding="utf-8")
         assert re.search(r"About \d+ minutes to read.* The computer works \d", text)
+        assert len(re.findall(r"About \d+ minutes to read", text)) == 1
         assert any(
             "colab.research.google.com" in link and link.endswith(f"book/{path.name}")
             for link in pages[path.stem].links

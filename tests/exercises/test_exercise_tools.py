@@ -17,6 +17,7 @@ from samples import other_process
 from carvana_lessons.exercises import ex02, ex05, ex06
 from carvana_lessons.exercises.chapters import CHAPTERS, PAGES, chapter
 from carvana_lessons.exercises.compare import difference, shown
+from carvana_lessons.exercises.minutes import LINE, minutes, with_minutes
 from carvana_lessons.exercises.notebook import export, refresh, refresh_folder, write
 from carvana_lessons.exercises.quiz import Choice, Question
 from carvana_lessons.exercises.sandbox import run
@@ -285,6 +286,20 @@ def test_every_chapter_has_three_exercises_and_a_quiz(name):
 def test_the_chapters_hold_the_exercises_as_they_are(name):
     notebook = json.loads((BOOK / f"{name}.ipynb").read_text(encoding="utf-8"))
     assert refresh(notebook, chapter(name)) == notebook, "`carvana-lessons course refresh` brings them up to date."
+
+
+@pytest.mark.parametrize("name", [*CHAPTERS, *PAGES])
+def test_the_minutes_stand_under_the_title_once(name):
+    notebook = json.loads((BOOK / f"{name}.ipynb").read_text(encoding="utf-8"))
+    assert with_minutes(notebook) == notebook, "`carvana-lessons course refresh` brings them up to date."
+    text = "".join(notebook["cells"][0]["source"])
+    assert len(LINE.findall(text)) == 1 and text.index("*About ") < 60_000  # the picture alone stands before it
+    cell = {"cell_type": "markdown", "metadata": {}, "source": "word " * 1500}
+    longer = with_minutes(notebook | {"cells": [*notebook["cells"], cell]})
+    assert minutes(longer).reading == minutes(notebook).reading + 10 and with_minutes(longer) == longer
+    said = "".join(longer["cells"][0]["source"])
+    assert f"\n\n*{str(minutes(longer)).capitalize()}.*\n\n" in said and len(LINE.findall(said)) == 1
+    assert with_minutes({"cells": []}) == {"cells": []}
 
 
 def test_all_chapters_have_exercises():
