@@ -38,6 +38,8 @@ RECORD = BUILD / "executed.json"
 SECONDS_PER_CELL = 1200
 DATA = re.compile(r" · data: (.+?) · seed \d")  # in the line that `course.start` prints
 GIB_PER_CHAPTER = 3
+# Where nothing is known of the times yet, as in a fresh checkout; another order costs a minute and nothing else.
+LONG = {"11-your-own-photos", "07-dilated-convolution", "05-segnet-unpooling"}
 
 
 def main() -> int:
@@ -184,8 +186,8 @@ def execute(
     command = [sys.executable, "-m", "pytest", "--nbmake", "--overwrite", f"--nbmake-timeout={SECONDS_PER_CELL}"]
     command += ["-p", "no:cacheprovider", "--durations=0", "--durations-min=0.1", f"--junitxml={junit}"]
     command += [f"--numprocesses={jobs}", "--maxschedchunk=1", "--verbose"] if jobs > 1 else []
-    # The longest first, as far as that is known: the last one to end should be short.
-    chapters = sorted(stale, key=lambda p: -record.get(name_of(p), {}).get("seconds", 0))
+    # The longest first: the last one to end should be short.
+    chapters = sorted(stale, key=lambda p: (-record.get(name_of(p), {}).get("seconds", 0), p.stem not in LONG))
     code = subprocess.run([*command, *map(str, chapters)], cwd=ROOT, env=environment, check=False).returncode
     cases = (
         {Path(case.get("name", "")).stem: case for case in ET.parse(junit).iter("testcase")} if junit.exists() else {}
@@ -212,9 +214,11 @@ def side_by_side(device: str, chapters: int) -> tuple[int, int]:
     On a shared machine a chapter's threads wait for each other: four busy threads on two cores take much more than
     twice as long as two. So each chapter has few threads, and the cores get several chapters. A GPU has one at a time.
     """
+    from carvana_lessons.utils import measure  # here, so that --help needs no torch
+
     if device != "cpu":
         return 1, 0
-    cores = os.cpu_count() or 1
+    cores = measure.cores()
     free = psutil.virtual_memory().available / 2**30
     jobs = max(1, min(cores, 4, chapters, int(free // GIB_PER_CHAPTER)))
     return jobs, max(1, cores // jobs)
@@ -292,6 +296,7 @@ def build_pages() -> int:
         digest_of_tree(COPY),
         *(digest(file) for file in (ROOT / "_config.yml", ROOT / "pyproject.toml", RECORD)),
         package_digest(),
+        os.environ.get("COLAB_SEEN", ""),
     )
     if not stamp.exists() or stamp.read_text(encoding="utf-8") != inputs:
         # Again each time: Sphinx forgets the warnings of pages it does not read again.

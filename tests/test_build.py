@@ -15,6 +15,7 @@ from sphinx.errors import ExtensionError
 
 from carvana_lessons.exercises.chapters import chapter
 from carvana_lessons.training.cached import WAITING
+from carvana_lessons.utils import measure
 
 ROOT = Path(__file__).resolve().parent.parent
 RUN = {"device": "cpu", "scale": "quick", "data": "none"}
@@ -144,7 +145,7 @@ def test_a_failed_chapter_ends_the_command_with_1_and_with_pages_unless_strict(b
 def test_chapters_run_side_by_side_with_as_many_threads_as_cores_in_all(build, monkeypatch):
     monkeypatch.setattr(build.psutil, "virtual_memory", lambda: SimpleNamespace(available=20 * 2**30))
     for cores, chapters, expected in ((1, 12, (1, 1)), (2, 12, (2, 1)), (2, 1, (1, 2)), (16, 12, (4, 4))):
-        monkeypatch.setattr(build.os, "cpu_count", lambda cores=cores: cores)
+        monkeypatch.setattr(measure, "cores", lambda cores=cores: cores)
         assert build.side_by_side("cpu", chapters) == expected
     assert build.side_by_side("cuda", 12) == (1, 0)
     monkeypatch.setattr(build.psutil, "virtual_memory", lambda: SimpleNamespace(available=2 * 2**30))
@@ -161,7 +162,7 @@ def page_of(monkeypatch, folder, entry, cells):
     (folder / "executed.json").write_text(json.dumps({"a.ipynb": RUN | entry}), encoding="utf-8")
     (folder / "book" / "a.ipynb").write_text(json.dumps({"cells": cells}), encoding="utf-8")
     (folder / "book" / "_toc.yml").write_text("root: a\n", encoding="utf-8")
-    context = {"body": "<h1>A</h1>"}
+    context = {"body": "<h1>A</h1>\n<p><em>About 7 minutes to read, 1 for the exercises.</em></p>\n<p>Text.</p>"}
     chapter_times._add_line(SimpleNamespace(srcdir=str(folder / "book")), "a", "page.html", context, None)
     return context["body"]
 
@@ -175,6 +176,7 @@ def test_a_page_says_what_a_reader_needs_and_where_its_chapter_stopped(monkeypat
     ]
     body = page_of(monkeypatch, tmp_path, {"seconds": 31.2, "key": "k"}, cells)
     assert "About 8 minutes to read, 25 for the exercises. The computer works 31 s" in body
+    assert body.count("minutes to read") == 1 and body.endswith("</p>\n<p>Text.</p>")  # the notebook's line is gone
     body = page_of(monkeypatch, tmp_path, {"error": "ValueError in the section “Two”: 1 < 2"}, cells)
     assert "This chapter stopped" in body and "1 &lt; 2" in body and "works" not in body
 

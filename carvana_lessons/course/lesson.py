@@ -22,6 +22,7 @@ from carvana_lessons.utils.catalog import PRECISION_NAMES
 from carvana_lessons.utils.console import print_anywhere
 from carvana_lessons.utils.device import find_device, find_precision
 from carvana_lessons.utils.errors import CarvanaError
+from carvana_lessons.utils.measure import cores
 from carvana_lessons.utils.paths import expand
 from carvana_lessons.utils.wording import counted
 
@@ -150,6 +151,8 @@ def start(
     random.seed(seed)
     np.random.seed(seed)  # noqa: NPY002  libraries that still use the global generator
     torch.manual_seed(seed)
+    if "OMP_NUM_THREADS" not in os.environ and cores() < torch.get_num_threads():
+        torch.set_num_threads(cores())  # in a container torch counts the cores of the machine
     mpl.rcParams.update(STYLE)
     lesson = Lesson(
         name=name,

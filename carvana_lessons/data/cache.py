@@ -26,6 +26,7 @@ from carvana_lessons.utils.archive import archive, restore
 from carvana_lessons.utils.errors import CarvanaError
 from carvana_lessons.utils.folders import building, discard
 from carvana_lessons.utils.locking import owned
+from carvana_lessons.utils.measure import cores
 from carvana_lessons.utils.paths import cache_folder
 from carvana_lessons.utils.progress import bar
 from carvana_lessons.utils.wording import counted
@@ -80,7 +81,7 @@ def _ensure(
     _remove_broken(folder, whole, shape)  # before the room is counted
     _check_room(home, whole, shape)
     if not (restore(folder) and _complete(folder, whole, shape)):
-        _build(folder, whole, shape, workers or min(4, os.cpu_count() or 1))
+        _build(folder, whole, shape, workers or min(4, cores()))
     _tidy(home, group, keep=folder)
 
 

@@ -8,11 +8,13 @@ Lesson:
 from __future__ import annotations
 
 import gc
+import math
 import os
 import statistics
 import threading
 import time
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,10 +26,47 @@ from torch.utils.data import Dataset
 def cores() -> int:
     """How many processor cores this process may use; a container often has fewer than its machine.
 
+    ``docker run --cpus 2`` and JupyterHub's ``cpu_limit`` leave all cores in sight and give so much of their time: that
+    counts here, too, rounded up.
+
     Returns:
         at least 1.
     """
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    seen = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, math.ceil(min(seen, _granted())))
+
+
+def _granted(system: Path = Path("/")) -> float:
+    """Cores' worth of time that the control groups of this process grant on Linux; infinity where none limits it."""
+    try:
+        groups = (system / "proc/self/cgroup").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return math.inf
+    least = math.inf
+    for group in groups:
+        _, controllers, path = group.split(":", 2)
+        if controllers and "cpu" not in controllers.split(","):
+            continue
+        top = system / "sys/fs/cgroup" / ("cpu" if controllers else "")
+        place = top / path.lstrip("/")  # not there in a container, whose own limit is at the top
+        for folder in (place, *place.parents):
+            least = min(least, _quota(folder))
+            if folder == top:
+                break
+    return least
+
+
+def _quota(folder: Path) -> float:
+    """The limit of one control group: microseconds of time in each period, of version 2 in one file, of 1 in two."""
+    try:
+        if (folder / "cpu.max").exists():
+            quota, period = (folder / "cpu.max").read_text(encoding="utf-8").split()
+        else:
+            files = (folder / "cpu.cfs_quota_us", folder / "cpu.cfs_period_us")
+            quota, period = (file.read_text(encoding="utf-8") for file in files)
+        return int(quota) / int(period) if int(quota) > 0 else math.inf
+    except (OSError, ValueError):  # "max"
+        return math.inf
 
 
 def machine_memory() -> int:

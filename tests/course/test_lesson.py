@@ -40,6 +40,21 @@ def test_the_seed_fixes_what_follows(photos):
     assert draws[0] == draws[1]
 
 
+def test_torch_takes_no_more_threads_than_a_container_grants(photos, monkeypatch):
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(3)
+        for setting, expected in (("2", 3), (None, 1)):  # what a user has set stays
+            monkeypatch.setattr("carvana_lessons.course.lesson.cores", lambda: 1)
+            monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+            if setting:
+                monkeypatch.setenv("OMP_NUM_THREADS", setting)
+            course.start("02-u-net")
+            assert torch.get_num_threads() == expected
+    finally:
+        torch.set_num_threads(before)
+
+
 def test_scale_is_a_setting(photos, monkeypatch):
     monkeypatch.setenv("CARVANA_SCALE", "paper")
     lesson = course.start("02-u-net")

@@ -1,5 +1,6 @@
 """The instruments of chapter 3 read what they should."""
 
+import math
 import subprocess
 import sys
 import time
@@ -63,6 +64,32 @@ def test_memory_sees_what_is_held_and_what_was_let_go_meanwhile():
         [sys.executable, "-c", GROWING], capture_output=True, text=True, check=False, encoding="utf-8"
     )
     assert answer.returncode == 0, answer.stderr
+
+
+@pytest.mark.parametrize(
+    ("groups", "files", "granted"),
+    [
+        ("0::/", {"cpu.max": "max 100000"}, None),
+        ("0::/", {"cpu.max": "150000 100000"}, 1.5),  # in a container: the file at the top is its own
+        ("0::/hub/kernel-7", {"hub/cpu.max": "400000 100000", "hub/kernel-7/cpu.max": "max 100000"}, 4),
+        ("0::/hub/kernel-7", {"hub/cpu.max": "400000 100000", "hub/kernel-7/cpu.max": "50000 100000"}, 0.5),
+        ("4:memory:/x\n2:cpu,cpuacct:/", {"cpu/cpu.cfs_quota_us": "200000", "cpu/cpu.cfs_period_us": "100000"}, 2),
+        ("1:cpu:/docker/of-the-host", {"cpu/cpu.cfs_quota_us": "-1", "cpu/cpu.cfs_period_us": "100000"}, None),
+        ("0::/", {}, None),
+        (None, {}, None),
+    ],
+)
+def test_a_container_grants_fewer_cores_than_are_seen(tmp_path, monkeypatch, groups, files, granted):
+    for name, text in {f"sys/fs/cgroup/{name}": text for name, text in files.items()}.items() | (
+        {("proc/self/cgroup", groups)} if groups else set()
+    ):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text + "\n", encoding="utf-8")
+    found = measure._granted(tmp_path)
+    assert found == (granted or math.inf)
+    monkeypatch.setattr(measure, "_granted", lambda: found)
+    monkeypatch.setattr(measure.os, "sched_getaffinity", lambda process: set(range(64)), raising=False)
+    assert measure.cores() == math.ceil(granted or 64)
 
 
 def test_this_machine_has_cores_and_memory():
