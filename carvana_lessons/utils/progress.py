@@ -7,13 +7,11 @@ import html
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, TypeVar
+from typing import Any
 
 from tqdm.std import tqdm
 
 from carvana_lessons.utils.console import print_anywhere
-
-Item = TypeVar("Item")
 
 
 def in_notebook() -> bool:
@@ -92,7 +90,7 @@ def _cell() -> int | None:
     return sys.modules["IPython"].get_ipython().execution_count if in_notebook() else None
 
 
-def count_runs(items: Iterable[Item]) -> Iterator[Item]:
+def count_runs(items: Iterable) -> Iterator:
     """Walk through what is trained one after the other: the bar of each training then says "run 2 of 6".
 
     Loops inside one another count together, as long as the inner one is equally long each time::
