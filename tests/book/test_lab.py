@@ -78,7 +78,8 @@ def test_arrow_keys_choose_in_a_quiz_and_leave_the_cell_where_it_is(lab, browser
     address, root = lab
     codes = ("from carvana_lessons import exercises", "exercises.ex02.quiz", "1")
     cells = [nbformat.v4.new_code_cell(code) for code in codes]
-    nbformat.write(nbformat.v4.new_notebook(cells=cells), root / "quiz.ipynb")
+    kernel = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}}
+    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), root / "quiz.ipynb")
     page = browser.new_page(viewport={"width": 1280, "height": 900})
     page.goto(f"{address}/lab/tree/quiz.ipynb?reset&token={TOKEN}")
     page.locator(".jp-NotebookPanel .jp-CodeCell").first.wait_for(timeout=60_000)
