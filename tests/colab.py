@@ -1,12 +1,14 @@
 """Does the course run in Colab? Three chapters, executed outside the repository with what Colab ships and no more.
 
-    python tests/colab.py    what `make colab` runs
+    python tests/colab.py             what `make colab` runs
+    python tests/colab.py --record    the same; then the page on Colab shows this day (book/colab-seen.txt)
 
 ``build/colab`` gets a virtual environment with the versions of ``colab.txt``, installed without their dependencies:
 what Colab lacks is not there to be imported. It is kept until that list, Python or torch changes. Into it goes the
 package as a wheel, the way a chapter's first cell installs it.
 """
 
+import argparse
 import hashlib
 import json
 import os
@@ -16,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from datetime import datetime, timezone
 from importlib.metadata import distribution
 from pathlib import Path
 
@@ -23,6 +26,7 @@ ROOT = Path(__file__).resolve().parent.parent
 LIST, BUILD = ROOT / "tests" / "colab.txt", ROOT / "build" / "colab"
 VENV, STAMP, WHEELS = BUILD / "venv", BUILD / "made-from", BUILD / "wheel"
 PYTHON = VENV / "bin" / "python"
+SEEN = ROOT / "book" / "colab-seen.txt"
 CHAPTERS = ("01-the-task", "02-u-net", "05-segnet-unpooling")
 SECONDS_A_CELL = 600
 LENT = re.compile(r"(torch|torchvision|torchgen|functorch|triton|nvidia|cuda)(\W.*|_.*)?")
@@ -35,6 +39,9 @@ print(json.dumps([carvana_lessons.__file__, sorted({owner for top in tops for ow
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--record", action="store_true", help="note the day of a green run for the page on Colab")
+    options = parser.parse_args()
     began = time.perf_counter()
     make_environment()
     install(build_wheel())
@@ -42,6 +49,8 @@ def main() -> None:
         for chapter in CHAPTERS:
             execute(chapter, Path(folder))
     print(f"Colab: {len(CHAPTERS)} chapters in order, {time.perf_counter() - began:.0f} s in all.")
+    if options.record:
+        SEEN.write_text(f"{datetime.now(timezone.utc):%Y-%m-%d}\n", encoding="utf-8", newline="\n")
 
 
 def run(*command: str | Path, cwd: Path = BUILD, **settings) -> str:

@@ -1,19 +1,21 @@
 """``{status}``: from what the pages were made, and when. ``{result-tables}``: the same of tables that were made before.
-``{downloads}``: what can be taken away.
+``{downloads}``: what can be taken away. ``{colab-seen}``: when the chapters last ran with Colab's versions.
 
 Sphinx itself knows the date (``html_last_updated_fmt``), and nothing of photos, scale and device.
 """
 
 import json
+import os
 import platform
 import subprocess
-from datetime import datetime, timezone
+from datetime import date, datetime, timezone
 from importlib.metadata import version
 from pathlib import Path
 
 from chapter_times import duration, record
 from docutils import nodes
 from sphinx.application import Sphinx
+from sphinx.errors import ExtensionError
 from sphinx.util.docutils import SphinxDirective
 
 PACKAGES = (
@@ -109,7 +111,33 @@ class Downloads(SphinxDirective):
         return [items]
 
 
+RAN = "chapters 1, 2 and 5"  # of tests/colab.py
+
+
+def colab_seen(book: str | Path) -> date:
+    """The last day on which `make colab` was green, of two the later one.
+
+    The workflow ``book`` sets ``COLAB_SEEN``, and ``python tests/colab.py --record`` writes ``colab-seen.txt``.
+    """
+    recorded = Path(book, "colab-seen.txt").read_text(encoding="utf-8").strip()
+    days = [day for day in (recorded, os.environ.get("COLAB_SEEN")) if day]
+    try:
+        return max(map(date.fromisoformat, days))
+    except ValueError as error:
+        raise ExtensionError(f"COLAB_SEEN and colab-seen.txt name a day as 2026-11-27, not {days}.") from error
+
+
+class ColabSeen(SphinxDirective):
+    """One sentence with that day, and what was run."""
+
+    def run(self) -> list[nodes.Node]:
+        text = f"**Last seen working:** {colab_seen(self.env.srcdir).isoformat()}. On that day {RAN} ran from their "
+        text += "first cell to their last with the versions that Colab ships, listed in `tests/colab.txt`."
+        return self.parse_text_to_nodes(text)
+
+
 def setup(app: Sphinx) -> dict:
+    app.add_directive("colab-seen", ColabSeen)
     app.add_directive("status", Status)
     app.add_directive("result-tables", ResultTables)
     app.add_directive("downloads", Downloads)
