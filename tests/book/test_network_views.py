@@ -225,6 +225,18 @@ def at_sub_path() -> Iterator[str]:
     server.server_close()
 
 
+def until(page: Page, condition: str) -> None:
+    """Wait until something is so of the browser's ``cache``; `wait_for_function` takes a promise itself for true."""
+    check = """async (long) => {
+        const cache = await caches.open('carvana-lessons'), end = Date.now() + long;
+        while (Date.now() < end) {
+            if (CONDITION) return true;
+            await new Promise((again) => setTimeout(again, 50));
+        }
+    }"""
+    assert page.evaluate(check.replace("CONDITION", condition), LONG), condition
+
+
 def test_below_a_folder_and_without_a_connection_it_works_again(browser: Browser, at_sub_path):
     context = browser.new_context()
     page = context.new_page()
@@ -232,17 +244,14 @@ def test_below_a_folder_and_without_a_connection_it_works_again(browser: Browser
     page.locator(".samples button").first.click()
     answered(page)
     page.wait_for_function("navigator.serviceWorker.controller", timeout=LONG)
-    page.wait_for_function(
-        "async () => (await (await caches.open('carvana-lessons')).keys()).some(r => r.url.endsWith('/intro.html'))",
-        timeout=LONG,
-    )
+    until(page, "(await cache.keys()).some((kept) => kept.url.endsWith('/intro.html'))")
     page.reload(wait_until="networkidle")
     # Of a page that the site has no more, a copy from before goes.
     page.evaluate("""async () => {
         await (await caches.open('carvana-lessons')).put('left-out.html', new Response('old'));
         await fetch('left-out.html');
     }""")
-    page.wait_for_function("async () => !(await caches.match('left-out.html'))", timeout=LONG)
+    until(page, "!await cache.match('left-out.html')")
     context.set_offline(True)
     begin(page, f"{at_sub_path}/intro.html")
     page.locator(".samples button").first.click()
