@@ -152,6 +152,22 @@ def test_chapters_run_side_by_side_with_as_many_threads_as_cores_in_all(build, m
     assert build.side_by_side("cpu", 12) == (1, 16)  # little memory: one after the other
 
 
+def test_the_longest_chapters_begin_first(build, monkeypatch):
+    """By the seconds that are known, and without any by name: the last to end should be short."""
+    assert {path.stem for path in (ROOT / "book").glob("*.ipynb")} > build.LONG
+    orders = []
+
+    def note(command, **settings):
+        orders.append([Path(name).stem for name in command if name.endswith(".ipynb")])
+        return SimpleNamespace(returncode=1)
+
+    monkeypatch.setattr(build.subprocess, "run", note)
+    monkeypatch.setattr(build, "LONG", {"b"})
+    for record in ({}, {"a.ipynb": {"seconds": 9}, "b.ipynb": {"seconds": 2}}):
+        build.execute(build.copy_sources({}, "s"), record, RUN, None)
+    assert orders == [["b", "a"], ["a", "b"]]
+
+
 def page_of(monkeypatch, folder, entry, cells):
     """What the build puts under the title of a chapter's page."""
     pytest.importorskip("sphinx", reason="needs what builds the pages: pip install -e .[book]")
