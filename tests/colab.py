@@ -18,9 +18,13 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timezone
 from importlib.metadata import distribution
 from pathlib import Path
+
+from carvana_lessons.utils.measure import cores
+from carvana_lessons.utils.paths import cache_folder
 
 ROOT = Path(__file__).resolve().parent.parent
 LIST, BUILD = ROOT / "tests" / "colab.txt", ROOT / "build" / "colab"
@@ -45,9 +49,15 @@ def main() -> None:
     began = time.perf_counter()
     make_environment()
     install(build_wheel())
-    with tempfile.TemporaryDirectory(prefix="colab-") as folder:
-        for chapter in CHAPTERS:
-            execute(chapter, Path(folder))
+    jobs = min(len(CHAPTERS), cores())
+    with tempfile.TemporaryDirectory(prefix="colab-") as folder, ThreadPoolExecutor(jobs) as pool:
+        # A cache of their own: trainings that other chapters left would be taken from there. The photos are shared.
+        (cache_folder() / "studio").mkdir(parents=True, exist_ok=True)
+        own = Path(folder) / "cache"
+        own.mkdir()
+        (own / "studio").symlink_to(cache_folder() / "studio", target_is_directory=True)
+        threads = max(1, cores() // jobs)
+        list(pool.map(lambda chapter: execute(chapter, Path(folder), own, threads), CHAPTERS))
     print(f"Colab: {len(CHAPTERS)} chapters in order, {time.perf_counter() - began:.0f} s in all.")
     if options.record:
         SEEN.write_text(f"{datetime.now(timezone.utc):%Y-%m-%d}\n", encoding="utf-8", newline="\n")
@@ -95,7 +105,7 @@ def install(wheel: Path) -> None:
     run(PYTHON, "-m", "pip", "install", "--no-deps", "--no-index", "--force-reinstall", wheel)
 
 
-def execute(chapter: str, folder: Path) -> None:
+def execute(chapter: str, folder: Path, cache: Path, threads: int) -> None:
     """A copy of a chapter with one cell more, which tells what was imported; no error and no complaint is let pass."""
     began = time.perf_counter()
     notebook = json.loads((ROOT / "book" / f"{chapter}.ipynb").read_text(encoding="utf-8"))
@@ -103,11 +113,12 @@ def execute(chapter: str, folder: Path) -> None:
     notebook["cells"].append(last | {"source": IMPORTED})
     copy = folder / f"{chapter}.ipynb"
     copy.write_text(json.dumps(notebook), encoding="utf-8")
-    # A session of its own: nobody's settings, kernels and packages; the cache folder for photos is the user's.
+    # A session of its own: nobody's settings, kernels and packages.
     own = {name: str(folder / name) for name in ("JUPYTER_DATA_DIR", "JUPYTER_CONFIG_DIR", "IPYTHONDIR")}
     unset = ("PYTHONPATH", "JUPYTER_PATH", "CARVANA_DATA", "CARVANA_KEEP")
     environment = {name: value for name, value in os.environ.items() if name not in unset} | own
-    environment |= {"CARVANA_SCALE": "quick", "PYTHONNOUSERSITE": "1"}
+    environment |= {"CARVANA_SCALE": "quick", "CARVANA_CACHE": str(cache), "PYTHONNOUSERSITE": "1"}
+    environment["OMP_NUM_THREADS"] = str(threads)
     jupyter = VENV / "bin" / "jupyter-execute"
     run(jupyter, "--inplace", f"--timeout={SECONDS_A_CELL}", copy, cwd=folder, env=environment)
     outputs = [o for c in json.loads(copy.read_text(encoding="utf-8"))["cells"] for o in c.get("outputs", [])]
