@@ -29,7 +29,7 @@ def html(tmp_path_factory) -> Path:
     Image.new("RGB", (8, 8)).save(book / "_static" / "landing.webp")  # `build.py` draws it
     lines = (book / "_toc.yml").read_text(encoding="utf-8").splitlines(keepends=True)
     kept = [line for line in lines if line.strip().removeprefix("- file: ") not in LEFT_OUT]
-    assert len(kept) == len(lines) - len(LEFT_OUT)
+    assert len(kept) < len(lines)  # a line that an instructor has taken out is gone already
     (book / "_toc.yml").write_text("".join(kept), encoding="utf-8")
     command = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()", "build", str(book)]
     command += ["-W", "-n", "--keep-going", "--quiet", "--path-output", str(folder)]

@@ -111,7 +111,7 @@ def test_every_public_object_has_an_entry_that_leads_to_its_chapter_and_back(pag
         there = {posixpath.basename(urlsplit(link).path) for link in pages[entry.page].links}
         lost += [f"{entry.full} has no entry"] * (identifier not in pages[entry.page].ids)
         lost += [f"{entry.full} names no chapter"] * (not chapters)
-        for name in chapters:
+        for name in (name for name in chapters if name in pages):  # a chapter may be left out
             lost += [f"{entry.page} does not lead to {name}"] * (f"{name}.html" not in there)
             back = f"{entry.page}.html#{identifier}"
             lost += [f"{name} does not lead back to {entry.full}"] * (back not in pages[name].links)
