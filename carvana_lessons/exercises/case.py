@@ -39,7 +39,11 @@ class Case(Exercise):
         return Quiz((self.question,))
 
     def faulty(self) -> SimpleNamespace:
-        """The functions of the stub as they were handed in, whatever the reader has made of them since."""
+        """The functions of the stub as they were handed in, whatever the reader has made of them since.
+
+        Returns:
+            the functions, as attributes of their names.
+        """
         names: dict[str, Any] = {}
         exec(self.given, names)
         exec(

@@ -168,7 +168,19 @@ def matrix(side):
 
 
 # How each question's numbers come out when the package, torch or a loop computes them.
+def floor(share):
+    y = (torch.arange(100) < round(100 * share)).double()
+    return {"floor": F.binary_cross_entropy_with_logits(y, y).item()}
+
+
+def means(full, last, scores):
+    first, second = (np.full(n, score) for n, score in zip((full, last), scores, strict=True))
+    return {"batches": np.mean([first.mean(), second.mean()]), "photos": np.concatenate([first, second]).mean()}
+
+
 AGAIN = {
+    "floor_of_a_loss": floor,
+    "two_means": means,
     "dice_of_counts": three_scores,
     "a_line": lambda rows: {"code": rle_encode(np.array(rows))},
     "parameters_of_a_stage": lambda k, a, b: {
@@ -264,6 +276,7 @@ def test_mended_code_does_what_it_should():
         "plants_on_both_sides": 0,
         "uneven_stamps": 1,
         "channels_first": 1,
+        "gradients_that_stay": True,
     }
     for name, value in wanted.items():
         question, names = drawn(name, 5), dict(NAMES)
@@ -300,7 +313,7 @@ def test_another_seed_draws_other_numbers_and_the_same_seed_the_same():
 def test_the_paper_holds_no_answer_and_the_answers_all_of_it(tmp_path):
     out = write_exam(tmp_path / "exam", 7)
     paper, answers = ((out / name).read_text(encoding="utf-8") for name in (PAPER, ANSWERS))
-    assert "Seed 7 · 48 questions · " in paper and "Answer" not in paper
+    assert "Seed 7 · 52 questions · " in paper and "Answer" not in paper
     for name in CHAPTERS:
         for question in questions_of(name, 7):
             assert question.task in paper and question.task in answers

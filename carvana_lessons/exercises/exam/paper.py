@@ -7,14 +7,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from carvana_lessons.exercises.chapters import CHAPTERS
-from carvana_lessons.exercises.exam import first_chapters, networks, results
+from carvana_lessons.exercises.exam import clinic, first_chapters, networks, results
 from carvana_lessons.exercises.exam.question import ExamQuestion, Maker
 from carvana_lessons.utils.errors import CarvanaError
 from carvana_lessons.utils.files import replacing
 from carvana_lessons.utils.folders import building
 from carvana_lessons.utils.paths import expand
 
-QUESTIONS: dict[str, tuple[Maker, ...]] = first_chapters.QUESTIONS | networks.QUESTIONS | results.QUESTIONS
+QUESTIONS: dict[str, tuple[Maker, ...]] = (
+    first_chapters.QUESTIONS | networks.QUESTIONS | results.QUESTIONS | clinic.QUESTIONS
+)
 PAPER, ANSWERS = "exam.md", "exam-answers.md"
 SEEDS = 10**6
 

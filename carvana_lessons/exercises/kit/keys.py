@@ -16,6 +16,7 @@ KEY_CELLS = {
     "09-results": "order-signs",
     "10-beyond": "full-size-code-1",
     "11-your-own-photos": "doubt-code",
+    "12-the-clinic": "epoch",
     "appendix-upsampling": "how-by-hand-code-1",
     "appendix-loading": "decode",
 }
