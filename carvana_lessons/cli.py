@@ -667,11 +667,12 @@ def write_course_exam(
     seed: ExamSeed = None,
 ) -> None:
     """Write exam questions, and a second file with the answers; the seed draws their numbers."""
-    from carvana_lessons.exercises.exam.paper import ANSWERS, PAPER, any_seed, write_exam
+    from carvana_lessons.exercises.student_package import exam_paper
 
-    seed = any_seed() if seed is None else seed
-    folder = write_exam(out, seed, tuple(chapter or ()))
-    typer.echo(f"Wrote {folder / PAPER} and {folder / ANSWERS}; --seed {seed} draws these numbers again.")
+    paper = exam_paper()
+    seed = paper.any_seed() if seed is None else seed
+    folder = paper.write_exam(out, seed, tuple(chapter or ()))
+    typer.echo(f"Wrote {folder / paper.PAPER} and {folder / paper.ANSWERS}; --seed {seed} draws these numbers again.")
 
 
 @course_commands.command("refresh")

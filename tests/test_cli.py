@@ -432,7 +432,12 @@ def test_no_option_ends_in_a_traceback(run, make_folder, tmp_path, own_cache):
 # the photos nothing is needed: each is answered before anything is read, and before torch is loaded.
 MISTAKES = [
     ("typo", 2, "'typo'", "there are studio, download, check, plan, train"),
-    ("course", 2, "command is missing", "there are export, grade, refresh, results, repository"),
+    (
+        "course",
+        2,
+        "command is missing",
+        "there are export, grade, slides, handouts, exam, refresh, results, repository",
+    ),
     ("course typo", 2, "'typo'", "there are export, grade"),
     ("--typo", 2, "--typo", "`carvana-lessons --help` says more"),
     ("train", 2, "FOLDER is missing", "`carvana-lessons train --help`"),

@@ -150,7 +150,7 @@ def _files(*numbers: int) -> tuple[list[str], list[str]]:
 
 pairs = Case(
     title="It learns an average",
-    minutes=5,
+    minutes=4,
     complaint="*“The loss stops early and high. Every mask looks the same: a blurred car in the middle. The files are "
     "all there, I counted them.”*",
     symptoms="""
@@ -274,7 +274,7 @@ def _after_epochs(function: Callable, epochs: int) -> Tensor:
 
 gradients = Case(
     title="Fast at first, then it rocks",
-    minutes=3,
+    minutes=4,
     complaint="*“It begins very well, faster than my colleague's. Then the loss jumps up and down and will not settle, "
     "while his goes on falling. We have the same optimizer, plain SGD, and the same rate.”*",
     symptoms="""
@@ -360,7 +360,7 @@ _CAR = torch.tensor([0.0, 0.0, 1.0, 1.0, 1.0, 0.0]).view(1, 1, 2, 3)
 
 sigmoid = Case(
     title="It stops at one half",
-    minutes=3,
+    minutes=4,
     complaint="*“The loss stops far above zero, although the masks are not bad. More epochs do not help.”*",
     symptoms="""
 # @title See what was seen
@@ -463,7 +463,7 @@ def _judge_rate(answer: Callable) -> str | None:
 
 rate = Case(
     title="One leap, then nothing",
-    minutes=3,
+    minutes=4,
     complaint="*“The loss leaps up in the first steps and then stays where a constant answer would be. I have tried "
     "three architectures.”*",
     symptoms="""
@@ -556,7 +556,7 @@ def _look(function: Callable, training: bool) -> list:
 
 mode = Case(
     title="Another neighbour, another mask",
-    minutes=5,
+    minutes=4,
     complaint="*“One and the same photo gets another mask when other photos are predicted with it. And since I "
     "predicted a few photos taken at dusk, validation has become worse, too. I have trained nothing since.”*",
     symptoms="""
@@ -564,12 +564,12 @@ mode = Case(
 ill = exercises.ex12.mode.faulty()
 curve, net, _ = practise()
 examine(curve, net)
-dusk = list(0.25 * X[:15])
+beside = {"15 like it": VX[:15], "dusk": 0.25 * X[:15]}
 net.train()
-for beside, others in {"15 like it": list(VX[:15]), "dusk": dusk}.items():
-    found = torch.stack([ill.my_masks(net, [x, *others])[0] for x in VX])
-    dice = metrics.dice(found, VY).mean()
-    print(f"each photo beside {beside}: Dice {dice:.3f}")
+for name, others in beside.items():
+    found = [ill.my_masks(net, [x, *others])[0] for x in VX]
+    dice = metrics.dice(torch.stack(found), VY).mean()
+    print(f"each photo beside {name}: Dice {dice:.3f}")
 after = metrics.dice(masks_of(net.eval(), VX), VY).mean()
 print(f"validation once more: Dice {after:.3f}")
 """,
@@ -888,7 +888,7 @@ def _judge_augment(answer: Callable) -> str | None:
 
 augment = Case(
     title="Smeared cars",
-    minutes=4,
+    minutes=5,
     complaint="*“Since I move the training photos sideways at random, the masks are smeared and Dice is lower. "
     "Everybody says augmentation helps!”*",
     symptoms="""

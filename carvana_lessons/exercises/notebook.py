@@ -10,10 +10,9 @@ from pathlib import Path
 
 from carvana_lessons.exercises.case import Case
 from carvana_lessons.exercises.chapters import CHAPTERS, PAGES, Chapter, chapter
-from carvana_lessons.exercises.exam.paper import any_seed, put_exam
 from carvana_lessons.exercises.handout import INSTALL, how_to_begin, install_from, mend_links
 from carvana_lessons.exercises.minutes import with_minutes
-from carvana_lessons.exercises.student_package import build_student_package
+from carvana_lessons.exercises.student_package import build_student_package, exam_paper
 from carvana_lessons.utils.errors import CarvanaError, DataError, ExistsError
 from carvana_lessons.utils.files import new_file, replacing
 from carvana_lessons.utils.folders import building
@@ -175,7 +174,8 @@ def export(
                 notebook = mend_links(notebook, made, pages)
                 write(folder / name, install_from(notebook, wheel) if wheel else notebook)
             if solutions:
-                put_exam(folder, any_seed())
+                paper = exam_paper()
+                paper.put_exam(folder, paper.any_seed())
             else:
                 text = how_to_begin(made[files[0].name], wheel)
                 (folder / INSTALL).write_text(text, encoding="utf-8", newline="\n")

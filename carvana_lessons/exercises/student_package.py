@@ -1,23 +1,42 @@
 """The package without its solutions, as a wheel for a class: `Exercise.solution` says who has them.
 
-Answers, explanations and worked-out mistakes go; what a check compares with stays, or it could check nothing. So who
-reads the package's code finds functions that are right: a solution takes more than one line now, and it can be found.
+Answers, explanations, worked-out mistakes and the questions of exams go; what a check compares with stays, or it could
+check nothing. So who reads the package's code finds functions that are right: a solution takes more than one line now,
+and it can be found.
 """
 
 from __future__ import annotations
 
 import ast
+import importlib
 import re
 import shutil
 import tempfile
 from pathlib import Path
+from types import ModuleType
 
 from carvana_lessons.exercises.chapters import CHAPTERS
 from carvana_lessons.utils.errors import CarvanaError
 
+EXERCISES = ("Exercise", "Case")
 REMOVED = {"answer": '""', "explanation": '""', "faults": "{}"}  # of an Exercise
 MARK = "students"  # behind the version, so that pip takes it for another one
 _VERSION = re.compile(r'^(version = "[^"+]+)(?:\+\w+)?"$', re.MULTILINE)
+
+
+def exam_paper() -> ModuleType:
+    """The module that writes exams.
+
+    Returns:
+        `carvana_lessons.exercises.exam.paper`.
+
+    Raises:
+        CarvanaError: in a class's package, which has none.
+    """
+    try:
+        return importlib.import_module("carvana_lessons.exercises.exam.paper")
+    except ModuleNotFoundError as error:
+        raise CarvanaError("This is a class's package, and it holds no exams: use the one of the course.") from error
 
 
 def without_solutions(source: str) -> str:
@@ -33,7 +52,7 @@ def without_solutions(source: str) -> str:
     values = [
         (keyword.value, REMOVED[keyword.arg])
         for node in ast.walk(ast.parse(source))
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Exercise"
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in EXERCISES
         for keyword in node.keywords
         if keyword.arg in REMOVED
     ]
@@ -99,7 +118,7 @@ def build_student_package(root: Path, out: Path) -> Path:
         )
     with tempfile.TemporaryDirectory() as place:
         copy = Path(place, "course")
-        ignored = shutil.ignore_patterns("__pycache__", ".*")
+        ignored = shutil.ignore_patterns("__pycache__", ".*", "exam")  # an exam is its instructor's
         for folder in ("carvana_lessons", "book/results"):
             shutil.copytree(root / folder, copy / folder, ignore=ignored)
         for name in ("README.md", "LICENSE"):

@@ -326,7 +326,9 @@ def test_copies_for_a_class(tmp_path):
     }
     assert cells["exercise-1-stub"] == ex05.read_an_index.answer
     assert cells["exercise-1-explanation"] == ex05.read_an_index.explanation
-    answers = [e.answer.strip().splitlines()[-1] for n in CHAPTERS for e in chapter(n).exercises.values()]
+    every = [e for n in CHAPTERS for e in chapter(n).exercises.values()]
+    answers = [line for e in every if (line := e.answer.strip().splitlines()[-1]) not in e.stub]
+    assert len(answers) > len(every) - 5  # a case's faulty code may end as the mended one does
     assert [line for line in answers if line.strip() and json.dumps(line)[1:-1] in student] == []
     with zipfile.ZipFile(archive) as packed:
         assert f"students/{name}" in packed.namelist()

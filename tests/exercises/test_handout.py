@@ -136,6 +136,11 @@ print(sum(bool(e.hint().markdown) for name in CHAPTERS for e in chapter(name).ex
 print(ex05.unpool, {e.answer + e.explanation for name in CHAPTERS for e in chapter(name).exercises.values()})
 from carvana_lessons.comparison import load_results
 print(len(load_results("six-networks").cars) > 0)
+from carvana_lessons.exercises.student_package import exam_paper
+try:
+    exam_paper()
+except Exception as error:
+    print(error)
 """
 
 
@@ -143,13 +148,14 @@ def test_a_class_can_check_and_ask_for_hints_but_not_for_solutions(installed, tm
     command = [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(installed)!r})\n{TRY}"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, encoding="utf-8", check=False)
     assert done.returncode == 0, done.stderr
-    place, marks, function, solution, hints, shown, _ = done.stdout.splitlines()
+    place, marks, function, solution, hints, shown, _, exam = done.stdout.splitlines()
     assert place.startswith(str(installed)) and place.endswith("+students")
     assert marks == "Right. | Wrong: because row and column are exchanged."
     assert function.startswith("Wrong: because the answer must be as large")
     assert solution == "{'Your instructor has it.'}"
     assert int(hints) == sum(len(chapter(name).exercises) for name in CHAPTERS)
     assert shown == "Unpool (10 minutes): .check(my_unpool), .hint() or .solution() {''}"
+    assert exam.startswith("This is a class's package") and not list(installed.rglob("exam*"))
 
 
 def solve(exercise, code: str) -> str:
