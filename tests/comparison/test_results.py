@@ -28,6 +28,17 @@ def test_a_result_says_where_it_is_from_and_fits_together(name):
     assert not found.table[["dice", "difference", "low", "high"]].isna().any(axis=None)
 
 
+def test_what_else_was_measured_comes_by_the_name_of_its_file():
+    assert load_results("six-networks").further == {}
+    further = load_results("real-cars").further
+    assert sorted(further) == ["reliability", "thresholds"]
+    for name, rows in further["reliability"].groupby("network"):
+        assert models.read_card(name)["network"].startswith("unet")
+        assert rows.groupby("mended").pixels.sum().nunique() == 1  # the same pixels before and after
+    best = further["thresholds"].sort_values("dice").groupby("network").threshold.last()
+    assert best.between(0.4, 0.65).all()  # as the thresholds that either half of the cars chose
+
+
 def test_they_are_numbers_and_nothing_else():
     files = [f for f in PLACES[0].rglob("*") if f.is_file()]
     assert {f.suffix for f in files} == {".csv", ".json"} and sum(f.stat().st_size for f in files) < 400_000
