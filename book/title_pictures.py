@@ -298,7 +298,9 @@ def the_clinic() -> str:
     for k, (name, curve) in enumerate(kinds.items()):
         left, top = 8 + 120 * (k % 3), 8 + 92 * (k // 3)
         axis.plot([left, left, left + 100], [top + 4, top + 62, top + 62], color="0.6", lw=1)
-        axis.plot(left + 100 * x, np.clip(top + 56 - 52 * curve, top, top + 78), color=GREEN if k == 0 else ORANGE, lw=2)
+        axis.plot(
+            left + 100 * x, np.clip(top + 56 - 52 * curve, top, top + 78), color=GREEN if k == 0 else ORANGE, lw=2
+        )
         say(axis, left + 54, top + 6, name, ha="center")
     return "Six sketches of a loss by epoch: healthy; below zero; on a floor; rocking; a leap at once; a dent half way."
 
