@@ -293,7 +293,7 @@ def the_clinic() -> str:
         "a floor": 0.25 * np.exp(-6 * x) + 0.45,
         "rocking": 0.35 * np.exp(-8 * x) + 0.2 + 0.4 * x**1.5 * np.sin(26 * x),
         "a leap": np.where(x < 0.12, 0.5 + 4 * x, 0.55 + 0.4 * np.exp(-14 * (x - 0.12))),
-        "a dent": 0.7 * np.exp(-5 * x) + 0.04 + 0.35 * np.exp(-12 * (x - 0.5)) * (x > 0.5),
+        "a bump": 0.7 * np.exp(-5 * x) + 0.04 + 0.35 * np.exp(-12 * (x - 0.5)) * (x > 0.5),
     }
     for k, (name, curve) in enumerate(kinds.items()):
         left, top = 8 + 120 * (k % 3), 8 + 92 * (k // 3)
@@ -302,7 +302,7 @@ def the_clinic() -> str:
             left + 100 * x, np.clip(top + 56 - 52 * curve, top, top + 78), color=GREEN if k == 0 else ORANGE, lw=2
         )
         say(axis, left + 54, top + 6, name, ha="center")
-    return "Six sketches of a loss by epoch: healthy; below zero; on a floor; rocking; a leap at once; a dent half way."
+    return "Six sketches of a loss by epoch: healthy; below zero; on a floor; rocking; a leap at once; a bump half way."
 
 
 @picture("cut-out")

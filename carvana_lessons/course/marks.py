@@ -10,7 +10,9 @@ Lesson:
 from __future__ import annotations
 
 import json
+import math
 import os
+import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -125,6 +127,14 @@ def _mark(entry: Any) -> Mark | None:
     return mark if sound else None
 
 
+def _count(path: Path) -> float:
+    """How many marks a file holds, readable or not; infinitely many where that cannot be told."""
+    try:
+        return len(json.loads(path.read_text(encoding="utf-8"))["marks"])
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return math.inf
+
+
 def _key(mark: Mark) -> tuple[str, int]:
     return mark.chapter, mark.number
 
@@ -151,7 +161,10 @@ def add_mark(chapter: Sequence[Mark], number: int, right: bool, path: Path | Non
 
 
 def _write(path: Path, chapter: Sequence[Mark], number: int, right: bool) -> None:
-    known = {_key(mark): mark for mark in read_marks(path)}
+    marks = read_marks(path)
+    if path.is_file() and len(marks) < _count(path):  # of a newer version, or damaged: what it held stays beside it
+        shutil.copyfile(path, path.with_name(f"{path.name}.damaged"))
+    known = {_key(mark): mark for mark in marks}
     for mark in chapter:
         old = known.get(_key(mark), mark)
         known[_key(mark)] = replace(old, heading=mark.heading, title=mark.title)

@@ -89,7 +89,7 @@ def fit_temperature(logits: Tensor, target: Tensor) -> float:
         the temperature, from `COLDEST` to `HOTTEST`.
 
     Raises:
-        ValueError: as `reliability`.
+        ValueError: as `reliability`, or for an infinite logit.
 
     Source:
         Guo et al. 2017, "On calibration of modern neural networks".
@@ -98,6 +98,8 @@ def fit_temperature(logits: Tensor, target: Tensor) -> float:
         09.
     """
     z, y = _pair(logits, target)
+    if z.isinf().any():
+        raise ValueError("A logit is infinite: compute the logits in float32.")
     # In 1/T the loss is convex, so the one minimum that a search finds is the minimum.
     bounds = (1 / HOTTEST, 1 / COLDEST)
     found = optimize.minimize_scalar(lambda a: cross_entropy(a * z, y).item(), bounds=bounds, method="bounded")

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import dis
 import inspect
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from types import CodeType, SimpleNamespace
+from types import CodeType, FunctionType, SimpleNamespace
 from typing import Any
 
 from carvana_lessons.exercises.base import NOT_ATTEMPTED, Exercise, Function, Verdict
 from carvana_lessons.exercises.quiz import Question, Quiz
 
-_BESIDE = ("CACHE", "PRECALL", "PUSH_NULL", "RESUME")
+_BESIDE = ("CACHE", "NOP", "PRECALL", "PUSH_NULL", "RESUME")
+_FAST = re.compile(r"(?:LOAD|STORE)_FAST")  # Python 3.13 makes one step of two that stand in one line
+_DEEP = 10  # decorators around a function
 _JUMPS = frozenset((*dis.hasjrel, *dis.hasjabs))
 
 
@@ -45,10 +48,7 @@ class Case(Exercise):
             the functions, as attributes of their names.
         """
         names: dict[str, Any] = {}
-        exec(self.given, names)
-        exec(
-            self.stub, names
-        )  # by itself, as in its cell: what a compiler makes of a name depends on imports beside it
+        exec(f"{self.given}\n{self.stub}", names)
         return SimpleNamespace(**{name: names[name] for name in self.names})
 
     def check(self, *answers: Any) -> Verdict:
@@ -104,9 +104,11 @@ def _alike(answer: Any, before: Any) -> bool:
 def _codes(function: Any) -> list[list[tuple]]:
     """The code of a function, after that of the decorators around it."""
     found = []
-    while function is not None:
-        found.append(_parts(getattr(function, "__code__", None)))
-        function = getattr(function, "__wrapped__", None)
+    while isinstance(function, FunctionType) and len(found) < _DEEP:  # of what a reader hands in, nothing else is asked
+        code = function.__code__
+        parameters = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+        found.append([*_parts(code), (parameters, repr(function.__defaults__))])
+        function = vars(function).get("__wrapped__")
     return found
 
 
@@ -120,6 +122,11 @@ def _parts(code: CodeType | None) -> list[tuple]:
     for step in dis.get_instructions(code) if code else ():
         if step.opname in _BESIDE:
             continue
+        name = step.opname.replace("METHOD", "ATTR").replace("_BORROW", "")
+        fused = _FAST.findall(name)
+        if len(fused) > 1:
+            steps += [(part, repr(value)) for part, value in zip(fused, step.argval, strict=True)]
+            continue
         value = _parts(step.argval) if isinstance(step.argval, CodeType) else step.argval
-        steps.append((step.opname.replace("METHOD", "ATTR"), None if step.opcode in _JUMPS else repr(value)))
+        steps.append((name, None if step.opcode in _JUMPS else repr(value)))
     return steps

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from carvana_lessons import models
 from carvana_lessons.evaluation import metrics
 from carvana_lessons.exercises.base import Function
 from carvana_lessons.exercises.case import Case, Effect
@@ -84,8 +85,9 @@ examine(curve, net)
             ),
             Choice(
                 "The targets are not 0 and 1.",
-                "Yes. With a target t the loss of a pixel is softplus(z) − t·z. For t above 1 it falls without end as "
-                "the logit z grows, so the network makes every logit as large as it can.",
+                "Yes. With a target t the loss of a pixel is softplus(z) − t·z. For t above 1 it falls without end "
+                "as the logit z grows, and it pulls hundreds of times as hard as a background pixel pulls down. So "
+                "the network makes all logits large.",
                 right=True,
             ),
             Choice(
@@ -151,8 +153,8 @@ def _files(*numbers: int) -> tuple[list[str], list[str]]:
 pairs = Case(
     title="It learns an average",
     minutes=4,
-    complaint="*“The loss stops early and high. Every mask looks the same: a blurred car in the middle. The files are "
-    "all there, I counted them.”*",
+    complaint="*“The loss stops falling too early. Every answer looks the same: one pale patch in the middle. The "
+    "files are all there, I counted them.”*",
     symptoms="""
 # @title See what was seen
 ill = exercises.ex12.pairs.faulty()
@@ -291,7 +293,8 @@ good, _, _ = practise(optimizer=plain_sgd, epochs=12)
 curve, net, _ = practise(
     optimizer=plain_sgd, epochs=12, epoch=ill.my_epoch
 )
-print("a healthy loss, with the same optimizer:", round(good[-1], 2))
+for whose, losses in {"colleague": good, "mine": curve}.items():
+    print(f"{whose:9}", *(f"{loss:.2f}" for loss in losses))
 examine(curve, net)
 """,
     question=Question(
@@ -333,8 +336,10 @@ examine(curve, net)
         loss.backward()
         optimizer.step()
 """,
-    explanation="Between `zero_grad` and `step` stands one `backward`. That gradients add up is useful where a large "
-    "batch does not fit into memory: then several small ones are added on purpose before one step.",
+    explanation="Between `zero_grad` and `step` stands one `backward`. Why is Dice so bad beside a loss of 0.2? The "
+    "loss is computed in training mode, the masks in evaluation mode, probably with running means of batch norm that "
+    "cannot follow such leaps. That gradients add up is useful where a large batch does not fit into memory: then "
+    "several small ones are added on purpose before one step.",
     judge=Effect(
         _after_epochs,
         _one_epoch(),
@@ -359,13 +364,13 @@ _LARGE = torch.tensor([-200.0, -3.0, 0.0, 2.0, 200.0, 200.0]).view(1, 1, 2, 3)
 _CAR = torch.tensor([0.0, 0.0, 1.0, 1.0, 1.0, 0.0]).view(1, 1, 2, 3)
 
 sigmoid = Case(
-    title="It stops at one half",
+    title="It stops on a floor",
     minutes=4,
     complaint="*“The loss stops far above zero, although the masks are not bad. More epochs do not help.”*",
     symptoms="""
 # @title See what was seen
 ill = exercises.ex12.sigmoid.faulty()
-curve, net, _ = practise(ill.my_loss)
+curve, net, _ = practise(ill.my_bce)
 examine(curve, net)
 best = F.binary_cross_entropy_with_logits(Y, Y).item()
 print(f"a perfect answer, p = mask, would get a loss of {best:.2f}")
@@ -393,9 +398,9 @@ print(f"a perfect answer, p = mask, would get a loss of {best:.2f}")
             ),
         ),
     ),
-    task="Mend `my_loss(logits, y)`: the mean binary cross-entropy of `logits` (B, 1, H, W) and masks `y` of 0 and 1. "
+    task="Mend `my_bce(logits, y)`: the mean binary cross-entropy of `logits` (B, 1, H, W) and masks `y` of 0 and 1. "
     "It must be right for large logits too: one of 200 where there is no car costs 200.",
-    stub="""def my_loss(logits, y):
+    stub="""def my_bce(logits, y):
     p = torch.sigmoid(logits)
     return F.binary_cross_entropy_with_logits(p, y)
 """,
@@ -403,7 +408,7 @@ print(f"a perfect answer, p = mask, would get a loss of {best:.2f}")
         "What does the loss give for a perfect answer, `p = y`?",
         "*With logits* in the name means: the sigmoid is inside.",
     ),
-    answer="""def my_loss(logits, y):
+    answer="""def my_bce(logits, y):
     return F.binary_cross_entropy_with_logits(logits, y)
 """,
     explanation="Of the two ways to remove one sigmoid, this is the better: from a logit the loss is computed as "
@@ -435,7 +440,8 @@ _STEPS = 60
 
 def _judge_rate(answer: Callable) -> str | None:
     """What is wrong with an optimizer, by what 60 steps with it bring."""
-    model, (x, y) = _small_net(), _squares(16)
+    torch.manual_seed(0)
+    model, (x, y) = models.create("unet-tiny", width=4), _squares(8, 32)
     optimizer = answer(model)
     if not isinstance(optimizer, torch.optim.Optimizer):
         return f"an optimizer was asked for, and a {type(optimizer).__name__} came back; is a `return` missing?"
@@ -507,14 +513,15 @@ examine(curve, net)
     answer="""def my_optimizer(model):
     return torch.optim.Adam(model.parameters(), lr=0.01)
 """,
-    explanation="0.01 is not special: here 0.003 and 0.03 do as well. Too high is told by a leap in the first steps, "
-    "too low by a straight line. Try three rates, a factor of ten apart, before you change the network.",
+    explanation="0.01 is not special: 0.003 and 0.001 do as well here, a little more slowly. Too high is told by a "
+    "leap in the first steps, too low by a straight line. Try three rates, a factor of ten apart, before you change "
+    "the network.",
     judge=_judge_rate,
     faults={
         GIVEN + "def my_optimizer(model):\n    return torch.optim.Adam(model.parameters(), lr=0.5)\n": "still too high",
         GIVEN + "def my_optimizer(model):\n    return torch.optim.Adam(model.parameters(), lr=1e-5)\n": "too low now",
-        GIVEN
-        + "def my_optimizer(model):\n    return torch.optim.Adam(model[-1].parameters(), lr=0.01)\n": "holds 2 of",
+        GIVEN + "def my_optimizer(model):\n"
+        "    last = list(model.parameters())[-2:]\n    return torch.optim.Adam(last, lr=0.01)\n": "holds 2 of",
         GIVEN + "def my_optimizer(model):\n    return torch.optim.SGD(model.parameters(), lr=1e-3)\n": "too low now",
         GIVEN + "def my_optimizer(model):\n    torch.optim.Adam(model.parameters(), lr=0.01)\n": "`return`",
     },
@@ -596,7 +603,8 @@ print(f"validation once more: Dice {after:.3f}")
             ),
         ),
     ),
-    task="Mend `my_masks(model, photos)`: a list of masks, one for each photo (3, H, W), whatever the others are. "
+    task="Mend `my_masks(model, photos)`: a list of masks (1, H, W), one for each photo (3, H, W), whatever the others "
+    "are. "
     "Leave the network as you found it: its numbers, and its mode.",
     stub="""@torch.no_grad()
 def my_masks(model, photos):
@@ -679,8 +687,7 @@ print(f"in the program: Dice {metrics.dice(found, VY).mean():.3f}")
             ),
             Choice(
                 "The weights were not loaded.",
-                "Then the masks would be noise. These are those of a network that has learned, on photos that it "
-                "does not know.",
+                "Look into the cell: it calls the same `net` both times, and the first time the masks are good.",
             ),
             Choice(
                 "The network has overfitted.",
@@ -710,7 +717,8 @@ print(f"in the program: Dice {metrics.dice(found, VY).mean():.3f}")
 """,
     explanation="How a photo becomes numbers belongs to the weights. This package writes it into the card that lies "
     "beside them (`preparation`), and prepares photos in one function for training and for use.",
-    judge=Function(
+    judge=Effect(
+        lambda function, photo: [x := torch.as_tensor(function(photo)), str(x.dtype).removeprefix("torch.")],
         lambda photo: _as_input(photo),
         [(_PHOTO,), (_PHOTO[:2, :1],)],
         {
@@ -734,7 +742,7 @@ print(f"in the program: Dice {metrics.dice(found, VY).mean():.3f}")
 
 
 def _views(cars: int, *, uneven: bool = False) -> list[str]:
-    return [f"{k:02x}ab_{v:02d}" for k in range(cars) for v in range(1, 5 + (k % 3 if uneven else 0))]
+    return [f"{k:02x}df5b5d0ce1_{v:02d}" for k in range(cars) for v in range(1, 5 + (k % 3 if uneven else 0))]
 
 
 def _judge_split(answer: Callable) -> str | None:
@@ -756,7 +764,15 @@ def _judge_split(answer: Callable) -> str | None:
         if [list(part) for part in answer(list(names), seed)] != [train, valid]:
             return f"{where} the same seed gave two different splits."
         drawn.append(frozenset(sides[1]) if cars == 10 else None)
-    return "every seed gives the same cars; shuffle the cars with the seed." if len(set(drawn)) == 2 else None
+    if len(set(drawn)) == 2:
+        return "every seed gives the same cars; shuffle the cars with the seed."
+    many = [f"{k:03x}_{v:02d}" for k in range(200) for v in (1, 2)]
+    if set(answer(many[:], 0)[1]) != set(answer(many[::-1], 0)[1]):
+        return (
+            "the same photos in another order gave another split with the same seed. The order of a set changes from "
+            "one start of Python to the next: sort the cars before you shuffle them."
+        )
+    return None
 
 
 split = Case(
@@ -782,7 +798,7 @@ print(f"on the customer's cars: Dice {customer:.3f}")
         (
             Choice(
                 "The network is in training mode.",
-                "That makes scores worse, and different each time.",
+                "Then a score would depend on which photos share a batch, for old and for new cars alike.",
             ),
             Choice(
                 "The customer's photos are in another colour order.",
@@ -796,7 +812,7 @@ print(f"on the customer's cars: Dice {customer:.3f}")
             ),
             Choice(
                 "There are too few epochs.",
-                "More epochs would make the gap wider.",
+                "More epochs bring no new cars.",
             ),
         ),
     ),
@@ -865,6 +881,7 @@ def _judge_augment(answer: Callable) -> str | None:
     """What is wrong with an augmentation, by many calls of it."""
     x, y = (part[0] for part in _squares(1, 24, seed=7))
     seen, g = [], torch.Generator().manual_seed(0)
+    began = g.get_state()
     for _ in range(_TRIES):
         a, b = (torch.as_tensor(part) for part in answer(x.clone(), y.clone(), g))
         across = _moved(a, x, -1), _moved(b, y, -1)
@@ -881,7 +898,9 @@ def _judge_augment(answer: Callable) -> str | None:
         seen.append(across[0])
     if len(set(seen)) == 1:
         return f"all {_TRIES} calls moved by {seen[0]} pixels; a number was to be drawn each time."
-    if min(seen) > -_FAR // 2 or max(seen) < _FAR // 2:
+    if torch.equal(began, g.get_state()):
+        return "the numbers were not drawn with `generator`, so that no training could be repeated."
+    if min(seen) > 2 - _FAR or max(seen) < _FAR - 2:
         return f"{_TRIES} calls moved by {min(seen)} to {max(seen)} pixels, and −{_FAR} to {_FAR} was asked for."
     return None
 
@@ -929,8 +948,9 @@ examine(curve, net)
             ),
         ),
     ),
-    task="Mend `my_augment(x, y, generator)`: `x` is (3, H, W), `y` its mask, (1, H, W). Each call draws how far both "
-    "are moved sideways, −8 to 8 pixels. What leaves at one side comes in at the other: `roll`.",
+    task="Mend `my_augment(x, y, generator)`: `x` is (3, H, W), `y` its mask, (1, H, W). Each call draws with "
+    "`generator` how far both are moved sideways, −8 to 8 pixels. What leaves at one side comes in at the other: "
+    "`roll`.",
     stub="""def my_augment(x, y, generator):
     by = torch.randint(-8, 9, (), generator=generator).item()
     x = x.roll(by, dims=-1)
@@ -1017,7 +1037,7 @@ def _judge_resume(save: Callable, load: Callable) -> str | None:
 
 
 resume = Case(
-    title="The dent after the weekend",
+    title="The bump after the weekend",
     minutes=5,
     complaint="*“Each time a long training is stopped and goes on, the loss is worse for a while. The weights are the "
     "same to the last digit, I compared them.”*",
@@ -1031,7 +1051,7 @@ after, net, _ = practise(**few, epochs=8, begin=parts)
 examine(before + after, net)
 """,
     question=Question(
-        "Which fault leaves a dent where a training goes on?",
+        "Which fault leaves a bump where a training goes on?",
         (
             Choice(
                 "The weights were saved in half precision.",
@@ -1121,6 +1141,10 @@ def _score(*, first: str = "logits", mean: str = "photos") -> Callable:
             size = {"size": y.shape[2:]}
             if first == "logits":
                 found = F.interpolate(z, **size, mode="bilinear") > 0
+            elif first == "corners":
+                found = F.interpolate(z, **size, mode="bilinear", align_corners=True) > 0
+            elif first == "probabilities":
+                found = F.interpolate(z.sigmoid(), **size, mode="bilinear") > 0.5
             elif first == "mask":
                 found = F.interpolate((z > 0).float(), **size) > 0.5
             elif first == "soft mask":
@@ -1192,8 +1216,9 @@ for size in (7, 11, 44):
         ),
     ),
     task="Mend `my_score(batches)`: pairs of logits (B, 1, h, w) and masks (B, 1, H, W) at the photos' own, larger "
-    "size. Return the mean Dice over all **photos**, as the challenge does: enlarge logits bilinearly, then cut at 0. "
-    "`metrics.dice(found, masks)` gives one number for each photo.",
+    "size. Return the mean Dice over all **photos**, as the challenge does: enlarge logits bilinearly "
+    "(`align_corners=False`, as is usual), then cut at 0. `metrics.dice(found, masks)` gives one number for each "
+    "photo.",
     stub="""def my_score(batches):
     means = []
     for logits, masks in batches:
@@ -1215,8 +1240,9 @@ for size in (7, 11, 44):
         scores.append(metrics.dice(found, masks).flatten())
     return torch.cat(scores).mean()
 """,
-    explanation="Scores of the small size are higher, because there is less boundary to get wrong: "
-    "[chapter 9](09-results.ipynb) has both. `evaluate` scores each photo at its own size, one row per photo.",
+    explanation="Scores of the small size are higher, because the small mask has lost the details that the network "
+    "cannot draw, too: [chapter 9](09-results.ipynb) has both. `evaluate` scores each photo at its own size, one row "
+    "per photo.",
     judge=Function(
         _score(),
         [(_guesses([4, 1]),), (_guesses([3, 3, 1]),)],
@@ -1229,6 +1255,8 @@ for size in (7, 11, 44):
             ),
             "the masks are still enlarged by repeating pixels, after the threshold or before it": _score(first="mask"),
             "the threshold still comes before the enlargement, which is bilinear now": _score(first="soft mask"),
+            "the corners of both sizes were laid on each other (`align_corners=True`)": _score(first="corners"),
+            "probabilities were enlarged, and logits were asked for": _score(first="probabilities"),
             "it is scored at the small size; the challenge scores at the photos' own": _score(first="small"),
             "all pixels are in one Dice, so that large cars count more; the mean over photos was asked for": _score(
                 mean="pixels"
@@ -1241,7 +1269,7 @@ for size in (7, 11, 44):
 quiz = Quiz(
     (
         Question(
-            "Before anything is changed: which look is the cheapest and finds most of these faults?",
+            "Before anything is changed: which look costs least and still finds several of these faults?",
             (
                 Choice(
                     "Draw one batch as the network gets it: photos, masks, smallest and largest value.",

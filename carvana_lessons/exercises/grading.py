@@ -8,6 +8,7 @@ what it does not protect from.
 from __future__ import annotations
 
 import csv
+import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -26,6 +27,8 @@ from carvana_lessons.utils.progress import bar
 from carvana_lessons.utils.wording import counted
 
 ENDING = ".ipynb"
+BACKUPS = ("~", ".bak", ".part", ".crdownload")
+STOPPED = "It was not graded: the grading was stopped before."
 COMMONEST = 3  # mistakes of an exercise that the summary lists
 _WORDS = {RIGHT: "right", WRONG: "wrong", NOT_ATTEMPTED: "not attempted", NOT_JUDGED: "not judged"}
 _FORMULA = ("=", "+", "-", "@")  # a spreadsheet computes what begins with one of these
@@ -88,17 +91,21 @@ def grade(folder: Path, out: Path, overwrite: bool = False, seconds: float = SEC
         ExistsError: if ``out`` is there and is not to be replaced.
         CarvanaError: if there is no notebook in ``folder``, or ``out`` cannot be written.
     """
-    folder, out = expand(folder), new_file(expand(out), overwrite)
+    folder = expand(folder)
     files = find_notebooks(folder)
+    out = new_file(expand(out), overwrite)
     with owned(out):
         judges = Judges(seconds)
         graded = []
-        with bar(total=len(files), desc="Grading", unit="notebook") as shown:
-            for file in files:
-                shown.set_postfix_str(file.name[:40])
-                graded.append(grade_notebook(file, _student(file, folder), judges))
-                shown.update()
-        write_table(graded, new_file(out, overwrite))
+        try:
+            with bar(total=len(files), desc="Grading", unit="notebook") as shown:
+                for file in files:
+                    shown.set_postfix_str(file.name[:40])
+                    graded.append(grade_notebook(file, _student(file, folder), judges))
+                    shown.update()
+        finally:  # whoever stops an hour's work keeps what is done, and the table says what is not
+            left = [Graded(_student(file, folder), remark=STOPPED) for file in files[len(graded) :]]
+            write_table([*graded, *left], new_file(out, overwrite))
     return graded
 
 
@@ -121,6 +128,7 @@ def find_notebooks(folder: Path) -> list[Path]:
         for path in sorted(folder.rglob("*"))
         if ENDING in path.name.lower()
         and path.is_file()
+        and not path.name.endswith(BACKUPS)
         and not any(part.startswith((".", "__MACOSX")) for part in path.relative_to(folder).parts)
     ]
     if not files:
@@ -132,7 +140,8 @@ def find_notebooks(folder: Path) -> list[Path]:
 def _student(file: Path, folder: Path) -> str:
     """The path below the folder, without ending; what cannot be printed of a name becomes question marks."""
     name = file.relative_to(folder).as_posix()
-    name = name[: name.lower().rfind(ENDING)]
+    ending = re.escape(ENDING)
+    name = re.sub(rf"(?is){ending}(?!.*{ending}).*", "", name)  # a name in lower case may have another length
     return "".join(c if c.isprintable() else "?" for c in name)  # bytes that are no text are not printable either
 
 
@@ -151,6 +160,8 @@ def grade_notebook(file: Path, student: str, judges: Judges) -> Graded:
         submission = read_submission(read_returned(file))
     except DataError as error:
         return Graded(student, remark=str(error))
+    except Exception as error:  # one notebook must not take the others with it
+        return Graded(student, remark=f"It cannot be read ({type(error).__name__}: {error}): look at it yourself.")
     marks = [_mark(name, found, submission, judges) for name, found in submission.answers.items()]
     return Graded(student, submission.chapter.name, marks)
 

@@ -87,7 +87,7 @@ def install_from(notebook: dict, package: str) -> dict:
     def of(cell: dict) -> dict:
         if cell["cell_type"] != "code":
             return cell
-        return cell | {"source": [_ADDRESS.sub(package, line) for line in cell["source"]]}
+        return cell | {"source": _ADDRESS.sub(package, "".join(cell["source"])).splitlines(keepends=True)}
 
     return notebook | {"cells": [of(cell) for cell in notebook["cells"]]}
 

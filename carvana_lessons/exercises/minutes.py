@@ -9,6 +9,8 @@ WORDS_PER_MINUTE = 150  # of a text that one wants to understand, in a second la
 SECONDS_PER_LINE = 4  # of code that is shown
 #: The line, and what follows it up to the text.
 LINE = re.compile(r"^\*About \d+ minutes? to read.*\*\n+", re.MULTILINE)
+#: The heading of an exercise as `notebook.cells` writes it: "**1 · Title (4 minutes).**", of a case "### 1 · …".
+EXERCISE = re.compile(r"^(?:\*\*|### )(\d+ · .+? \((\d+) minutes?\))", re.MULTILINE)
 TITLE = re.compile(r"# .+\n+(?:!\[[^\]]*\]\(data:[^)]*\)\n+)?")  # and the picture under it
 
 
@@ -42,7 +44,7 @@ def minutes(notebook: dict) -> Minutes:
         source = "".join(cell["source"])
         if cell["cell_type"] == "markdown":
             words += len(LINE.sub("", source).split())
-            exercises += sum(map(int, re.findall(r"^\*\*\d+ · .*?\((\d+) minutes?\)", source, re.MULTILINE)))
+            exercises += sum(int(found[2]) for found in EXERCISE.finditer(source))
         elif not {"hide-input", "remove-cell"} & set(cell["metadata"].get("tags", [])):
             lines += len(source.splitlines())
     return Minutes(round(words / WORDS_PER_MINUTE + lines * SECONDS_PER_LINE / 60), exercises)

@@ -68,7 +68,7 @@ def _content(path: Path) -> Any:
     if not raw.strip():
         raise DataError("It is empty: ask for the file again.")
     try:
-        return json.loads(raw.decode("utf-8-sig"))
+        return json.loads(raw)  # UTF-8, -16 or -32, with a mark or without
     except (ValueError, RecursionError) as error:
         if raw.lstrip()[:1] == b"<":
             raise DataError("It is a web page, not a notebook: ask for the file itself.") from error

@@ -80,6 +80,9 @@ def test_a_damaged_file_is_no_error(kept, content):
     assert course.progress().marks == ()
     assert str(READ[0]()) == "Right."
     assert course.progress().marks[0].state == "right"
+    beside = kept.with_name(f"{kept.name}.damaged")
+    assert beside.read_text(encoding="utf-8") == content, "what was in it may be worth mending"
+    assert str(READ[0]()) == "Right." and beside.read_text(encoding="utf-8") == content
 
 
 def test_a_folder_that_cannot_be_written_is_no_error(kept, monkeypatch):

@@ -79,6 +79,13 @@ def test_what_is_no_pair_of_logits_and_target_is_refused(z, y, said):
             judge(z, y)
 
 
+def test_infinite_logits_are_sure_and_have_no_temperature():
+    z, y = torch.tensor([torch.inf, -torch.inf, 1.0]), torch.tensor([1, 0, 0])
+    assert reliability(z, y).pixels.sum() == 3
+    with pytest.raises(ValueError, match="float32"):
+        fit_temperature(z, y)
+
+
 def test_no_bins_are_refused():
     with pytest.raises(ValueError, match="1 bin or more"):
         reliability(torch.zeros(1), torch.zeros(1), bins=0)

@@ -283,6 +283,12 @@ def test_every_chapter_has_three_exercises_and_a_quiz(name):
 
 
 @pytest.mark.parametrize("name", CHAPTERS)
+def test_no_two_exercises_of_a_chapter_define_one_name(name):
+    names = [defined for exercise in chapter(name).exercises.values() for defined in exercise.names]
+    assert len(set(names)) == len(names)
+
+
+@pytest.mark.parametrize("name", CHAPTERS)
 def test_the_chapters_hold_the_exercises_as_they_are(name):
     notebook = json.loads((BOOK / f"{name}.ipynb").read_text(encoding="utf-8"))
     assert refresh(notebook, chapter(name)) == notebook, "`carvana-lessons course refresh` brings them up to date."

@@ -17,7 +17,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from carvana_lessons.exercises import cell_code
+from carvana_lessons.exercises import cell_code, grading
 from carvana_lessons.exercises.base import RIGHT, Verdict
 from carvana_lessons.exercises.chapters import chapter
 from carvana_lessons.exercises.grading import Graded, Mark, grade, summarise, write_table
@@ -25,7 +25,7 @@ from carvana_lessons.exercises.judge_process import Judges, Task
 from carvana_lessons.exercises.notebook import solved
 from carvana_lessons.exercises.returned_notebook import Cell, read_returned
 from carvana_lessons.exercises.submitted import find_chapter, read_submission
-from carvana_lessons.utils.errors import DataError
+from carvana_lessons.utils.errors import CarvanaError, DataError
 
 BOOK = Path(__file__).resolve().parents[2] / "book"
 SEGNET, MAPS, TASK, UNET = "05-segnet-unpooling", "06-coordinate-maps", "01-the-task", "02-u-net"
@@ -616,3 +616,45 @@ def test_what_is_no_python_is_a_syntax_error(source):
 def test_lines_are_counted_as_in_the_cell():
     tree = cell_code.parse("\n\n%%time\n!ls\n%timeit 1\nx = 1\n%time y = 2")
     assert [node.lineno for node in tree.body if not isinstance(node, ast.Pass)] == [6, 7]
+
+
+def test_strange_files_and_names_end_in_a_row_and_never_in_no_table(tmp_path):
+    folder, out = tmp_path / "class", tmp_path / "marks.csv"
+    (folder / "İbrahim İnce").mkdir(parents=True)
+    text = json.dumps(answered(one=RIGHT_ROW))
+    (folder / "İbrahim İnce" / "05-segnet.ipynb").write_text(text, encoding="utf-8")
+    (folder / "powershell.ipynb").write_text(text, encoding="utf-16")
+    (folder / "powershell.ipynb~").write_text(text, encoding="utf-8")
+    many = insert(answered(one=RIGHT_ROW), "exercise-1", code("!ls\n" * 501))
+    (folder / "shell.ipynb").write_text(json.dumps(many), encoding="utf-8")
+    rows = {row.student: row for row in grade(folder, out, seconds=SECONDS)}
+    assert set(rows) == {"powershell", "shell", "İbrahim İnce/05-segnet"}
+    for name in ("powershell", "İbrahim İnce/05-segnet"):
+        assert rows[name].marks[0].verdict.status == RIGHT
+    assert rows["shell"].chapter == SEGNET or rows["shell"].remark
+
+
+def test_a_grading_that_is_stopped_keeps_what_is_done_and_says_what_is_not(tmp_path, monkeypatch):
+    folder, out = tmp_path / "class", tmp_path / "marks.csv"
+    folder.mkdir()
+    for name in ("a", "b", "c"):
+        (folder / f"{name}.ipynb").write_text(json.dumps(answered(one=RIGHT_ROW)), encoding="utf-8")
+
+    def once(file, student, judges):
+        if student == "b":
+            raise KeyboardInterrupt
+        return Graded(student, remark="seen")
+
+    monkeypatch.setattr(grading, "grade_notebook", once)
+    with pytest.raises(KeyboardInterrupt):
+        grade(folder, out)
+    with out.open(encoding="utf-8-sig", newline="") as file:
+        rows = {row["student"]: row for row in csv.DictReader(file)}
+    assert list(rows) == ["a", "b", "c"] and "seen" in rows["a"].values()
+    assert grading.STOPPED in rows["b"].values() and grading.STOPPED in rows["c"].values()
+
+
+def test_a_wrong_folder_leaves_no_other_behind(tmp_path):
+    with pytest.raises(CarvanaError, match="There is no folder"):
+        grade(tmp_path / "nowhere", tmp_path / "made" / "marks.csv")
+    assert not (tmp_path / "made").exists()

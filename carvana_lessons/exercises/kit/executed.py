@@ -9,6 +9,7 @@ from pathlib import Path
 
 from carvana_lessons.exercises.chapters import CHAPTERS, PAGES
 from carvana_lessons.exercises.kit.pages import split_blocks
+from carvana_lessons.exercises.minutes import EXERCISE
 from carvana_lessons.utils.errors import CarvanaError, DataError
 
 NAMES = (*CHAPTERS, *PAGES)
@@ -112,10 +113,10 @@ def read_lesson(build: Path, name: str) -> Lesson:
             f"{error.filename} is not there: run `make book` first, which executes the chapters, or name the folder in "
             "which it did with --build."
         ) from error
-    except (ValueError, KeyError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataError(f"{path} or executed.json beside its folder is damaged: run `make book` again.") from error
-    if run is None or "error" in run:
-        why = "was not executed yet" if run is None else f"stopped ({run['error'].rstrip('.')})"
+    if run is None or "error" in run or "data" not in run:
+        why = "was not executed yet" if "error" not in (run or {}) else f"stopped ({run['error'].rstrip('.')})"
         raise CarvanaError(f"{name} {why}: run `make book`, then try again.")
     if not run["data"].startswith(DRAWN):
         raise CarvanaError(
@@ -161,7 +162,7 @@ def _lesson(name: str, cells: list[dict]) -> Lesson:
         sections=[s for s in sections[1:] if s.heading not in (EXERCISES, QUIZ, SUMMARY)],
         summary=last[0],
         further="\n\n".join(last[1:]),
-        exercises=[found[1] for piece in tasks if (found := re.match(r"\*\*(\d+ · .+?\))\.\*\*", piece.source))],
+        exercises=[found[1] for piece in tasks if (found := EXERCISE.match(piece.source))],
     )
 
 

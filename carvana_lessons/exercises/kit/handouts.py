@@ -18,7 +18,7 @@ from carvana_lessons.exercises.kit.pages import (
     rendered_inline,
     text_of,
 )
-from carvana_lessons.utils.errors import CarvanaError
+from carvana_lessons.utils.errors import CarvanaError, DataError
 from carvana_lessons.utils.folders import building
 from carvana_lessons.utils.paths import expand
 from carvana_lessons.utils.wording import counted
@@ -36,9 +36,17 @@ def handout(lesson: Lesson, terms: dict[str, str]) -> str:
 
     Returns:
         HTML of one A4 page, which loads nothing.
+
+    Raises:
+        DataError: if the chapter has lost the cell that the page shows.
     """
     pieces = [piece for section in (lesson.opening, *lesson.sections) for piece in section.pieces]
-    cell = next(piece for piece in pieces if piece.cell == KEY_CELLS[lesson.name] and piece.kind == "code")
+    cell = next((piece for piece in pieces if piece.cell == KEY_CELLS[lesson.name] and piece.kind == "code"), None)
+    if cell is None:
+        raise DataError(
+            f"{lesson.name} has no visible cell {KEY_CELLS[lesson.name]!r}: name another one in "
+            "carvana_lessons/exercises/kit/keys.py."
+        )
     question, _ = first_sentences("\n\n".join(lesson.question), WORDS)
     entries = "".join(
         f"<div><dt>{html.escape(term)}</dt><dd>{rendered_inline(text)}</dd></div>" for term, text in terms.items()
