@@ -3,6 +3,7 @@
 import builtins
 import contextlib
 import ctypes
+import getpass
 import io
 import random
 import site
@@ -61,7 +62,20 @@ class _NobodyTypes(Exception):
 
 
 def _no_input(*_: Any, **__: Any) -> None:
-    raise _NobodyTypes
+    raise _NobodyTypes("input()")
+
+
+def _no_password(*_: Any, **__: Any) -> None:
+    raise _NobodyTypes("getpass()")
+
+
+class _Silent(io.TextIOBase):
+    """A stream from which nothing can be read."""
+
+    def read(self, size: int | None = -1) -> str:
+        raise _NobodyTypes("sys.stdin")
+
+    readline = read
 
 
 class _Shut(io.TextIOBase):
@@ -131,7 +145,7 @@ def describe(error: BaseException, gigabytes: float = GIGABYTES) -> str:
     if isinstance(error, RecursionError):
         return "it calls itself without end (RecursionError)."
     if isinstance(error, _NobodyTypes):
-        return "it calls input(), and in a check nobody types; what it needs comes as its arguments."
+        return f"it waits for {error}, and in a check nobody types; what it needs comes as its arguments."
     line, place = "", error.__traceback__
     while place is not None:  # the last line in a notebook or a student's file, not in a library
         if not place.tb_frame.f_code.co_filename.startswith(LIBRARIES):
@@ -156,8 +170,9 @@ def _quiet() -> Iterator[None]:
 
     Nothing is asked either: a notebook would wait for somebody to type.
     """
-    hooks, asks = (threading.excepthook, sys.unraisablehook), builtins.input
-    builtins.input = _no_input
+    hooks = threading.excepthook, sys.unraisablehook
+    asks = builtins.input, getpass.getpass, sys.stdin
+    builtins.input, getpass.getpass, sys.stdin = _no_input, _no_password, _Silent()
     threading.excepthook = sys.unraisablehook = lambda _: None
     try:
         with contextlib.redirect_stdout(_Shut()), contextlib.redirect_stderr(_Shut()), warnings.catch_warnings():
@@ -165,7 +180,7 @@ def _quiet() -> Iterator[None]:
             yield
     finally:
         threading.excepthook, sys.unraisablehook = hooks
-        builtins.input = asks
+        builtins.input, getpass.getpass, sys.stdin = asks
 
 
 @contextlib.contextmanager

@@ -1,9 +1,11 @@
 """What stands around the exercises: the sandbox, the comparison of answers, quizzes, notebooks for a class."""
 
 import builtins
+import getpass
 import json
 import random
 import shutil
+import sys
 import threading
 import time
 import zipfile
@@ -207,14 +209,21 @@ def test_a_number_in_quotation_marks_is_told_so_whoever_judges():
         assert told.startswith("Wrong: because") and words in told
 
 
-def test_an_answer_that_asks_for_input_does_not_wait():
-    def asks(*_):
-        return input("How wide? ")
+ASKS = {
+    "input()": lambda: input("How wide? "),
+    "getpass()": lambda: getpass.getpass("How wide? "),
+    "sys.stdin": lambda: next(sys.stdin),
+    "sys.stdin ": lambda: sys.stdin.read(),
+    " sys.stdin": lambda: sys.stdin.readline(),
+}
 
-    before = builtins.input
-    told = str(ex05.unpool.check(asks))
-    assert "it calls input(), and in a check nobody types" in told and "loop" not in told
-    assert builtins.input is before
+
+@pytest.mark.parametrize("name", ASKS)
+def test_an_answer_that_asks_for_something_typed_does_not_wait(name):
+    before = builtins.input, getpass.getpass, sys.stdin
+    told = str(ex05.unpool.check(lambda *_: ASKS[name]()))
+    assert f"it waits for {name.strip()}, and in a check nobody types" in told and "loop" not in told
+    assert (builtins.input, getpass.getpass, sys.stdin) == before
 
 
 def test_a_verdict_is_a_sentence():
