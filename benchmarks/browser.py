@@ -19,6 +19,7 @@ from playwright.sync_api import Page, sync_playwright
 
 from benchmarks._paired import PHOTO, introduce, parser, spread, table
 from carvana_lessons import models, studio
+from carvana_lessons.exercises.kit.browser import find_browser
 from carvana_lessons.models.browser import write_script
 from carvana_lessons.prediction import load_trained
 
@@ -70,7 +71,7 @@ def main() -> None:
     file = io.BytesIO()
     Image.fromarray(studio.render(12, 4, PHOTO, studio.DEFAULT.seed)[0]).save(file, "JPEG", quality=92)
     photo = base64.b64encode(file.getvalue()).decode("ascii")
-    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    found = find_browser()
     with tempfile.TemporaryDirectory() as place, sync_playwright() as playwright:
         folder = Path(place)
         for name in SCRIPTS:

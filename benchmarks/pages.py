@@ -10,7 +10,6 @@ median of five visits, no cache).
 import argparse
 import functools
 import gzip
-import shutil
 import socket
 import statistics
 import subprocess
@@ -19,6 +18,8 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from playwright.sync_api import Browser, sync_playwright
+
+from carvana_lessons.exercises.kit.browser import find_browser
 
 HTML = Path(__file__).resolve().parents[1] / "build" / "html"
 LARGEST = """() => new Promise(done => {
@@ -59,7 +60,7 @@ def main() -> None:
     print("| page | kB | kB compressed | requests | largest paint, ms |\n| --- | ---: | ---: | ---: | ---: |")
     try:
         with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+            browser = playwright.chromium.launch(executable_path=find_browser(), args=["--no-sandbox"])
             pages = (path.relative_to(HTML) for path in HTML.rglob("*.html"))
             for name in sorted(name for name in pages if "_static" not in name.parts):
                 visits = [visit(browser, f"http://127.0.0.1:{port}/{name}") for _ in range(5)]

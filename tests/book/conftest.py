@@ -1,7 +1,6 @@
 """The built pages on a server of this machine, and a real browser to look at them."""
 
 import os
-import shutil
 from collections.abc import Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -10,6 +9,8 @@ from threading import Thread
 import pytest
 from built import HTML
 from playwright.sync_api import Browser, Page, sync_playwright
+
+from carvana_lessons.exercises.kit.browser import find_browser
 
 FLAGS = [
     "--headless",
@@ -39,7 +40,7 @@ def site() -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    found = find_browser()
     if found is None:
         if os.environ.get("CI"):
             pytest.fail("There is no Chromium; .ci/run should have installed it.")
