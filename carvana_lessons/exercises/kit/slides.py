@@ -71,7 +71,7 @@ def slides_of(lesson: Lesson) -> list[Slide]:
     for section in (lesson.opening, *lesson.sections):
         slides += _of_section(section, lesson.title)
     if lesson.exercises:
-        slides.append(Slide("Exercises", "list", lead="\n".join(f"- {text}" for text in lesson.exercises)))
+        slides += _lists("Exercises", "\n".join(f"- {text}" for text in lesson.exercises), [])
     slides += _lists("Summary", lesson.summary, [lesson.further])
     key = KEY_CELLS[lesson.name]
     return _fewer([replace(s, rank=0) if s.piece and s.piece.cell == key else s for s in slides])
