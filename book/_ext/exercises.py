@@ -6,7 +6,7 @@ sphinx-exercise is not enough: its exercises are MyST directives, which JupyterL
 
 from pathlib import Path
 
-from chapter_times import minutes, record
+from chapter_times import needs, record
 from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
@@ -76,7 +76,7 @@ def session_plan(lines: list[str], srcdir: str) -> list[str]:
         found = chapter(name.strip())
         every = list(found.exercises.values())
         chosen = [every[int(k) - 1] for k in wanted.split(",")]
-        reading = minutes(Path(srcdir) / f"{found.name}.ipynb").reading * WITH_QUESTIONS
+        reading = needs(Path(srcdir) / f"{found.name}.ipynb").reading * WITH_QUESTIONS
         tasks = sum(exercise.minutes for exercise in chosen)
         computing = record(srcdir).get(f"{found.name}.ipynb", {}).get("seconds", 0) / 60
         together = reading + tasks + computing
