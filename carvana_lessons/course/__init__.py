@@ -13,11 +13,12 @@ from carvana_lessons.course.lesson import (
     scale_name,
     start,
 )
-from carvana_lessons.course.marks import Progress, progress
+from carvana_lessons.course.marks import Mark, Progress, progress
 
 __all__ = [
     "SCALES",
     "Lesson",
+    "Mark",
     "Progress",
     "Scale",
     "data_folder",
