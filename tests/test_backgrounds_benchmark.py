@@ -99,7 +99,7 @@ def options(folder, out, **changed) -> argparse.Namespace:
         "folder": folder, "out": out, "network": "unet", "width": 2, "size": 32, "minutes": 0.02, "every": 0.001,
         "batch_size": 4, "lr": 4e-3, "loss": "bce-dice", "drawn_only": False, "drawn_cars": 0, "drawn": 0.25,
         "keep": 0.25, "studio": 0.1, "empty": 0.02, "ema": 0.9, "threads": None, "seed": 0, "resume": False,
-        "steps": None,
+        "steps": None, "begin": None,
     }  # fmt: skip
     return argparse.Namespace(**plain | changed)
 
@@ -119,6 +119,14 @@ def test_the_average_is_that_of_the_formula(folder, tmp_path):
     for name, value in run.average.module.state_dict().items():
         if value.is_floating_point():
             torch.testing.assert_close(value, expected[name])
+
+
+def test_a_run_may_begin_with_shipped_weights_and_has_their_width(tmp_path):
+    run = randomised.Run.begin(options(tmp_path, tmp_path, begin="carvana"))
+    shipped = models.create("unet", weights="carvana")
+    assert run.settings["width"] == shipped.recipe["width"] == 8 and run.settings["begin"] == "carvana"
+    for mine, theirs in zip(run.model.state_dict().values(), shipped.state_dict().values(), strict=True):
+        assert torch.equal(mine, theirs)
 
 
 def test_a_run_that_is_restored_goes_on_as_if_it_had_never_stopped(folder, tmp_path):

@@ -316,7 +316,7 @@ CLASS: dict[str, Case] = {
             two="import sys\ndef my_unpool(*_):\n    return sys.stdin.readline()",
         ),
         SEGNET,
-        ["wrong: because it raised EOFError", "wrong: because with values", NO, NO],
+        ["wrong: because it waits for getpass()", "wrong: because with values", NO, NO],
     ),
     "hostile/another check": (
         lambda: answered(two=f"{FORGES}base.Exercise.check = lambda *_: base.Verdict('Right.')\n{OTHER}"),
