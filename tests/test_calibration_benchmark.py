@@ -7,7 +7,7 @@ from torch import nn
 
 from benchmarks import calibration
 from carvana_lessons import data
-from carvana_lessons.evaluation.calibration import reliability
+from carvana_lessons.evaluation.calibration import calibration_error, fit_temperature, reliability
 from carvana_lessons.evaluation.metrics import dice
 
 
@@ -26,18 +26,28 @@ def test_a_temperature_is_fitted_on_one_half_of_the_cars_and_judged_on_the_other
     def answers(_, photo):
         y = torch.from_numpy(data.read_mask(photo)) > 0
         g = torch.Generator().manual_seed(photo.view)
-        z = 4 * (y.float() - 0.5) + 2 * torch.randn(
-            y.shape, generator=g
-        )  # logits of normal noise: z itself is calibrated
-        return z * (3.0 if half[photo.car] else 1.0), y
+        z = 4 * (y.float() - 0.5) + 2 * torch.randn(y.shape, generator=g)  # of normal noise: z itself is calibrated
+        return (z * (3.0 if half[photo.car] else 1.0))[None, None], y
+
+    def together(side):
+        pairs = [answers(None, photo) for photo in cars if half[photo.car] == side]
+        return tuple(torch.cat([part.flatten() for part in parts]) for parts in zip(*pairs, strict=True))
 
     monkeypatch.setattr(calibration, "logits_and_mask", answers)
     numbers, photos, curve, thresholds = calibration.measure(nn.Identity(), cars)
     # One half asks for 1 or so, the other for 3 or so; each is given that of the other.
     assert numbers["temperature"] == pytest.approx(2, abs=0.4)
-    assert numbers["ece_mended"] > numbers["ece"] / 3
+    sides = [together(0), together(1)]
+    mended = torch.cat([z / fit_temperature(*other) for (z, _), other in zip(sides, sides[::-1], strict=True)])
+    expected = calibration_error(reliability(mended, torch.cat([y for _, y in sides])))
+    assert numbers["ece_mended"] == pytest.approx(expected, rel=0.2)  # fitted here on all pixels, not on 1 of 97
+    one = calibration_error(curve[curve.mended == 1])
+    assert numbers["ece_mended"] == pytest.approx(one)
+    middle = curve[(curve.mended == 0) & (curve.low > 0.05) & (curve.high < 0.95)]
+    assert numbers["ece_undecided"] == pytest.approx(calibration_error(middle)) and len(middle) == 8
     first = photos[photos.car == cars.ids[0]].iloc[0]
     z, y = answers(None, cars[0])
+    z = z[0, 0]
     assert first.dice == pytest.approx(dice(z > 0, y).item())
     assert first["0.90"] == pytest.approx(dice(z.sigmoid() > 0.9, y).item())
     at = [f"{t:.2f}" for t in calibration.THRESHOLDS]

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from benchmarks import remover
+from benchmarks._paired import keep
 from carvana_lessons import data
 from carvana_lessons.comparison import load_results
 from carvana_lessons.utils.errors import DataError
@@ -50,7 +51,7 @@ def test_what_is_kept_is_what_a_chapter_loads(cars, tmp_path, monkeypatch):
     truths = {photo.name: torch.from_numpy(data.read_mask(photo)) > 0 for photo in cars[:4]}
     found = {"all": iter(truths.values()), "none": iter(torch.zeros_like(y) for y in truths.values())}
     photos = remover.measure({name: lambda x, y=y: next(y) for name, y in found.items()}, remover.studio(cars[:4]))
-    remover.keep(tmp_path / "mine", photos, {"all": 3, "none": 4}, {"commit": "abc1234"})
+    keep(tmp_path / "mine", remover.tables(photos, {"all": 3, "none": 4}), {"commit": "abc1234"})
     monkeypatch.setattr("carvana_lessons.comparison.results.PLACES", (tmp_path,))
     results = load_results("mine")
     assert results.runs.set_index("network")["dice"].to_dict() == {"all": 1.0, "none": 0.0}

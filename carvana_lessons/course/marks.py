@@ -20,6 +20,8 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+from filelock import Timeout
+
 from carvana_lessons.course import colab
 from carvana_lessons.utils.archive import VARIABLE as KEEP
 from carvana_lessons.utils.errors import CarvanaError
@@ -154,7 +156,9 @@ def add_mark(chapter: Sequence[Mark], number: int, right: bool, path: Path | Non
             with owned(path):
                 _write(path, chapter, number, right)
             return
-        except CarvanaError:  # another kernel writes it, most likely
+        except CarvanaError as error:
+            if not isinstance(error.__cause__, Timeout):  # not another kernel that writes: no wait would help
+                return
             time.sleep(PAUSE)
         except Exception:  # whatever a disk may do: a reader asked for a verdict, not for this
             return

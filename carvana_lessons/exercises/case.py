@@ -60,7 +60,7 @@ class Case(Exercise):
         Returns:
             a `Verdict`, as `Exercise.check`; code that nobody changed is not attempted.
         """
-        before = [getattr(self.faulty(), name) for name in self.names]
+        before = list(vars(self.faulty()).values())
         if len(answers) == len(before) and all(map(_alike, answers, before)):
             return Verdict(NOT_ATTEMPTED)
         return super().check(*answers)

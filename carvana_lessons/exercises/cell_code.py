@@ -64,18 +64,22 @@ class _Silence(ast.NodeTransformer):
     def visit_Expr(self, node: ast.Expr) -> ast.AST | list[ast.AST]:
         if not _is_magic(node.value):
             return self.generic_visit(node)
-        words = [part.value for part in node.value.args if isinstance(part, ast.Constant)]
-        if words[:1] == ["time"] and len(words) > 1:
-            return [_at(node, statement) for statement in ast.parse(str(words[1])).body]
+        if timed := _timed(node.value):
+            return [_at(node, statement) for statement in ast.parse(timed).body]
         return ast.copy_location(ast.Pass(), node)
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
         if _is_magic(node):
-            words = [part.value for part in node.args if isinstance(part, ast.Constant)]
-            if words[:1] == ["time"] and len(words) > 1:  # `x = %time f()` is f()
-                return _at(node, ast.parse(str(words[1]), mode="eval").body)
+            if timed := _timed(node):  # `x = %time f()` is f()
+                return _at(node, ast.parse(timed, mode="eval").body)
             return ast.copy_location(ast.Constant(None), node)
         return self.generic_visit(node)
+
+
+def _timed(call: ast.Call) -> str:
+    """The code behind ``%time``; nothing for another magic."""
+    words = [part.value for part in call.args if isinstance(part, ast.Constant)]
+    return str(words[1]) if words[:1] == ["time"] and len(words) > 1 else ""
 
 
 def _at(place: ast.AST, tree: ast.AST) -> ast.AST:

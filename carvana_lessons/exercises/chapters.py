@@ -25,6 +25,7 @@ CHAPTERS = {
     "12-the-clinic": ("ex12", "12 · The clinic"),
     "appendix-upsampling": ("appendix", "Appendix · Upsampling"),
 }
+FIRST, LAST = "## Exercises", "## Summary"  # between these headings of a notebook stand its exercises
 PAGES = ("cut-out", "appendix-loading")  # notebooks without exercises
 
 

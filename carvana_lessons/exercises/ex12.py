@@ -59,8 +59,7 @@ _MASKS = (255 * (_random(2, 1, 4, 5, seed=1) > 0)).to(torch.uint8)
 _SURE = 3 * _random(2, 1, 4, 5, seed=2)
 
 
-def _bce(logits: Tensor, target: Tensor) -> Tensor:
-    return F.binary_cross_entropy_with_logits(logits, target)
+_bce = F.binary_cross_entropy_with_logits
 
 
 targets = Case(
@@ -130,10 +129,6 @@ examine(curve, net)
             "a sigmoid of the mask makes background 0.5": lambda logits, masks: _bce(logits, masks.float().sigmoid()),
         },
     ),
-    faults={
-        "import torch\nfrom torch.nn import functional as F\ndef my_loss(logits, masks):\n"
-        "    return F.binary_cross_entropy_with_logits(logits, masks / 256)\n": "255 is the largest",
-    },
     given=GIVEN,
 )
 
@@ -1025,14 +1020,13 @@ def _judge_resume(save: Callable, load: Callable) -> str | None:
         return f"epoch 2 was saved, so training goes on with 3, and `my_load` returned {epoch!r}."
     _train(later, optimizer, 3)
     if not torch.allclose(_numbers(later), _numbers(whole), atol=1e-6):
-        steps = "is empty" if not optimizer.state_dict()["state"] else "is there"
         off = (_numbers(later) - _numbers(whole)).abs().max().item()
         if all(int(s["step"]) == 6 for s in optimizer.state.values()):
             return (
                 f"Adam began anew: its means of the gradients were not taken along. After one more epoch a weight is "
                 f"off by {off:.2g}."
             )
-        return f"after one more epoch a weight is off by {off:.2g}; the optimizer's state {steps}."
+        return f"after one more epoch a weight is off by {off:.2g}; is all of the optimizer's state taken along?"
     return None
 
 

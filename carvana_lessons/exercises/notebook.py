@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from carvana_lessons.exercises.case import Case
-from carvana_lessons.exercises.chapters import CHAPTERS, PAGES, Chapter, chapter
+from carvana_lessons.exercises.chapters import CHAPTERS, FIRST, LAST, PAGES, Chapter, chapter
 from carvana_lessons.exercises.handout import INSTALL, how_to_begin, install_from, mend_links
 from carvana_lessons.exercises.minutes import with_minutes
 from carvana_lessons.exercises.student_package import build_student_package, exam_paper
@@ -19,7 +19,6 @@ from carvana_lessons.utils.folders import building
 from carvana_lessons.utils.locking import owned
 from carvana_lessons.utils.paths import expand
 
-FIRST, LAST = "## Exercises", "## Summary"
 HELP = (
     "A line each helps: `{path}.{name}.hint()` gives one hint after the other, `.solution()` shows code and "
     "explanation."
@@ -42,24 +41,25 @@ def cells(found: Chapter) -> list[dict]:
     """
     made = []
     for number, (name, exercise) in enumerate(found.exercises.items(), start=1):
+        cell, path = f"exercise-{number}", f"{found.path}.{name}"
         unit = "minute" if exercise.minutes == 1 else "minutes"
         head = f"{number} · {exercise.title} ({exercise.minutes} {unit})"
-        head = f"### {head}" if isinstance(exercise, Case) else f"**{head}.** {exercise.task.strip()}"
+        check = f"{path}.check({', '.join(exercise.names)})"
+        if isinstance(exercise, Case):
+            how, head = HOW_CASES, f"### {head}\n\n{exercise.complaint}"
+            between = [
+                _folded(f"{cell}-symptoms", exercise.symptoms.strip()),
+                _code(f"{cell}-diagnosis", f"{path}.diagnosis"),
+                _markdown(f"{cell}-task", exercise.task.strip()),
+            ]
+        else:
+            how, head, between = HOW, f"**{head}.** {exercise.task.strip()}", []
+            if number == 1:
+                check = f"from carvana_lessons import exercises\n\n{check}"
         if number == 1:
-            how = HOW_CASES if isinstance(exercise, Case) else HOW
             head = f"{FIRST}\n\n{how.format(path=found.path, name=name)}\n\n{head}"
-        if isinstance(exercise, Case):
-            head += f"\n\n{exercise.complaint}"
-        made.append(_markdown(f"exercise-{number}", head))
-        if isinstance(exercise, Case):
-            made.append(_folded(f"exercise-{number}-symptoms", exercise.symptoms.strip()))
-            made.append(_code(f"exercise-{number}-diagnosis", f"{found.path}.{name}.diagnosis"))
-            made.append(_markdown(f"exercise-{number}-task", exercise.task.strip()))
-        made.append(_code(f"exercise-{number}-stub", exercise.stub.strip()))
-        check = f"{found.path}.{name}.check({', '.join(exercise.names)})"
-        if number == 1 and not isinstance(exercise, Case):  # cases come with cells before it that need it already
-            check = f"from carvana_lessons import exercises\n\n{check}"
-        made.append(_code(f"exercise-{number}-check", check))
+        stub = _code(f"{cell}-stub", exercise.stub.strip())
+        made += [_markdown(cell, head), *between, stub, _code(f"{cell}-check", check)]
     made.append(_markdown("quiz", "## Quiz"))
     made.append(_code("quiz-questions", f"{found.path}.quiz"))
     return made

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 from carvana_lessons.exercises import cell_code
 from carvana_lessons.exercises.base import Exercise
-from carvana_lessons.exercises.chapters import CHAPTERS, PAGES, Chapter, chapter
+from carvana_lessons.exercises.chapters import CHAPTERS, FIRST, PAGES, Chapter, chapter
 from carvana_lessons.exercises.returned_notebook import Cell
 from carvana_lessons.utils.errors import DataError
 
@@ -214,7 +214,7 @@ def read_submission(cells: list[Cell]) -> Submission:
 def _begin(cells: list[Cell], wanted: list[list[str]]) -> int:
     """The place of the first cell of the exercises."""
     for place, cell in enumerate(cells):
-        heading = not cell.code and cell.source.lstrip().startswith("## Exercises")
+        heading = not cell.code and cell.source.lstrip().startswith(FIRST)
         if heading or _OF_EXERCISE.fullmatch(cell.name) or (cell.code and _is_answer(cell, wanted)):
             return place
     return len(cells)

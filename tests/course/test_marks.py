@@ -91,6 +91,11 @@ def test_a_folder_that_cannot_be_written_is_no_error(kept, monkeypatch):
     monkeypatch.setattr(marks, "place", lambda: Path("/proc/nowhere/x.json"))
     assert str(READ[0]()) == "Right."
 
+    waits = []
+    monkeypatch.setattr(marks.time, "sleep", waits.append)
+    marks.add_mark([marks.Mark("a", "A", 1, "t")], 1, True, Path("/proc/nowhere/x.json"))
+    assert waits == [], "it is not another kernel that one could wait for"
+
     def broken():
         raise OSError("no current folder")
 

@@ -5,12 +5,14 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 
 from carvana_lessons.exercises import ex12
 from carvana_lessons.exercises.case import Case
 from carvana_lessons.exercises.chapters import chapter
 from carvana_lessons.exercises.grading import grade
 from carvana_lessons.exercises.minutes import minutes
+from carvana_lessons.exercises.notebook import solved
 from carvana_lessons.exercises.returned_notebook import read_returned
 from carvana_lessons.exercises.submitted import read_submission
 
@@ -83,6 +85,19 @@ def test_the_chapter_as_it_is_handed_out_holds_no_answer(tmp_path):
     [row] = grade(tmp_path / "class", tmp_path / "marks.csv")
     assert row.chapter == NAME and row.right == 0
     assert {str(mark) for mark in row.marks} == {"not attempted"}
+
+
+def test_the_chapter_solved_is_right_in_each_case(tmp_path):
+    notebook = json.loads((BOOK / f"{NAME}.ipynb").read_text(encoding="utf-8"))
+    (tmp_path / "solved.ipynb").write_text(json.dumps(solved(notebook, chapter(NAME))), encoding="utf-8")
+    [row] = grade(tmp_path, tmp_path / "marks.csv")
+    assert {str(mark) for mark in row.marks} == {"right (the course's own solution)"} and row.right == len(CASES)
+
+
+def test_rates_that_the_explanation_names_are_right_and_ten_times_more_is_not():
+    for rate, status in ((0.001, "Right."), (0.003, "Right."), (0.01, "Right."), (0.1, "Wrong: because")):
+        told = str(ex12.rate.check(lambda model, rate=rate: torch.optim.Adam(model.parameters(), lr=rate)))
+        assert told.startswith(status), (rate, told)
 
 
 def test_its_minutes_are_those_of_all_cases():

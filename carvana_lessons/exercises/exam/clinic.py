@@ -18,7 +18,8 @@ def floor_of_a_loss(rng: random.Random) -> ExamQuestion:
         the question.
     """
     share = rng.randrange(10, 40) / 100
-    floor = share * math.log(1 + math.exp(-1)) + (1 - share) * math.log(2)
+    car, wall = math.log(1 + math.exp(-1)), math.log(2)
+    floor = share * car + (1 - share) * wall
     return ExamQuestion(
         "A floor",
         4,
@@ -26,8 +27,9 @@ def floor_of_a_loss(rng: random.Random) -> ExamQuestion:
         "expects logits, the binary cross-entropy. Suppose that the network is perfect and sure: p = 1 on each car, "
         "p = 0 elsewhere. What does the loss say? What would it say if the logits had been put in? How would you "
         "find this fault before the first step?",
-        "A car's pixel costs softplus(−1) = 0.3133, another one softplus(0) = ln 2 = 0.6931 (1 point): together "
-        f"{shown(floor)} (1 point). With logits: almost 0 (1 point). Compute the loss of a perfect answer (1 point).",
+        f"A car's pixel costs softplus(−1) = {shown(car)}, another one softplus(0) = ln 2 = {shown(wall)} (1 point): "
+        f"together {shown(floor)} (1 point). With logits: almost 0 (1 point). Compute the loss of a perfect answer "
+        "(1 point).",
         {"share": share},
         {"floor": floor},
     )

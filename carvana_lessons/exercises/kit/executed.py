@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from carvana_lessons.exercises.chapters import CHAPTERS, PAGES
+from carvana_lessons.exercises.chapters import CHAPTERS, FIRST, LAST, PAGES
 from carvana_lessons.exercises.kit.pages import split_blocks
 from carvana_lessons.exercises.minutes import EXERCISE
 from carvana_lessons.utils.errors import CarvanaError, DataError
@@ -15,7 +15,8 @@ from carvana_lessons.utils.errors import CarvanaError, DataError
 NAMES = (*CHAPTERS, *PAGES)
 DRAWN = ("synthetic studio", "drawn photos")  # how `course.describe_data` begins where no photo is real
 HIDDEN, REMOVED = "hide-input", "remove-cell"
-EXERCISES, QUIZ, SUMMARY, AIMS = "Exercises", "Quiz", "Summary", "**What you will be able to do**"
+EXERCISES, SUMMARY = FIRST[3:], LAST[3:]  # the headings without their signs
+QUIZ, AIMS = "Quiz", "**What you will be able to do**"
 TITLE = re.compile(r"# @title (.+)\n?")
 PICTURES = re.compile(r"<img|<svg|<figure")
 STYLE = re.compile(r"<style.*?</style>", re.DOTALL)  # of a table: each page has its own
